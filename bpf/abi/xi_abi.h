@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The contract between the XDP programs, xdp-ipsecd, xdp-iked and xdp-ipsec: version, limits, map names and the
+ * small records. Large records have a file each (xi_sa.h, xi_policy.h). Every struct is fixed width with explicit
+ * padding and holds no pointer; sizes are asserted by gcc and by clang -target bpf, and a golden layout
+ * (tests/unit/abi_layout.golden) is compared by a unit test. A moved or reused byte raises XI_ABI_VERSION; using a
+ * reserved byte or appending to an enum keeps it.
+ *
+ * Pins: /sys/fs/bpf/xdp-ipsec/<instance>/v<XI_ABI_VERSION>/<map name>, directory 0700, pins 0600.
+ */
+#ifndef XI_ABI_H
+#define XI_ABI_H
+
+#include <linux/types.h>
+
+#define XI_ABI_MAGIC 0x58495053u /* "XIPS" */
+#define XI_ABI_VERSION 1
+
+#define XI_IF_MAX 16	  /* interface slots of an instance; slot 0 is the worker's end of the internal veth pair */
+#define XI_IF_INTERNAL 0  /* that slot */
+#define XI_QUEUE_MAX 32	  /* receive queues of one interface that are served */
+#define XI_WORKER_MAX 32  /* workers of one xdp-ipsecd */
+#define XI_NAME_MAX 32	  /* bytes of a name in a record, with its terminator */
+#define XI_SAD_DEFAULT 4096
+#define XI_SPD_DEFAULT 4096
+
+/* The internal veth pair: xi0 is the stack's end, xi1 the workers' end. */
+#define XI_VETH_STACK "xi0"
+#define XI_VETH_WORKER "xi1"
+
+/* Names of the maps and of their pins (the kernel cuts map names after 15 characters). */
+#define XI_MAP_META "xi_meta"	    /* array[1] of struct xi_meta, mmapable */
+#define XI_MAP_SAD "xi_sad"	    /* array[sad_max] of struct xi_sa, mmapable; no program references it: it has keys */
+#define XI_MAP_SA_RT "xi_sa_rt"	    /* array[sad_max] of struct xi_sa_rt, mmapable */
+#define XI_MAP_REPLAY "xi_replay"   /* array[sad_max] of struct xi_replay, mmapable */
+#define XI_MAP_SPI "xi_spi"	    /* hash struct xi_spi_key -> struct xi_spi_val */
+#define XI_MAP_SPD "xi_spd"	    /* array[spd_max] of struct xi_policy, mmapable */
+#define XI_MAP_CLASS "xi_class"	    /* array of maps[1]: the compiled classifier, an array of struct xi_rule */
+#define XI_MAP_LOCAL "xi_local"	    /* hash struct xi_local_key -> __u32 ifindex: the host's own addresses */
+#define XI_MAP_IF "xi_if"	    /* array[XI_IF_MAX] of struct xi_if, mmapable */
+#define XI_MAP_XSK "xi_xsk"	    /* XSKMAP: interface slot * XI_QUEUE_MAX + queue -> AF_XDP socket */
+#define XI_MAP_STAT "xi_stat"	    /* per-CPU array[XI_REASON_MAX] of __u64, written by the BPF programs */
+#define XI_MAP_POLSTAT "xi_polstat" /* per-CPU array[spd_max] of struct xi_polstat, written by the BPF programs */
+#define XI_MAP_WSTAT "xi_wstat"	    /* array[XI_WORKER_MAX] of struct xi_wstat, mmapable, written by workers */
+#define XI_MAP_WPOLSTAT "xi_wpolstat" /* array[XI_WORKER_MAX * spd_max] of struct xi_polstat, mmapable, by workers */
+
+#define XI_DIR_IN 0  /* towards us: AH/ESP to be opened, or plaintext that arrived */
+#define XI_DIR_OUT 1 /* away from us */
+
+/* IP versions as they stand in the first half-byte of the header; used wherever a record needs a family. */
+#define XI_IP4 4
+#define XI_IP6 6
+
+/* An address of either family. IPv4 stands in w[0], the other words are zero. */
+struct xi_addr {
+	__be32 w[4];
+};
+
+/* A reference to a slot is always (slot, generation). 0 = none: generation 0 marks a free slot. */
+#define XI_REF(slot, gen) (((__u64)(gen) << 32) | (__u32)(slot))
+#define XI_REF_SLOT(ref) ((__u32)(ref))
+#define XI_REF_GEN(ref) ((__u32)((ref) >> 32))
+
+/* xi_meta. Writer: the loader when it makes the maps; fields that change later name their writer. */
+struct xi_meta {
+	__u32 magic;
+	__u32 abi;
+	__u32 size_sa;	     /* sizeof of the records, compared by whoever opens the maps */
+	__u32 size_sa_rt;
+	__u32 size_replay;
+	__u32 size_policy;
+	__u32 size_rule;
+	__u32 size_if;
+	__u32 sad_max;	     /* entries of xi_sad, xi_sa_rt, xi_replay */
+	__u32 spd_max;	     /* entries of xi_spd, xi_polstat */
+	__u64 spd_gen;	     /* +1 after each change of the SPD, under the SPD lock (spd_commit) */
+	__u64 sad_gen;	     /* +1 after each publish or removal of an SA */
+	__u32 next_gen;	     /* last generation given to an SA or policy slot; under the SPD lock */
+	__u32 workers;	     /* workers of the running data plane; writer: xdp-ipsecd */
+	__u32 reason_max;    /* XI_REASON_MAX of whoever made the maps */
+	__u8 inject_mac[6];  /* random source MAC of packets that tc_inject hands to the stack: lets the XDP
+				program of a generic-mode interface recognise them. */
+	__u8 res[182];
+};
+
+/* xi_local */
+struct xi_local_key {
+	struct xi_addr addr;
+	__u32 family; /* XI_IP4, XI_IP6 */
+};
+
+/* xi_if flags */
+#define XI_IF_ATTACHED 0x01 /* programs are attached */
+#define XI_IF_GENERIC 0x02  /* XDP in generic (skb) mode */
+#define XI_IF_CLSACT 0x04   /* we made the clsact qdisc and remove it on detach */
+
+/*
+ * xi_if: one attached interface. Writer: the loader; sock_mask, zc_mask: xdp-ipsecd.
+ */
+struct xi_if {
+	__u32 ifindex; /* 0 = free slot */
+	__u32 flags;
+	__u32 queues;  /* receive queues served, 0..queues-1 */
+	__u32 prog_id; /* id of the XDP program */
+	char name[16];
+	__u8 mac[6];
+	__u8 pad[2];
+	__u32 sock_mask; /* bit q: a socket is bound to queue q */
+	__u32 zc_mask;	 /* bit q: that socket is in zero-copy mode */
+	__u32 mtu;
+	__u8 res[12];
+};
+
+/* xi_spi */
+struct xi_spi_key {
+	struct xi_addr dst;
+	__be32 spi;
+	__u8 proto;  /* 50 ESP, 51 AH */
+	__u8 family; /* of dst */
+	__u8 pad[2];
+};
+
+struct xi_spi_val {
+	__u32 slot;
+	__u32 gen;
+	__u8 dir; /* XI_DIR_IN: we receive it. XI_DIR_OUT: our own product, tc egress lets it leave without a lookup */
+	__u8 pad[7];
+};
+
+/* struct xi_verdict flags */
+#define XI_VF_HOST 0x01 /* came through the stack: its TTL is already what it must be */
+
+/*
+ * The verdict: XDP metadata right in front of the packet's first byte, for the worker that gets it.
+ * Everything in it was checked against the bounds of the packet by the program that wrote it.
+ */
+struct xi_verdict {
+	__u32 slot;   /* SA: slot and generation */
+	__u32 gen;
+	__u32 policy; /* outbound: policy slot and generation */
+	__u32 policy_gen;
+	__u16 l3_off; /* from the first byte to the IP header */
+	__u8 dir;     /* XI_DIR_* */
+	__u8 flags;   /* XI_VF_* */
+	__u8 if_slot; /* interface it came in by */
+	__u8 family;  /* of the IP header at l3_off */
+	__u8 pad[2];
+};
+
+/* Per-policy counters of spec section 7.1, in packets. */
+struct xi_polstat {
+	__u64 in_accepted;
+	__u64 in_dropped;
+	__u64 in_transformed;
+	__u64 out_accepted;
+	__u64 out_dropped;
+	__u64 out_transformed;
+	__u64 gen; /* generation of the policy that these counts are of; others read as 0 */
+	__u64 res;
+};
+
+_Static_assert(sizeof(struct xi_addr) == 16, "abi");
+_Static_assert(sizeof(struct xi_meta) == 256, "abi");
+_Static_assert(sizeof(struct xi_local_key) == 20, "abi");
+_Static_assert(sizeof(struct xi_if) == 64, "abi");
+_Static_assert(sizeof(struct xi_spi_key) == 24, "abi");
+_Static_assert(sizeof(struct xi_spi_val) == 16, "abi");
+_Static_assert(sizeof(struct xi_verdict) == 24, "abi");
+_Static_assert(sizeof(struct xi_polstat) == 64, "abi");
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Attaching the BPF programs of an instance to interfaces, and the internal veth pair. Called by the CLI; needs root.
+ * Everything is done or nothing: a failure undoes what was made.
+ */
+#ifndef ATTACH_ATTACH_H
+#define ATTACH_ATTACH_H
+
+#include "user/maps/maps.h"
+
+enum attach_mode { ATTACH_NATIVE, ATTACH_GENERIC };
+
+struct attach_req {
+	const char *ifname;
+	enum attach_mode mode;
+	unsigned queues; /* 0 = all receive queues of the interface */
+};
+
+/*
+ * Loads tc_egress and xdp_ingress for the interface, pins their links, enters it in xi_if, seeds xi_local, makes the veth pair when it
+ * is the first, and tells xdp-ipsecd if one runs. The policies must be in the maps already (fail closed from the first packet).
+ * Errors, each one sentence with what to do: no such interface, already attached, XDP slot taken (says by which program, id), driver
+ * without native XDP (suggests mode=generic), MTU above what a frame holds, more queues than there are, no free slot, EPERM.
+ */
+int attach_interface(struct maps *m, const struct attach_req *req, struct err *e) __must_check;
+
+/* Takes it off again; the last one also removes the veth pair and, when no xdp-ipsecd runs, the pinned maps. Works for an
+ * interface that has vanished meanwhile. -ENOENT: not attached. */
+int detach_interface(struct maps *m, const char *ifname, struct err *e) __must_check;
+
+/* Slot of an attached interface in m->ifs, or -ENOENT. */
+int attach_find(const struct maps *m, const char *ifname);
+
+#endif

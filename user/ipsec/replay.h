@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Anti-replay window, RFC 6479: a ring of 64-bit blocks, never shifted. Callers hold rt->lock. */
+#ifndef IPSEC_REPLAY_H
+#define IPSEC_REPLAY_H
+
+#include "bpf/abi/xi_drop.h"
+#include "bpf/abi/xi_sa.h"
+
+/* Per-SA spinlock across the threads of one xdp-ipsecd; reset at its start, when nobody else can hold it. */
+void replay_lock(struct xi_sa_rt *rt);
+void replay_unlock(struct xi_sa_rt *rt);
+
+/* RFC 4303 §3.4.3, before the ICV: XI_OK or XI_DROP_IN_REPLAY_*. window in packets, 0 = off: always XI_OK. */
+enum xi_drop replay_check(const struct xi_sa_rt *rt, const struct xi_replay *r, uint32_t window, uint64_t seq);
+
+/* After the ICV verified: checks again (another thread may have been faster), moves the window, sets the bit. */
+enum xi_drop replay_update(struct xi_sa_rt *rt, struct xi_replay *r, uint32_t window, uint64_t seq);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The pinned maps of an instance, opened and checked. A plain struct: readers use the mapped arrays directly, with the
+ * rules of bpf/abi. One per process; the pointers stay valid until maps_close().
+ */
+#ifndef MAPS_MAPS_H
+#define MAPS_MAPS_H
+
+#include "bpf/abi/xi_abi.h"
+#include "bpf/abi/xi_drop.h"
+#include "bpf/abi/xi_policy.h"
+#include "bpf/abi/xi_sa.h"
+#include "user/base/err.h"
+#include "user/base/path.h"
+
+enum map_id {
+	MAP_META, MAP_SAD, MAP_SA_RT, MAP_REPLAY, MAP_SPI, MAP_SPD, MAP_CLASS, MAP_LOCAL,
+	MAP_IF, MAP_XSK, MAP_STAT, MAP_POLSTAT, MAP_WSTAT, MAP_WPOLSTAT, MAP_MAX
+};
+
+struct maps {
+	struct paths paths;
+	int fd[MAP_MAX];
+	size_t bytes; /* what the maps hold in kernel memory, for the log */
+	struct xi_meta *meta;
+	struct xi_sa *sad;	     /* [meta->sad_max] */
+	struct xi_sa_rt *sa_rt;	     /* [meta->sad_max] */
+	struct xi_replay *replay;    /* [meta->sad_max] */
+	struct xi_policy *spd;	     /* [meta->spd_max] */
+	struct xi_if *ifs;	     /* [XI_IF_MAX] */
+	struct xi_wstat *wstat;	     /* [XI_WORKER_MAX] */
+	struct xi_polstat *wpolstat; /* [XI_WORKER_MAX * meta->spd_max], worker w, policy p: w * spd_max + p */
+};
+
+/* Name, as pinned: "xi_sad"... */
+const char *map_name(enum map_id id);
+
+/*
+ * Opens the instance's maps. -ENOENT: there are none. -EPROTO: pins of another ABI version or other record sizes are there; the
+ * text names both versions and what to do. -EPERM/-EACCES with "run as root".
+ */
+int maps_open(struct maps **out, const struct paths *p, struct err *e) __must_check;
+
+/* Opens, or makes and pins them with so many SAs and policies (an existing set keeps its sizes). Half-made sets are removed. */
+int maps_open_or_create(struct maps **out, const struct paths *p, unsigned sad_max, unsigned spd_max,
+			struct err *e) __must_check;
+void maps_close(struct maps *m); /* NULL allowed */
+
+/* Removes the pins: the maps vanish with their last user. */
+int maps_unpin(const struct paths *p, struct err *e) __must_check;
+
+/* --- SAD (RFC 4301 §4.4.2). Every function below that changes something is called between spd_lock() and spd_unlock(). --- */
+
+/*
+ * Publishes a copy of *sa in a free slot: gen and runtime state are set here, the SPI entry is inserted (both directions, see
+ * struct xi_spi_val). seq_start: first outbound number is seq_start + 1. Returns 0 and the reference in *ref; -ENOSPC with a
+ * text naming the limit; -EEXIST when (dst, proto, SPI) is taken.
+ */
+int sad_publish(struct maps *m, const struct xi_sa *sa, uint64_t seq_start, uint64_t *ref, struct err *e) __must_check;
+
+/* Takes it out in the order of bpf/abi/xi_sa.h and wipes the keys. No policy may point at it any more. A stale ref is ignored. */
+void sad_remove(struct maps *m, uint64_t ref);
+
+/* The SA behind a reference, or NULL when it is none, stale or out of range. Lock-free; recheck gen after use where it matters. */
+const struct xi_sa *sad_get(const struct maps *m, uint64_t ref);
+
+/* State at a moment (CLOCK_BOOTTIME): mature becomes dying and dead by its time limits, spec 14.1. */
+enum xi_sa_state sad_state(const struct xi_sa *sa, uint64_t now_ns);
+
+/* --- SPD --- */
+
+/* One writer per instance: flock on paths.spd_lock. Waits. */
+int spd_lock(struct maps *m, struct err *e) __must_check;
+void spd_unlock(struct maps *m);
+
+/* Puts a policy (gen, order are set here) into a free slot; not in force before spd_commit(). */
+int spd_add(struct maps *m, const struct xi_policy *pol, uint32_t *slot, struct err *e) __must_check;
+/* Marks a slot to go; its generation stays until spd_commit(). */
+int spd_del(struct maps *m, uint32_t slot);
+/* New priority or position of a policy that otherwise stays (its counters and SAs too). */
+int spd_move(struct maps *m, uint32_t slot, int32_t priority, uint32_t position);
+/* Points a policy at its SAs, one store each; in force at once. */
+void spd_set_sa(struct maps *m, uint32_t slot, uint64_t sa_out, uint64_t sa_in);
+/*
+ * Compiles the classifier from all policies but those marked to go, sorted by spec 13.1 (priority descending, static before dynamic,
+ * position), swaps it in with one step, raises meta->spd_gen, then frees the marked slots. On error the old version stays in force.
+ */
+int spd_commit(struct maps *m, struct err *e) __must_check;
+/* Undoes what was added or marked since the last commit. */
+void spd_rollback(struct maps *m);
+
+/*
+ * The compiled rules as user space sees them, for workers and the CLI. spd_snapshot() reads the policies in force (sorted copy of
+ * their rules) when meta->spd_gen differs from s->spd_gen; call it between bursts. Brute force on purpose here.
+ */
+struct spd_snapshot {
+	uint64_t spd_gen;
+	unsigned count, max;
+	struct xi_rule *rule; /* [max] */
+};
+int spd_snapshot_init(struct spd_snapshot *s, const struct maps *m) __must_check; /* allocates for spd_max */
+void spd_snapshot_free(struct spd_snapshot *s);
+int spd_snapshot_refresh(struct spd_snapshot *s, const struct maps *m); /* 1 changed, 0 not */
+const struct xi_rule *spd_snapshot_match(const struct spd_snapshot *s, const struct xi_tuple *t, int dir); /* NULL = none */
+
+/* --- statistics: sums over CPUs and workers --- */
+
+/* reason[XI_REASON_MAX]: every reason, BPF programs and workers together. */
+int stats_reasons(const struct maps *m, uint64_t reason[XI_REASON_MAX]) __must_check;
+/* The 25 counters of spec section 12 from the reasons. */
+void stats_from_reasons(uint64_t stat[XI_STAT_MAX], const uint64_t reason[XI_REASON_MAX]);
+const char *stat_name(unsigned stat);	 /* "in-errors" */
+const char *reason_text(unsigned reason); /* NULL when the number is unused */
+/* Counters of one policy slot; zero when they are of an older generation. */
+int stats_policy(const struct maps *m, uint32_t slot, struct xi_polstat *out) __must_check;
+
+#endif
