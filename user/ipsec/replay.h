@@ -3,6 +3,8 @@
 #ifndef IPSEC_REPLAY_H
 #define IPSEC_REPLAY_H
 
+#include <stdint.h>
+
 #include "bpf/abi/xi_drop.h"
 #include "bpf/abi/xi_sa.h"
 
