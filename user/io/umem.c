@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/io/umem.h"
+
+#include <errno.h>
+#include <linux/if_xdp.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#ifndef XDP_MAX_TX_SKB_BUDGET
+#define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17 */
+#endif
+
+int io_pool_init(struct io_pool *p, unsigned frames)
+{
+	memset(p, 0, sizeof(*p));
+	p->bytes = (size_t)frames * IO_FRAME_SIZE;
+	p->area = mmap(NULL, p->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p->area == MAP_FAILED) {
+		p->area = NULL;
+		return -ENOMEM;
+	}
+	(void)madvise(p->area, p->bytes, MADV_HUGEPAGE); /* fewer TLB misses where the kernel can */
+	p->free = calloc(frames, sizeof(*p->free));
+	p->owner = calloc(frames, sizeof(*p->owner));
+	if (!p->free || !p->owner) {
+		io_pool_free(p);
+		return -ENOMEM;
+	}
+	p->frames = frames;
+	/* Lowest address on top of the stack: a quiet gateway touches few pages. */
+	for (unsigned i = 0; i < frames; i++)
+		p->free[i] = (uint64_t)(frames - 1 - i) * IO_FRAME_SIZE;
+	p->nfree = frames;
+	return 0;
+}
+
+void io_pool_free(struct io_pool *p)
+{
+	if (p->area)
+		munmap(p->area, p->bytes);
+	free(p->free);
+	free(p->owner);
+	memset(p, 0, sizeof(*p));
+}
+
+/* One try in one mode. */
+static int try_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsigned queue, uint16_t bind_flags)
+{
+	const struct xsk_umem_config uc = {
+		.fill_size = IO_RING, .comp_size = IO_RING, .frame_size = IO_FRAME_SIZE, .frame_headroom = 0, .flags = 0};
+	const struct xsk_socket_config sc = {.rx_size = IO_RING,
+					     .tx_size = IO_RING,
+					     .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+					     .bind_flags = bind_flags};
+	int rc = xsk_umem__create(&s->umem, p->area, p->bytes, &s->fill, &s->comp, &uc);
+
+	if (rc)
+		return rc;
+	rc = xsk_socket__create(&s->xsk, ifname, queue, s->umem, &s->rx, &s->tx, &sc);
+	if (rc) {
+		(void)xsk_umem__delete(s->umem); /* no socket refers to it */
+		s->umem = NULL;
+		s->xsk = NULL;
+	}
+	return rc;
+}
+
+static int open_mode(struct io_sock *s, struct io_pool *p, const char *ifname, unsigned queue, uint16_t mode)
+{
+	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+	int rc;
+
+	for (int i = 0; i < 200; i++) {
+		rc = try_open(s, p, ifname, queue, mode | XDP_USE_NEED_WAKEUP);
+		if (rc != -EBUSY)
+			return rc;
+		nanosleep(&pause, NULL);
+	}
+	return rc;
+}
+
+static uint16_t tag_free(const struct io_pool *p)
+{
+	for (uint16_t t = 1; t < IO_SOCK_MAX; t++)
+		if (!p->tag_used[t])
+			return t;
+	return 0;
+}
+
+int io_sock_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsigned queue, struct err *e)
+{
+	struct xdp_options opt = {0};
+	socklen_t len = sizeof(opt);
+	int budget = IO_BURST, rc;
+	uint16_t tag;
+
+	memset(s, 0, sizeof(*s));
+	s->fd = -1;
+	tag = tag_free(p);
+	if (!tag)
+		return err_set(e, -EMFILE, "a worker serves at most %d queues", IO_SOCK_MAX - 1);
+	rc = open_mode(s, p, ifname, queue, XDP_ZEROCOPY);
+	if (rc)
+		rc = open_mode(s, p, ifname, queue, XDP_COPY);
+	if (rc == -EBUSY)
+		return err_set(e, rc, "queue %u of %s has an AF_XDP socket of another program", queue, ifname);
+	if (rc)
+		return err_set(e, rc, "cannot open an AF_XDP socket on %s queue %u: %s", ifname, queue, strerror(-rc));
+	s->fd = xsk_socket__fd(s->xsk);
+	s->tag = tag;
+	p->tag_used[tag] = 1;
+	s->ifindex = if_nametoindex(ifname);
+	s->queue = queue;
+	(void)str_copy(s->name, sizeof(s->name), ifname);
+	if (getsockopt(s->fd, SOL_XDP, XDP_OPTIONS, &opt, &len) == 0)
+		s->zero_copy = !!(opt.flags & XDP_OPTIONS_ZEROCOPY);
+	/* One wake-up sends a whole burst; kernels without the option send 32 at a time and io_kick() repeats. */
+	(void)setsockopt(s->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
+	return 0;
+}
+
+void io_sock_close(struct io_sock *s, struct io_pool *p)
+{
+	if (!s->xsk)
+		return;
+	xsk_socket__delete(s->xsk);
+	(void)xsk_umem__delete(s->umem); /* -EBUSY cannot be: its only socket is gone */
+	for (unsigned i = 0; i < p->frames; i++) {
+		if (p->owner[i] != s->tag)
+			continue;
+		p->owner[i] = 0;
+		io_frame_put(p, (uint64_t)i * IO_FRAME_SIZE);
+	}
+	p->tag_used[s->tag] = 0;
+	memset(s, 0, sizeof(*s));
+	s->fd = -1;
+}
+
+unsigned io_rx(struct io_sock *s, struct io_pool *p, struct xdp_desc *desc, unsigned max)
+{
+	uint32_t idx;
+	unsigned n = xsk_ring_cons__peek(&s->rx, max, &idx);
+
+	for (unsigned i = 0; i < n; i++) {
+		desc[i] = *xsk_ring_cons__rx_desc(&s->rx, idx + i);
+		p->owner[io_frame_no(desc[i].addr)] = 0;
+	}
+	if (n)
+		xsk_ring_cons__release(&s->rx, n);
+	return n;
+}
+
+void io_fill(struct io_sock *s, struct io_pool *p)
+{
+	uint32_t n = xsk_prod_nb_free(&s->fill, IO_RING), idx;
+
+	n = MIN(n, p->nfree);
+	/* A few frames are not worth the cache line; the ring is deep. */
+	if (n < IO_BURST / 2 || xsk_ring_prod__reserve(&s->fill, n, &idx) != n)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t addr = io_frame_get(p);
+
+		p->owner[io_frame_no(addr)] = s->tag;
+		*xsk_ring_prod__fill_addr(&s->fill, idx + i) = addr;
+	}
+	xsk_ring_prod__submit(&s->fill, n);
+	if (xsk_ring_prod__needs_wakeup(&s->fill))
+		(void)recvfrom(s->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL); /* zero-copy drivers that ran dry */
+}
+
+void io_complete(struct io_sock *s, struct io_pool *p)
+{
+	uint32_t idx, n;
+
+	if (!s->in_tx)
+		return;
+	n = xsk_ring_cons__peek(&s->comp, IO_RING, &idx);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t addr = *xsk_ring_cons__comp_addr(&s->comp, idx + i);
+
+		p->owner[io_frame_no(addr)] = 0;
+		io_frame_put(p, addr);
+	}
+	if (n) {
+		xsk_ring_cons__release(&s->comp, n);
+		s->in_tx -= n;
+	}
+}
+
+int io_tx(struct io_sock *s, struct io_pool *p, uint64_t addr, uint32_t len)
+{
+	struct xdp_desc *d;
+	uint32_t idx;
+
+	if (xsk_ring_prod__reserve(&s->tx, 1, &idx) != 1)
+		return -ENOBUFS;
+	d = xsk_ring_prod__tx_desc(&s->tx, idx);
+	d->addr = addr;
+	d->len = len;
+	d->options = 0;
+	p->owner[io_frame_no(addr)] = s->tag;
+	s->tx_new++;
+	return 0;
+}
+
+void io_kick(struct io_sock *s)
+{
+	if (s->tx_new) {
+		xsk_ring_prod__submit(&s->tx, s->tx_new);
+		s->in_tx += s->tx_new;
+		s->tx_new = 0;
+	}
+	if (!s->in_tx || !xsk_ring_prod__needs_wakeup(&s->tx))
+		return;
+	/* Copy mode sends a limited number of packets for each call and says EAGAIN while there are more. */
+	for (int i = 0; i < IO_RING / 32; i++) {
+		if (sendto(s->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0 || errno != EAGAIN)
+			return;
+	}
+}

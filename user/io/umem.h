@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames of one worker, and AF_XDP sockets over them.
+ *
+ * A worker owns one area of frames. Every socket registers the whole area as a UMEM of its own: a frame that was received on
+ * one interface can be sent on any other without a copy, and each socket has its own life and its own mode. (Sockets that share one
+ * UMEM registration inherit the first one's mode, so a zero-copy NIC and the copy-mode veth could not live together, and the
+ * first one could not be closed before the others.) A frame has exactly one owner at a time: the pool, a fill ring, the worker's
+ * burst, or a transmit ring until its completion. One thread owns pool and sockets; only io_sock_open/close may be called by another
+ * thread, while the owner does not use that socket.
+ */
+#ifndef IO_UMEM_H
+#define IO_UMEM_H
+
+#include <xdp/xsk.h>
+
+#include "user/base/err.h"
+
+#define IO_FRAME_SIZE 2048
+#define IO_XDP_HEADROOM 256 /* what the kernel leaves in front of a received packet: outer headers and the verdict go there */
+#define IO_RING 2048
+#define IO_BURST 64
+#define IO_SOCK_MAX 1024 /* sockets over one pool, and one */
+
+struct io_pool {
+	uint8_t *area;
+	size_t bytes;
+	unsigned frames;
+	unsigned nfree;
+	uint64_t *free;	/* stack of frame addresses */
+	uint16_t *owner; /* by frame: tag of the socket whose rings have it, 0 = pool or worker */
+	uint8_t tag_used[IO_SOCK_MAX];
+};
+
+struct io_sock {
+	struct xsk_umem *umem;
+	struct xsk_socket *xsk;
+	struct xsk_ring_cons rx;
+	struct xsk_ring_prod tx;
+	struct xsk_ring_prod fill;
+	struct xsk_ring_cons comp;
+	int fd;
+	int zero_copy;	  /* mode in force */
+	unsigned ifindex;
+	unsigned queue;
+	unsigned slot;	  /* interface slot */
+	uint16_t tag;	  /* in pool->owner */
+	unsigned in_tx;	  /* frames sent and not completed */
+	unsigned tx_new;  /* reserved in the transmit ring since the last kick */
+	char name[16];
+};
+
+/* Allocates and touches nothing but the area (mmap). 0 or -ENOMEM. */
+int io_pool_init(struct io_pool *p, unsigned frames) __must_check;
+void io_pool_free(struct io_pool *p);
+
+static inline unsigned io_frame_no(uint64_t addr)
+{
+	return (unsigned)(addr / IO_FRAME_SIZE);
+}
+
+static inline uint64_t io_frame_get(struct io_pool *p) /* UINT64_MAX: none left */
+{
+	return p->nfree ? p->free[--p->nfree] : UINT64_MAX;
+}
+
+/* addr: anywhere inside the frame */
+static inline void io_frame_put(struct io_pool *p, uint64_t addr)
+{
+	p->free[p->nfree++] = addr & ~(uint64_t)(IO_FRAME_SIZE - 1);
+}
+
+/*
+ * Opens a socket on (ifname, queue): zero-copy is tried first, copy mode is the fall-back; s->zero_copy says what is in force. Waits up to
+ * 2 s while an earlier socket of that queue is still going away (-EBUSY from the kernel, closing is asynchronous).
+ */
+int io_sock_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsigned queue, struct err *e) __must_check;
+/* Closes it; afterwards every frame its rings had is back in the pool. The owner must not use pool or socket meanwhile. */
+void io_sock_close(struct io_sock *s, struct io_pool *p);
+
+/* Up to max received packets; they are the caller's now. */
+unsigned io_rx(struct io_sock *s, struct io_pool *p, struct xdp_desc *desc, unsigned max);
+
+/* Tops up the fill ring from the pool. */
+void io_fill(struct io_sock *s, struct io_pool *p);
+/* Completed frames go back to the pool. */
+void io_complete(struct io_sock *s, struct io_pool *p);
+/* Puts one frame on the transmit ring: -ENOBUFS when it is full. The frame is the kernel's from io_kick() on. */
+int io_tx(struct io_sock *s, struct io_pool *p, uint64_t addr, uint32_t len) __must_check;
+/* Hands over what io_tx() queued and wakes the kernel when it wants it. */
+void io_kick(struct io_sock *s);
+
+#endif
