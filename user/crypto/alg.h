@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every algorithm once. The command line, map validation, the engines, ESP's sizes and (later) IKE read this table; an
+ * algorithm costs one entry. Names and keys: spec sections 9 and 10; numbers for IKE: spec section 24.2.
+ * All functions are pure and may be called by any thread; nothing returned is ever freed.
+ */
+#ifndef CRYPTO_ALG_H
+#define CRYPTO_ALG_H
+
+#include "bpf/abi/xi_sa.h"
+#include "user/base/util.h"
+
+enum alg_kind { ALG_ENC, ALG_AUTH };
+
+#define ALG_F_AEAD 0x01	   /* makes its own ICV: goes with authentication null only */
+#define ALG_F_COUNTER 0x02 /* the IV is a counter that must never repeat under a key: the IV on the wire is the packet's
+			      sequence number, and manual keys need unsafe-aead=yes (spec section 9) */
+
+struct alg {
+	const char *name;    /* as typed and printed in esp-enc-algorithm, esp-auth-algorithm: "aes-128", "sha1" */
+	const char *sa_name; /* as shown by installed-sa: "aes", "none" */
+	const char *rfc;     /* "RFC 3602" */
+	enum alg_kind kind;
+	uint8_t abi;	     /* enum xi_enc or enum xi_auth: the number in xi_sa */
+	uint8_t key_len;     /* bytes of key material proper */
+	uint8_t salt_len;    /* bytes of salt that follow the key in xi_sa.enc_key */
+	uint8_t iv_len;	     /* bytes of IV on the wire */
+	uint8_t block;	     /* ciphertext is a multiple of this many bytes (1 = stream) */
+	uint8_t icv_len;     /* bytes of ICV on the wire, after truncation */
+	uint8_t flags;	     /* ALG_F_* */
+	int16_t ike_esp;     /* ciphers: IKEv1 ESP transform ID; -1 = none (spec section 24.2) */
+	int16_t ike_auth;    /* authentication: value of the IKEv1 attribute 5; -1 = none */
+	int16_t ike_bits;    /* value of the IKEv1 attribute 6, key length; -1 = not sent */
+};
+
+/* What the ESP packet format needs to know of a pair of algorithms. */
+struct alg_shape {
+	uint8_t iv_len;	 /* bytes */
+	uint8_t align;	 /* payload, padding and the two trailer bytes fill a multiple of this: block, at least 4 */
+	uint8_t icv_len; /* bytes; 0 = no ICV, then no anti-replay either (spec section 15) */
+	uint8_t flags;	 /* ALG_F_* of the cipher */
+};
+
+/* Row i of the table, NULL behind the last: ciphers first, then authentication. */
+const struct alg *alg_at(unsigned i);
+
+/* By the name on the command line; exact. NULL: no such algorithm of that kind. */
+const struct alg *alg_by_name(enum alg_kind kind, const char *name);
+
+/* By the number in the maps and the length of the key there, salt included. NULL: not ours. */
+const struct alg *alg_by_abi(enum alg_kind kind, unsigned abi, unsigned key_len);
+
+/* Bytes that xi_sa.enc_key_len or auth_key_len must have: key and salt. */
+unsigned alg_key_bytes(const struct alg *a);
+
+/* Shape of the SA's ESP packets. -EINVAL: a number that is not in the table, or an AEAD cipher with authentication. */
+int alg_shape(const struct xi_sa *sa, struct alg_shape *out) __must_check;
+
+/*
+ * Is the algorithm part of an SA sound? Known numbers, exact key lengths, AEAD without a second ICV, not both null
+ * (RFC 4303 §3.2), and an anti-replay window in range. 0 or -EINVAL. Does not judge addresses or mode.
+ */
+int alg_check_sa(const struct xi_sa *sa) __must_check;
+
+#endif
