@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/route/local.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+
+#include "bpf/abi/xi_abi.h"
+#include "user/route/nl.h"
+
+#define LOCAL_MAX 4096 /* entries of xi_local */
+
+struct local_set {
+	struct xi_local_key key[LOCAL_MAX];
+	__u32 ifindex[LOCAL_MAX];
+	unsigned n;
+};
+
+static void add(struct local_set *set, int family, const struct nlattr *a, __u32 ifindex)
+{
+	struct xi_local_key *k;
+	size_t len = family == AF_INET ? 4 : 16;
+
+	if (!a || set->n == LOCAL_MAX || mnl_attr_get_payload_len(a) != len)
+		return;
+	k = &set->key[set->n];
+	memset(k, 0, sizeof(*k));
+	memcpy(&k->addr, mnl_attr_get_payload(a), len);
+	k->family = family == AF_INET ? XI_IP4 : XI_IP6;
+	set->ifindex[set->n++] = ifindex;
+}
+
+static int on_addr(const struct nlmsghdr *nlh, void *data)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr, *address = NULL, *local = NULL, *broadcast = NULL;
+
+	mnl_attr_for_each(attr, nlh, sizeof(*ifa)) {
+		switch (mnl_attr_get_type(attr)) {
+		case IFA_ADDRESS: address = attr; break;
+		case IFA_LOCAL: local = attr; break;
+		case IFA_BROADCAST: broadcast = attr; break;
+		default: break;
+		}
+	}
+	if (ifa->ifa_family == AF_INET || ifa->ifa_family == AF_INET6) {
+		/* On point-to-point links IFA_ADDRESS is the far end, IFA_LOCAL ours. */
+		add(data, ifa->ifa_family, local ? local : address, ifa->ifa_index);
+		/* A directed broadcast is for this host too: it is never forwarded. */
+		if (ifa->ifa_family == AF_INET)
+			add(data, AF_INET, broadcast, ifa->ifa_index);
+	}
+	return MNL_CB_OK;
+}
+
+static int in_set(const struct local_set *set, const struct xi_local_key *k)
+{
+	for (unsigned i = 0; i < set->n; i++)
+		if (memcmp(&set->key[i], k, sizeof(*k)) == 0)
+			return 1;
+	return 0;
+}
+
+/* Removes what the host has no more. */
+static void prune(int fd, const struct local_set *set)
+{
+	struct xi_local_key cur, next, *prev = NULL;
+
+	while (bpf_map_get_next_key(fd, prev, &next) == 0) {
+		if (prev && !in_set(set, &cur))
+			(void)bpf_map_delete_elem(fd, &cur); /* somebody else may have been faster */
+		cur = next;
+		prev = &cur;
+	}
+	if (prev && !in_set(set, &cur))
+		(void)bpf_map_delete_elem(fd, &cur);
+}
+
+int rt_local_sync(int xi_local_fd, struct err *e)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifaddrmsg *ifa;
+	struct mnl_socket *nl = NULL;
+	struct local_set *set = calloc(1, sizeof(*set));
+	int rc;
+
+	if (!set)
+		return err_set(e, -ENOMEM, "out of memory");
+	rc = nl_open(&nl, 0, e);
+	if (rc)
+		goto out;
+	nlh->nlmsg_type = RTM_GETADDR;
+	nlh->nlmsg_flags = NLM_F_DUMP;
+	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+	ifa->ifa_family = AF_UNSPEC;
+	rc = nl_talk(nl, nlh, on_addr, set);
+	if (rc) {
+		err_set(e, rc, "cannot read the host's addresses: %s", strerror(-rc));
+		goto out;
+	}
+	/* New ones first: no moment in which an address that stays is missing. */
+	for (unsigned i = 0; i < set->n && !rc; i++)
+		if (bpf_map_update_elem(xi_local_fd, &set->key[i], &set->ifindex[i], BPF_ANY) < 0)
+			rc = err_set(e, -errno, "cannot enter an address of the host: %s", strerror(errno));
+	if (!rc)
+		prune(xi_local_fd, set);
+out:
+	if (nl)
+		mnl_socket_close(nl);
+	free(set);
+	return rc;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* rtnetlink requests with libmnl, only what the room needs. */
+#ifndef ROUTE_NL_H
+#define ROUTE_NL_H
+
+#include <libmnl/libmnl.h>
+
+#include "user/base/err.h"
+
+#define NL_BUF 32768
+
+/* A request socket. */
+int nl_open(struct mnl_socket **out, unsigned groups, struct err *e) __must_check;
+
+/* Sends nlh and runs cb on each answer until the end. 0, or the kernel's negative errno. */
+int nl_talk(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *data) __must_check;
+
+#endif

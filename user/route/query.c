@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/route/query.h"
+
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+
+/* What RTM_GETROUTE and RTM_GETLINK said. */
+struct route_reply {
+	__u8 type; /* RTN_* */
+	__u32 oif;
+	__u32 mtu;
+	int has_gateway;
+	struct xi_addr gateway;
+};
+
+struct link_reply {
+	__u8 mac[6];
+	__u32 mtu;
+	int ethernet_up;
+};
+
+int rt_query_open(struct rt_query *q, struct err *e)
+{
+	return nl_open(&q->nl, 0, e);
+}
+
+void rt_query_close(struct rt_query *q)
+{
+	if (q->nl)
+		mnl_socket_close(q->nl);
+	q->nl = NULL;
+}
+
+static size_t addr_len(unsigned family)
+{
+	return family == XI_IP4 ? 4 : 16;
+}
+
+static __u8 af_of(unsigned family)
+{
+	return family == XI_IP4 ? AF_INET : AF_INET6;
+}
+
+static void copy_addr(struct xi_addr *to, const struct nlattr *a)
+{
+	size_t n = mnl_attr_get_payload_len(a);
+
+	if (n == 4 || n == 16)
+		memcpy(to, mnl_attr_get_payload(a), n);
+}
+
+static __u32 metric_mtu(const struct nlattr *metrics)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, metrics)
+		if (mnl_attr_get_type(a) == RTAX_MTU && mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
+			return mnl_attr_get_u32(a);
+	return 0;
+}
+
+static int on_route(const struct nlmsghdr *nlh, void *data)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	struct route_reply *r = data;
+	const struct nlattr *a;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE)
+		return MNL_CB_OK;
+	r->type = rtm->rtm_type;
+	mnl_attr_for_each(a, nlh, sizeof(*rtm)) {
+		switch (mnl_attr_get_type(a)) {
+		case RTA_OIF:
+			r->oif = mnl_attr_get_u32(a);
+			break;
+		case RTA_GATEWAY:
+			r->has_gateway = 1;
+			copy_addr(&r->gateway, a);
+			break;
+		case RTA_METRICS:
+			r->mtu = metric_mtu(a);
+			break;
+		default:
+			break;
+		}
+	}
+	return MNL_CB_OK;
+}
+
+static int get_route(struct rt_query *q, const struct rt_key *key, struct route_reply *r)
+{
+	char buf[512] = {0};
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	rtm->rtm_family = af_of(key->family);
+	rtm->rtm_dst_len = rtm->rtm_src_len = (__u8)(addr_len(key->family) * 8);
+	mnl_attr_put(nlh, RTA_DST, addr_len(key->family), &key->dst);
+	mnl_attr_put(nlh, RTA_SRC, addr_len(key->family), &key->src);
+	if (key->iif)
+		mnl_attr_put_u32(nlh, RTA_IIF, key->iif);
+	memset(r, 0, sizeof(*r));
+	return nl_talk(q->nl, nlh, on_route, r);
+}
+
+static int on_link(const struct nlmsghdr *nlh, void *data)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct link_reply *l = data;
+	const struct nlattr *a;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+		return MNL_CB_OK;
+	l->ethernet_up = ifi->ifi_type == ARPHRD_ETHER && (ifi->ifi_flags & IFF_UP) && (ifi->ifi_flags & IFF_RUNNING);
+	mnl_attr_for_each(a, nlh, sizeof(*ifi)) {
+		if (mnl_attr_get_type(a) == IFLA_MTU)
+			l->mtu = mnl_attr_get_u32(a);
+		else if (mnl_attr_get_type(a) == IFLA_ADDRESS && mnl_attr_get_payload_len(a) == 6)
+			memcpy(l->mac, mnl_attr_get_payload(a), 6);
+	}
+	return MNL_CB_OK;
+}
+
+static int get_link(struct rt_query *q, unsigned ifindex, struct link_reply *l)
+{
+	char buf[256] = {0};
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	ifi->ifi_index = (int)ifindex;
+	memset(l, 0, sizeof(*l));
+	return nl_talk(q->nl, nlh, on_link, l);
+}
+
+void rt_neigh_parse(const struct nlmsghdr *nlh, struct rt_neigh *n)
+{
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *a;
+	int has_mac = 0;
+
+	memset(n, 0, sizeof(*n));
+	mnl_attr_for_each(a, nlh, sizeof(*nd)) {
+		if (mnl_attr_get_type(a) == NDA_DST) {
+			copy_addr(&n->addr, a);
+		} else if (mnl_attr_get_type(a) == NDA_LLADDR && mnl_attr_get_payload_len(a) == 6) {
+			memcpy(n->mac, mnl_attr_get_payload(a), 6);
+			has_mac = 1;
+		}
+	}
+	n->valid = has_mac && (nd->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT));
+}
+
+static int on_neigh(const struct nlmsghdr *nlh, void *data)
+{
+	if (nlh->nlmsg_type == RTM_NEWNEIGH)
+		rt_neigh_parse(nlh, data);
+	return MNL_CB_OK;
+}
+
+static struct nlmsghdr *neigh_msg(char *buf, __u16 type, unsigned ifindex, unsigned family, const struct xi_addr *addr)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ndmsg *nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
+
+	nlh->nlmsg_type = type;
+	nd->ndm_family = af_of(family);
+	nd->ndm_ifindex = (int)ifindex;
+	mnl_attr_put(nlh, NDA_DST, addr_len(family), addr);
+	return nlh;
+}
+
+void rt_query_confirm(struct rt_query *q, unsigned ifindex, unsigned family, const struct xi_addr *addr)
+{
+	char buf[256] = {0};
+	struct nlmsghdr *nlh = neigh_msg(buf, RTM_NEWNEIGH, ifindex, family, addr);
+	struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
+	int rc;
+
+	nlh->nlmsg_flags = NLM_F_CREATE;
+	nd->ndm_flags = NTF_USE;
+	rc = nl_talk(q->nl, nlh, NULL, NULL);
+	(void)rc; /* a full neighbour table or a link just gone: the packets stay on the slow path, which reports it */
+}
+
+static int get_neigh(struct rt_query *q, unsigned ifindex, unsigned family, const struct xi_addr *addr, struct rt_neigh *n)
+{
+	char buf[256] = {0};
+
+	memset(n, 0, sizeof(*n));
+	return nl_talk(q->nl, neigh_msg(buf, RTM_GETNEIGH, ifindex, family, addr), on_neigh, n);
+}
+
+void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer *a)
+{
+	struct route_reply r;
+	struct link_reply l;
+	struct rt_neigh n;
+
+	memset(a, 0, sizeof(*a));
+	a->hop.kind = RT_NONE;
+	if (get_route(q, key, &r))
+		return;
+	a->hop.ifindex = r.oif;
+	a->hop.mtu = r.mtu;
+	a->hop.kind = RT_STACK;
+	if (get_link(q, r.oif, &l))
+		return;
+	if (!a->hop.mtu || a->hop.mtu > l.mtu)
+		a->hop.mtu = l.mtu;
+	if (r.type != RTN_UNICAST || !l.ethernet_up)
+		return;
+	a->via = r.has_gateway ? r.gateway : key->dst;
+	/* A first look is what starts resolution; the answer comes as an event and makes this one old. */
+	if (get_neigh(q, r.oif, key->family, &a->via, &n) || !n.valid) {
+		rt_query_confirm(q, r.oif, key->family, &a->via);
+		if (get_neigh(q, r.oif, key->family, &a->via, &n) || !n.valid)
+			return;
+	}
+	memcpy(a->hop.dst_mac, n.mac, 6);
+	memcpy(a->hop.src_mac, l.mac, 6);
+	a->hop.kind = RT_TX;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One question to the kernel: route, then neighbour. Main thread of the data plane only. */
+#ifndef ROUTE_QUERY_H
+#define ROUTE_QUERY_H
+
+#include "user/route/nl.h"
+#include "user/route/route.h"
+
+struct rt_query {
+	struct mnl_socket *nl;
+};
+
+struct rt_answer {
+	struct rt_hop hop;
+	struct xi_addr via; /* the neighbour: gateway, or the destination itself */
+};
+
+struct rt_neigh {
+	struct xi_addr addr;
+	__u8 mac[6];
+	int valid; /* has a MAC that may be used (RFC 4861 §7.3.2 states reachable, stale, delay, probe, permanent) */
+};
+
+int rt_query_open(struct rt_query *q, struct err *e) __must_check;
+void rt_query_close(struct rt_query *q);
+
+/* Always fills *a; what cannot be found out is RT_STACK, a refusal of the kernel RT_NONE. */
+void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer *a);
+
+/* Tells the kernel that the neighbour is in use: a stale one is probed, an unknown one is resolved. */
+void rt_query_confirm(struct rt_query *q, unsigned ifindex, unsigned family, const struct xi_addr *addr);
+
+/* Reads an RTM_NEWNEIGH or RTM_DELNEIGH message. */
+void rt_neigh_parse(const struct nlmsghdr *nlh, struct rt_neigh *n);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of answers, what workers do with it, and the main thread's part: events and requests. */
+#include "user/route/route.h"
+
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "user/base/log.h"
+#include "user/route/local.h"
+#include "user/route/nl.h"
+#include "user/route/query.h"
+
+#define RT_BUCKETS 2048 /* of RT_WAYS answers each; a full bucket replaces round robin */
+#define RT_WAYS 4
+#define RT_ASK_MAX 64
+
+struct rt_entry {
+	__u32 seq; /* odd while it is written */
+	__u32 used; /* by a worker since the last rt_refresh() */
+	__u64 gen;
+	struct rt_key key;
+	struct rt_hop hop;
+	struct xi_addr via; /* neighbour that the answer rests on */
+};
+
+/* One producer (a worker), one consumer (the main thread). */
+struct ask_ring {
+	__u32 head __attribute__((aligned(64))); /* worker */
+	__u32 tail __attribute__((aligned(64))); /* main */
+	struct rt_key key[RT_ASK_MAX];
+};
+
+struct rt {
+	__u64 gen;
+	struct rt_entry *entry;
+	__u8 victim[RT_BUCKETS];
+	struct ask_ring *ask;
+	unsigned workers;
+	int wake; /* eventfd */
+	int xi_local_fd;
+	struct mnl_socket *events;
+	struct rt_query query;
+};
+
+int rt_open(struct rt **out, unsigned workers, int xi_local_fd, struct err *e)
+{
+	const unsigned groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
+				RTMGRP_IPV6_ROUTE | (1u << (RTNLGRP_IPV4_RULE - 1));
+	struct rt *rt = calloc(1, sizeof(*rt));
+	int rc = -ENOMEM, size = 4 << 20;
+
+	if (!rt)
+		return err_set(e, -ENOMEM, "out of memory");
+	rt->gen = 1;
+	rt->workers = workers;
+	rt->xi_local_fd = xi_local_fd;
+	rt->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	rt->entry = calloc((size_t)RT_BUCKETS * RT_WAYS, sizeof(*rt->entry));
+	rt->ask = aligned_alloc(64, workers * sizeof(*rt->ask));
+	if (!rt->entry || !rt->ask || rt->wake < 0) {
+		err_set(e, rc, "out of memory");
+		goto err;
+	}
+	memset(rt->ask, 0, workers * sizeof(*rt->ask));
+	rc = nl_open(&rt->events, groups, e);
+	if (rc)
+		goto err;
+	/* A burst of route changes must not overrun; when it does (ENOBUFS) everything is asked again. */
+	(void)setsockopt(mnl_socket_get_fd(rt->events), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	rc = rt_query_open(&rt->query, e);
+	if (rc)
+		goto err;
+	rc = rt_local_sync(xi_local_fd, e);
+	if (rc)
+		goto err;
+	*out = rt;
+	return 0;
+err:
+	rt_close(rt);
+	return rc;
+}
+
+void rt_close(struct rt *rt)
+{
+	if (!rt)
+		return;
+	if (rt->events)
+		mnl_socket_close(rt->events);
+	rt_query_close(&rt->query);
+	if (rt->wake >= 0)
+		close(rt->wake);
+	free(rt->ask);
+	free(rt->entry);
+	free(rt);
+}
+
+int rt_fd_events(const struct rt *rt)
+{
+	return mnl_socket_get_fd(rt->events);
+}
+
+int rt_fd_requests(const struct rt *rt)
+{
+	return rt->wake;
+}
+
+__u64 rt_generation(const struct rt *rt)
+{
+	return __atomic_load_n(&rt->gen, __ATOMIC_ACQUIRE);
+}
+
+static void new_generation(struct rt *rt)
+{
+	__atomic_fetch_add(&rt->gen, 1, __ATOMIC_RELEASE);
+}
+
+static unsigned bucket_of(const struct rt_key *k)
+{
+	__u64 h = (__u64)k->dst.w[0] * 0x9e3779b97f4a7c15ull ^ (__u64)k->src.w[0] * 0xc2b2ae3d27d4eb4full;
+
+	h ^= ((__u64)k->dst.w[3] << 32 | k->src.w[3]) * 0x165667b19e3779f9ull;
+	h ^= (__u64)k->iif * 0xd6e8feb86659fd93ull;
+	return (unsigned)(h >> 40) % RT_BUCKETS;
+}
+
+/* --- workers --- */
+
+/* Copies an entry; 0 when a writer was in between. */
+static int read_entry(const struct rt_entry *en, struct rt_entry *copy)
+{
+	__u32 seq = __atomic_load_n(&en->seq, __ATOMIC_ACQUIRE);
+
+	if (seq & 1)
+		return 0;
+	memcpy(copy, en, sizeof(*copy));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&en->seq, __ATOMIC_RELAXED) == seq;
+}
+
+void rt_lookup(struct rt *rt, const struct rt_key *key, struct rt_hop *hop)
+{
+	struct rt_entry *en = &rt->entry[bucket_of(key) * RT_WAYS];
+	__u64 gen = rt_generation(rt);
+
+	for (unsigned i = 0; i < RT_WAYS; i++, en++) {
+		struct rt_entry copy;
+
+		if (!read_entry(en, &copy) || copy.gen != gen || memcmp(&copy.key, key, sizeof(*key)) != 0)
+			continue;
+		if (!__atomic_load_n(&en->used, __ATOMIC_RELAXED))
+			__atomic_store_n(&en->used, 1, __ATOMIC_RELAXED);
+		*hop = copy.hop;
+		return;
+	}
+	memset(hop, 0, sizeof(*hop));
+}
+
+void rt_ask(struct rt *rt, unsigned worker, const struct rt_key *key)
+{
+	struct ask_ring *r = &rt->ask[worker];
+	__u32 head = r->head, tail = __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE);
+	const __u64 one = 1;
+
+	if (head - tail >= RT_ASK_MAX)
+		return;
+	for (__u32 i = tail; i != head; i++) /* a burst asks for the same thing many times */
+		if (memcmp(&r->key[i % RT_ASK_MAX], key, sizeof(*key)) == 0)
+			return;
+	r->key[head % RT_ASK_MAX] = *key;
+	__atomic_store_n(&r->head, head + 1, __ATOMIC_RELEASE);
+	if (write(rt->wake, &one, sizeof(one)) < 0)
+		return; /* the counter is full: the main thread has plenty of reason to wake already */
+}
+
+/* --- main thread --- */
+
+static void write_entry(struct rt *rt, const struct rt_key *key, __u64 gen, const struct rt_answer *a)
+{
+	unsigned b = bucket_of(key);
+	struct rt_entry *en = NULL, *first = &rt->entry[b * RT_WAYS];
+
+	for (unsigned i = 0; i < RT_WAYS && !en; i++)
+		if (memcmp(&first[i].key, key, sizeof(*key)) == 0)
+			en = &first[i];
+	for (unsigned i = 0; i < RT_WAYS && !en; i++)
+		if (first[i].gen != gen)
+			en = &first[i];
+	if (!en)
+		en = &first[rt->victim[b]++ % RT_WAYS];
+	__atomic_store_n(&en->seq, en->seq + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	en->gen = gen;
+	en->key = *key;
+	en->hop = a->hop;
+	en->via = a->via;
+	en->used = 1;
+	__atomic_store_n(&en->seq, en->seq + 1, __ATOMIC_RELEASE);
+}
+
+void rt_on_requests(struct rt *rt)
+{
+	__u64 n;
+
+	if (read(rt->wake, &n, sizeof(n)) < 0)
+		return; /* nothing there */
+	for (unsigned w = 0; w < rt->workers; w++) {
+		struct ask_ring *r = &rt->ask[w];
+
+		while (r->tail != __atomic_load_n(&r->head, __ATOMIC_ACQUIRE)) {
+			struct rt_key key = r->key[r->tail % RT_ASK_MAX];
+			__u64 gen = rt_generation(rt); /* before the question: a change meanwhile makes the answer old */
+			struct rt_answer a;
+
+			rt_query_hop(&rt->query, &key, &a);
+			write_entry(rt, &key, gen, &a);
+			__atomic_store_n(&r->tail, r->tail + 1, __ATOMIC_RELEASE);
+		}
+	}
+}
+
+struct event_ctx {
+	struct rt *rt;
+	void (*link_change)(void *arg, int ifindex, int up, unsigned mtu, int gone);
+	void *arg;
+	int changed;
+	int addr_changed;
+};
+
+static void on_link(struct event_ctx *c, const struct nlmsghdr *nlh)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+	unsigned mtu = 0;
+
+	if (ifi->ifi_family != AF_UNSPEC)
+		return; /* bridge ports and the like */
+	mnl_attr_for_each(attr, nlh, sizeof(*ifi))
+		if (mnl_attr_get_type(attr) == IFLA_MTU && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+			mtu = mnl_attr_get_u32(attr);
+	c->changed = 1;
+	if (c->link_change)
+		c->link_change(c->arg, ifi->ifi_index, !!(ifi->ifi_flags & IFF_UP), mtu, nlh->nlmsg_type == RTM_DELLINK);
+}
+
+/* Only a neighbour that an answer rests on matters, and only when what the answer says is no longer true. */
+static int neighbour_matters(struct rt *rt, const struct nlmsghdr *nlh)
+{
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
+	struct rt_neigh n;
+
+	rt_neigh_parse(nlh, &n);
+	if (nlh->nlmsg_type == RTM_DELNEIGH)
+		n.valid = 0;
+	for (unsigned i = 0; i < RT_BUCKETS * RT_WAYS; i++) {
+		const struct rt_entry *en = &rt->entry[i];
+		int had_mac = en->hop.kind == RT_TX;
+
+		if (en->gen != rt->gen || en->hop.ifindex != (__u32)nd->ndm_ifindex ||
+		    memcmp(&en->via, &n.addr, sizeof(n.addr)) != 0)
+			continue;
+		if (had_mac != n.valid || (n.valid && memcmp(en->hop.dst_mac, n.mac, 6) != 0))
+			return 1;
+	}
+	return 0;
+}
+
+static int on_event(const struct nlmsghdr *nlh, void *data)
+{
+	struct event_ctx *c = data;
+
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		on_link(c, nlh);
+		break;
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		c->changed |= neighbour_matters(c->rt, nlh);
+		break;
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		c->addr_changed = 1;
+		c->changed = 1;
+		break;
+	default: /* routes, rules */
+		c->changed = 1;
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+void rt_on_events(struct rt *rt, void (*link_change)(void *arg, int ifindex, int up, unsigned mtu, int gone), void *arg)
+{
+	static char buf[NL_BUF];
+	struct event_ctx c = {.rt = rt, .link_change = link_change, .arg = arg};
+	struct err e;
+	ssize_t n;
+
+	while ((n = recv(mnl_socket_get_fd(rt->events), buf, sizeof(buf), MSG_DONTWAIT)) != 0) {
+		if (n < 0 && errno == ENOBUFS) { /* overrun: anything may have changed */
+			c.changed = c.addr_changed = 1;
+			continue;
+		}
+		if (n < 0)
+			break;
+		if (mnl_cb_run(buf, (size_t)n, 0, 0, on_event, &c) < 0)
+			c.changed = 1;
+	}
+	if (c.addr_changed && rt_local_sync(rt->xi_local_fd, &e))
+		log_error("%s", e.text);
+	if (c.changed)
+		new_generation(rt);
+}
+
+void rt_refresh(struct rt *rt)
+{
+	for (unsigned i = 0; i < RT_BUCKETS * RT_WAYS; i++) {
+		struct rt_entry *en = &rt->entry[i];
+
+		if (en->gen != rt->gen || en->hop.kind != RT_TX || !__atomic_exchange_n(&en->used, 0, __ATOMIC_RELAXED))
+			continue;
+		rt_query_confirm(&rt->query, en->hop.ifindex, en->key.family, &en->via);
+	}
+}

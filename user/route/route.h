@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Next hops for workers, answered by the kernel. We never compute a route: a worker that has no current answer for a key sends
+ * its packet the slow way and posts the key; the main thread asks the kernel (RTM_GETROUTE, RTM_GETNEIGH), writes the answer
+ * into a table that workers read without locks (a sequence counter for each entry), and asks the kernel to resolve a neighbour that
+ * is unknown. Any change of a route, rule, address, link or used neighbour raises the generation: every older answer is then
+ * asked for again. Neighbours in use are confirmed regularly, since the kernel does not see the packets we send to them.
+ */
+#ifndef ROUTE_ROUTE_H
+#define ROUTE_ROUTE_H
+
+#include "bpf/abi/xi_abi.h"
+#include "user/base/err.h"
+
+/* What a next hop depends on. iif 0: a packet of this host (RTM_GETROUTE as output route). */
+struct rt_key {
+	struct xi_addr dst;
+	struct xi_addr src;
+	__u32 iif;
+	__u32 family; /* XI_IP4 */
+};
+
+enum rt_kind {
+	RT_UNKNOWN = 0, /* no current answer: slow way, ask */
+	RT_TX,		/* send: everything below is valid */
+	RT_STACK,	/* the stack must do it: local, neighbour not resolved, interface without Ethernet addresses */
+	RT_NONE,	/* no route, or the kernel refuses it (unreachable, prohibited, reverse path) */
+};
+
+struct rt_hop {
+	__u32 kind; /* enum rt_kind */
+	__u32 ifindex;
+	__u32 mtu; /* of the route, else of the interface */
+	__u8 dst_mac[6];
+	__u8 src_mac[6];
+};
+
+struct rt; /* one per process */
+
+/* workers: how many threads will ask. notify_fd is made inside: rt_fd_requests(). */
+int rt_open(struct rt **out, unsigned workers, int xi_local_fd, struct err *e) __must_check;
+void rt_close(struct rt *rt);
+
+/* --- main thread --- */
+int rt_fd_events(const struct rt *rt);	 /* readable: rt_on_events() */
+int rt_fd_requests(const struct rt *rt); /* readable: rt_on_requests() */
+/* link_change(arg, ifindex, up, mtu, gone) is called for each link message. */
+void rt_on_events(struct rt *rt, void (*link_change)(void *arg, int ifindex, int up, unsigned mtu, int gone), void *arg);
+void rt_on_requests(struct rt *rt);
+/* Every few seconds: confirms the neighbours of answers that were used since the last call. */
+void rt_refresh(struct rt *rt);
+
+/* --- workers, lock-free --- */
+__u64 rt_generation(const struct rt *rt);
+/* Copies the answer; kind RT_UNKNOWN when there is none of the current generation. */
+void rt_lookup(struct rt *rt, const struct rt_key *key, struct rt_hop *hop);
+/* Asks for one; dropped when this worker's queue of 64 is full (it will be asked again). */
+void rt_ask(struct rt *rt, unsigned worker, const struct rt_key *key);
+
+#endif
