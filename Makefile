@@ -44,12 +44,14 @@ BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/t_*.c))
 BPFT_SRC := $(sort $(wildcard tests/bpf/t_*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/f_*.c))
-BENCH_SRC := $(sort $(wildcard bench/*.c))
+BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*.c)))
+BENCH_BPF_SRC := $(sort $(wildcard bench/*.bpf.c))
 TOOL_SRC := $(sort $(wildcard tests/lib/*.c))
 
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(BPF_SRC))
 SKEL := $(patsubst %.bpf.c,$(O)/%.skel.h,$(BPF_SRC))
+BENCH_SKEL := $(patsubst %.bpf.c,$(O)/%.skel.h,$(BENCH_BPF_SRC))
 LIB := $(O)/libxi.a
 # The programs' rooms without their main(), for tests that reach into them.
 CLI_LIB := $(O)/libcli.a
@@ -99,6 +101,7 @@ $(O)/xdp-ipsecd: $(O)/user/worker/main.o $(WORKER_LIB) $(LIB)
 $(UNIT) $(BPFT): $(O)/%: $(O)/%.o $(CLI_LIB) $(WORKER_LIB) $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(XLDFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) -lcmocka
+$(call obj,$(BENCH_SRC)): | $(BENCH_SKEL)
 $(BENCH) $(TOOLS): $(O)/%: $(O)/%.o $(LIB)
 	$(call say,LD,$@)
 	$(call link,$^)
