@@ -80,7 +80,10 @@ struct xi_meta {
 	__u32 reason_max;    /* XI_REASON_MAX of whoever made the maps */
 	__u8 inject_mac[6];  /* random source MAC of packets that tc_inject hands to the stack: lets the XDP
 				program of a generic-mode interface recognise them. */
-	__u8 res[182];
+	__u8 pad[6];
+	__u64 spd_begin;     /* +1 before the first change of a commit, so spd_begin != spd_gen while one runs, and after a
+				writer died in one: the next spd_lock() then makes the SPD equal to the classifier in force */
+	__u8 res[168];
 };
 
 /* xi_local */
@@ -108,7 +111,8 @@ struct xi_if {
 	__u32 sock_mask; /* bit q: a socket is bound to queue q */
 	__u32 zc_mask;	 /* bit q: that socket is in zero-copy mode */
 	__u32 mtu;
-	__u8 res[12];
+	__u32 tc_id;	 /* id of the tc program: detaching removes nobody else's */
+	__u8 res[8];
 };
 
 /* xi_spi */

@@ -103,7 +103,10 @@ enum xi_statistic {
 	X(PASS_TTL, "TTL used up: the stack answers") \
 	X(PASS_OURS, "our own ESP or AH on its way out") \
 	X(PASS_INJECTED, "decrypted packet on its way into the stack") \
-	X(TO_WORKER, "handed to a worker")
+	X(TO_WORKER, "handed to a worker") \
+	X(PASS_ND, "neighbour discovery or multicast listener message of the link") \
+	X(PASS_OTHERHOST, "sent to another station's MAC address: left to the stack") \
+	X(TO_INTERNAL, "the host's own packet, handed to the internal interface")
 
 #define XI_PASS_BASE 96
 #define XI_REASON_MAX 128

@@ -69,7 +69,10 @@ struct xi_policy {
 
 #define XI_RULE_END 0x80
 
-/* One rule of the classifier: the selector with masks in place of lengths. 96 bytes. */
+/*
+ * One rule of the classifier: the selector with masks in place of lengths. 96 bytes. Every policy has one; family 0
+ * matches nothing: a policy that is inactive and not held closed (spec 3.5).
+ */
 struct xi_rule {
 	struct xi_addr src;
 	struct xi_addr src_mask;
@@ -85,7 +88,9 @@ struct xi_rule {
 	__u8 pad[3];
 	__u32 slot;  /* policy */
 	__u32 gen;
-	__u8 res[12];
+	__s32 priority; /* of the policy, as sorted by: spd_lock() restores them from here after a writer died */
+	__u32 position;
+	__u8 res[4];
 };
 
 /* What the classifier is asked. Fragments: see XI_TUPLE_*. */

@@ -96,7 +96,8 @@ void spd_rollback(struct maps *m);
 struct spd_snapshot {
 	uint64_t spd_gen;
 	unsigned count, max;
-	struct xi_rule *rule; /* [max] */
+	struct xi_rule *rule;  /* [max], the first count in force */
+	struct xi_rule *spare; /* [max], the next version is read into this one */
 };
 int spd_snapshot_init(struct spd_snapshot *s, const struct maps *m) __must_check; /* allocates for spd_max */
 void spd_snapshot_free(struct spd_snapshot *s);

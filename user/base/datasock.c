@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/base/datasock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define DATASOCK_WAIT_S 10
+
+/* A connected socket, or a negative errno; nobody listens: -ENOTCONN. */
+static int dial(const struct paths *p, struct err *e)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	struct timeval wait = {.tv_sec = DATASOCK_WAIT_S};
+	int rc, fd;
+
+	if (str_copy(to.sun_path, sizeof(to.sun_path), p->data_sock))
+		return err_set(e, -ENAMETOOLONG, "path too long: %s", p->data_sock);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set(e, -errno, "cannot make a socket: %s", strerror(errno));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) == 0 &&
+	    connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+		return fd;
+	rc = errno == ENOENT || errno == ECONNREFUSED ? -ENOTCONN : -errno;
+	close(fd);
+	if (rc == -ENOTCONN)
+		return err_set(e, rc, "xdp-ipsecd of instance %s does not run", p->instance);
+	return err_set(e, rc, "cannot reach xdp-ipsecd by %s: %s", p->data_sock, strerror(-rc));
+}
+
+int datasock_call(const struct paths *p, const char *request, char *reply, struct err *e)
+{
+	int fd = dial(p, e), rc = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	do
+		n = send(fd, request, strlen(request), MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		do
+			n = recv(fd, reply, DATASOCK_MSG_MAX - 1, 0);
+		while (n < 0 && errno == EINTR);
+	if (n > 0)
+		reply[n] = '\0';
+	else if (n == 0)
+		rc = err_set(e, -ECONNRESET, "xdp-ipsecd closed the connection without an answer");
+	else if (errno == EAGAIN)
+		rc = err_set(e, -ETIMEDOUT, "xdp-ipsecd did not answer within %d s", DATASOCK_WAIT_S);
+	else
+		rc = err_set(e, -errno, "talking to xdp-ipsecd failed: %s", strerror(errno));
+	close(fd);
+	return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What struct maps keeps to itself: the lock and the changes of the SPD that wait for spd_commit(). This room only. */
+#ifndef MAPS_INTERNAL_H
+#define MAPS_INTERNAL_H
+
+#include "user/maps/maps.h"
+
+enum spd_change { SPD_KEEP, SPD_ADD, SPD_DEL, SPD_MOVE };
+
+/* What is to become of one policy slot. Private to the process: a writer that dies takes its plans along. */
+struct spd_plan {
+	enum spd_change change;
+	uint32_t gen;	  /* SPD_ADD: generation it will get */
+	int32_t priority; /* SPD_MOVE */
+	uint32_t position;
+};
+
+struct maps_priv {
+	struct maps m;	       /* first: a struct maps * is a struct maps_priv * */
+	int lock_fd;	       /* -1 = not held */
+	struct spd_plan *plan; /* [spd_max] */
+	int possible_cpus;
+};
+
+static inline struct maps_priv *maps_priv(struct maps *m)
+{
+	return (struct maps_priv *)m;
+}
+
+/* Next generation for an SA or policy slot, never 0. Under spd_lock(). */
+uint32_t maps_next_gen(struct maps *m);
+
+/* A new, empty array for `rules` rules and the closing one, of the shape xi_class accepts. Returns its fd. */
+int maps_new_rules(unsigned rules, struct err *e) __must_check;
+
+#endif

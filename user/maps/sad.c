@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The SAD (RFC 4301 §4.4.2) in its mapped array: publish, remove, look up. The order of stores is that of
+ * bpf/abi/xi_sa.h; a reader that has seen a generation sees the whole SA.
+ */
+#include "user/maps/internal.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <time.h>
+
+#include "user/base/clock.h"
+
+static struct xi_spi_key spi_key(const struct xi_sa *sa)
+{
+	return (struct xi_spi_key){.dst = sa->dst, .spi = sa->spi, .proto = sa->proto, .family = sa->family};
+}
+
+/* A free slot. The search starts behind the last one given, so a slot rests for as long as possible. */
+static int free_slot(const struct maps *m, uint32_t *slot)
+{
+	uint32_t max = m->meta->sad_max, start = m->meta->next_gen % max;
+
+	for (uint32_t i = 0; i < max; i++) {
+		uint32_t s = (start + i) % max;
+
+		if (__atomic_load_n(&m->sad[s].gen, __ATOMIC_ACQUIRE) == 0) {
+			*slot = s;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+static int spi_taken(const struct maps *m, const struct xi_spi_key *key)
+{
+	struct xi_spi_val val;
+
+	return bpf_map_lookup_elem(m->fd[MAP_SPI], key, &val) == 0 && sad_get(m, XI_REF(val.slot, val.gen));
+}
+
+static int err_taken(struct err *e, const struct xi_sa *sa)
+{
+	char dst[INET6_ADDRSTRLEN] = "?";
+
+	(void)inet_ntop(sa->family == XI_IP4 ? AF_INET : AF_INET6, &sa->dst, dst, sizeof(dst));
+	return err_set(e, -EEXIST, "%s SPI 0x%x to %s is taken by another SA", sa->proto == XI_PROTO_AH ? "AH" : "ESP",
+		       ntohl(sa->spi), dst);
+}
+
+/* Fills the slot; the generation comes last. */
+static void fill_slot(struct maps *m, uint32_t slot, const struct xi_sa *sa, uint64_t seq_start, uint32_t gen)
+{
+	struct xi_sa *to = &m->sad[slot];
+	struct xi_sa copy = *sa;
+
+	copy.gen = 0;
+	copy.state = sa->state ? sa->state : XI_SA_MATURE;
+	if (!copy.add_ns)
+		copy.add_ns = clock_ns();
+	if (!copy.add_wall)
+		copy.add_wall = (uint64_t)time(NULL);
+	memset(&m->sa_rt[slot], 0, sizeof(m->sa_rt[slot]));
+	m->sa_rt[slot].seq_out = seq_start;
+	memset(&m->replay[slot], 0, sizeof(m->replay[slot]));
+	*to = copy;
+	explicit_bzero(&copy, sizeof(copy));
+	__atomic_store_n(&to->gen, gen, __ATOMIC_RELEASE);
+}
+
+/* Generation 0 first, so that nobody starts to use what is being wiped. */
+static void clear_slot(struct xi_sa *sa)
+{
+	__atomic_store_n(&sa->gen, 0, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	explicit_bzero(sa, sizeof(*sa));
+}
+
+int sad_publish(struct maps *m, const struct xi_sa *sa, uint64_t seq_start, uint64_t *ref, struct err *e)
+{
+	struct xi_spi_key key = spi_key(sa);
+	struct xi_spi_val val = {.dir = sa->dir};
+
+	if (spi_taken(m, &key))
+		return err_taken(e, sa);
+	if (free_slot(m, &val.slot))
+		return err_set(e, -ENOSPC, "all %u SAs are in use: restart with a larger table", m->meta->sad_max);
+	val.gen = maps_next_gen(m);
+	fill_slot(m, val.slot, sa, seq_start, val.gen);
+	/* BPF_ANY: an entry whose SA is gone was left by a writer that died, see spi_taken() */
+	if (bpf_map_update_elem(m->fd[MAP_SPI], &key, &val, BPF_ANY)) {
+		int rc = -errno;
+
+		clear_slot(&m->sad[val.slot]);
+		return err_set(e, rc, "cannot enter the SPI in %s: %s", XI_MAP_SPI, strerror(-rc));
+	}
+	__atomic_add_fetch(&m->meta->sad_gen, 1, __ATOMIC_RELEASE);
+	*ref = XI_REF(val.slot, val.gen);
+	return 0;
+}
+
+void sad_remove(struct maps *m, uint64_t ref)
+{
+	struct xi_spi_val val;
+	struct xi_spi_key key;
+	struct xi_sa *sa;
+
+	if (!sad_get(m, ref))
+		return;
+	sa = &m->sad[XI_REF_SLOT(ref)];
+	key = spi_key(sa);
+	/* the entry may be a newer SA's by now: only ours goes */
+	if (bpf_map_lookup_elem(m->fd[MAP_SPI], &key, &val) == 0 && XI_REF(val.slot, val.gen) == ref)
+		(void)bpf_map_delete_elem(m->fd[MAP_SPI], &key);
+	__atomic_store_n(&sa->state, XI_SA_DEAD, __ATOMIC_RELEASE);
+	clear_slot(sa);
+	__atomic_add_fetch(&m->meta->sad_gen, 1, __ATOMIC_RELEASE);
+}
+
+const struct xi_sa *sad_get(const struct maps *m, uint64_t ref)
+{
+	uint32_t slot = XI_REF_SLOT(ref), gen = XI_REF_GEN(ref);
+
+	if (!gen || slot >= m->meta->sad_max || __atomic_load_n(&m->sad[slot].gen, __ATOMIC_ACQUIRE) != gen)
+		return NULL;
+	return &m->sad[slot];
+}
+
+enum xi_sa_state sad_state(const struct xi_sa *sa, uint64_t now_ns)
+{
+	enum xi_sa_state state = (enum xi_sa_state)__atomic_load_n(&sa->state, __ATOMIC_RELAXED);
+	uint64_t age = now_ns > sa->add_ns ? now_ns - sa->add_ns : 0;
+
+	if (state != XI_SA_MATURE && state != XI_SA_DYING)
+		return state;
+	if (sa->hard_ns && age >= sa->hard_ns)
+		return XI_SA_DEAD;
+	return sa->soft_ns && age >= sa->soft_ns ? XI_SA_DYING : state;
+}
