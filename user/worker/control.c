@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The control socket: small JSON objects over SOCK_SEQPACKET, 0600 (user/base/datasock.h lists them). */
+#include "user/worker/serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "user/base/datasock.h"
+#include "user/base/log.h"
+
+#define CLIENT_WAIT_MS 1000 /* a client that connects and says nothing must not hold up the others for long */
+
+int control_listen(struct serve *sv, struct err *e)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	mode_t old;
+	int rc;
+
+	if (str_copy(sa.sun_path, sizeof(sa.sun_path), sv->paths.data_sock))
+		return err_set(e, -ENAMETOOLONG, "path too long: %s", sv->paths.data_sock);
+	sv->ctl_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (sv->ctl_fd < 0)
+		return err_set(e, -errno, "cannot make the control socket: %s", strerror(errno));
+	/* We hold the instance's lock: a socket file that is there is left over from one that died. */
+	if (unlink(sa.sun_path) < 0 && errno != ENOENT)
+		return err_set(e, -errno, "cannot remove %s: %s", sa.sun_path, strerror(errno));
+	old = umask(0177);
+	rc = bind(sv->ctl_fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(sv->ctl_fd, 8) < 0 ? -errno : 0;
+	umask(old);
+	return rc ? err_set(e, rc, "cannot listen on %s: %s", sa.sun_path, strerror(-rc)) : 0;
+}
+
+static json_t *failure(const char *text)
+{
+	return json_pack("{s:b,s:s}", "ok", 0, "error", text);
+}
+
+static json_t *do_attach(struct serve *sv, json_t *req)
+{
+	json_t *slot = json_object_get(req, "slot");
+	struct err e = {.text = ""};
+	unsigned n = (unsigned)json_integer_value(slot);
+
+	if (!json_is_integer(slot) || json_integer_value(slot) < 0 || json_integer_value(slot) >= XI_IF_MAX)
+		return failure("slot out of range");
+	if (sockets_attach(sv, n, &e))
+		return failure(e.text);
+	return json_pack("{s:b,s:i,s:i}", "ok", 1, "sockets", (int)sv->sockets[n], "zero-copy", (int)sv->zero_copy[n]);
+}
+
+static json_t *do_detach(struct serve *sv, json_t *req)
+{
+	json_t *slot = json_object_get(req, "slot");
+
+	if (!json_is_integer(slot) || json_integer_value(slot) < 0 || json_integer_value(slot) >= XI_IF_MAX)
+		return failure("slot out of range");
+	sockets_detach(sv, (unsigned)json_integer_value(slot));
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *do_status(struct serve *sv)
+{
+	return json_pack("{s:b,s:i,s:i,s:s,s:I,s:I,s:i,s:i}", "ok", 1, "pid", (int)getpid(), "workers", (int)sv->workers,
+			 "engine", engine_name(sv->worker[0].engine), "memory", (json_int_t)sv->memory, "map-memory",
+			 (json_int_t)sv->maps->bytes, "max-sas", (int)sv->maps->meta->sad_max, "max-policies",
+			 (int)sv->maps->meta->spd_max);
+}
+
+json_t *control_request(struct serve *sv, const char *text, size_t len)
+{
+	json_error_t je;
+	json_t *req = json_loadb(text, len, 0, &je), *reply;
+	const char *cmd = json_string_value(json_object_get(req, "cmd"));
+
+	if (!req || !cmd)
+		reply = failure("not a request");
+	else if (strcmp(cmd, "attach") == 0)
+		reply = do_attach(sv, req);
+	else if (strcmp(cmd, "detach") == 0)
+		reply = do_detach(sv, req);
+	else if (strcmp(cmd, "status") == 0)
+		reply = do_status(sv);
+	else
+		reply = failure("unknown command");
+	json_decref(req);
+	return reply;
+}
+
+void control_accept(struct serve *sv)
+{
+	char buf[DATASOCK_MSG_MAX];
+	int fd = accept4(sv->ctl_fd, NULL, NULL, SOCK_CLOEXEC);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	json_t *reply;
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	n = poll(&p, 1, CLIENT_WAIT_MS) == 1 ? recv(fd, buf, sizeof(buf), 0) : 0;
+	if (n > 0) {
+		size_t len;
+
+		reply = control_request(sv, buf, (size_t)n);
+		len = json_dumpb(reply, buf, sizeof(buf), JSON_COMPACT);
+		if (len > sizeof(buf) || send(fd, buf, len, MSG_NOSIGNAL) < 0)
+			log_warning("a control client went away before its answer");
+		json_decref(reply);
+	}
+	close(fd);
+}

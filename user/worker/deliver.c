@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A decrypted packet: does its policy accept it by this SA (spec 13.4 steps 2 to 5), and where does it go (step 6)? The judgement is
+ * cached by flow and SA for as long as policies and routes stay the same. The fast path forwards only what needs nothing else
+ * from this host: whatever another policy wants to see, options, a used-up TTL, a local destination, goes into the stack as received
+ * on the interface the tunnel came in by, where tc_egress sees it again if it leaves.
+ */
+#include "user/worker/worker.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+
+#include "user/ipsec/tunnel.h"
+
+static int has_ports(uint8_t proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP || proto == IPPROTO_DCCP ||
+	       proto == IPPROTO_UDPLITE;
+}
+
+/* esp_open has checked the header and the total length. */
+static enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t)
+{
+	struct iphdr ip;
+	size_t off;
+
+	memcpy(&ip, p->data, sizeof(ip));
+	memset(t, 0, sizeof(*t));
+	t->family = XI_IP4;
+	t->proto = ip.protocol;
+	t->src.w[0] = ip.saddr;
+	t->dst.w[0] = ip.daddr;
+	off = ip.ihl * 4u;
+	if (ip.frag_off & htons(IP_OFFMASK)) {
+		t->flags = XI_TUPLE_NO_PORTS;
+	} else if (has_ports(ip.protocol)) {
+		if (pkt_len(p) < off + 4)
+			return XI_DROP_IN_INNER_SELECTORS;
+		memcpy(&t->src_port, p->data + off, 2);
+		memcpy(&t->dst_port, p->data + off + 2, 2);
+	}
+	return XI_OK;
+}
+
+static unsigned hash_of(const struct xi_tuple *t, uint64_t sa_ref)
+{
+	uint64_t h = ((uint64_t)t->src.w[0] << 32 | t->dst.w[0]) * 0x9e3779b97f4a7c15ull;
+
+	h ^= ((uint64_t)t->src_port << 24 | (uint64_t)t->dst_port << 8 | t->proto) * 0xc2b2ae3d27d4eb4full;
+	h ^= sa_ref * 0x165667b19e3779f9ull;
+	return (unsigned)(h >> 44) & (WRK_FLOWS - 1);
+}
+
+/* Spec 13.4 step 5: was what the policy's template asks for done by this SA? */
+static int template_satisfied(const struct xi_policy *pol, const struct xi_sa *sa)
+{
+	if (pol->protos != XI_PROTOS_ESP || sa->proto != XI_PROTO_ESP || pol->mode != sa->mode)
+		return 0;
+	if (pol->sa_family != sa->family || memcmp(&pol->sa_dst, &sa->src, sizeof(sa->src)) != 0)
+		return 0;
+	if (pol->sa_src.w[0] && memcmp(&pol->sa_src, &sa->dst, sizeof(sa->dst)) != 0)
+		return 0;
+	return pol->level != XI_LEVEL_UNIQUE || pol->reqid == sa->reqid;
+}
+
+static enum xi_drop judge_in(struct worker *w, const struct wpkt *pk, struct flow *f)
+{
+	const struct xi_rule *r = spd_snapshot_match(&w->spd, &f->tuple, XI_DIR_IN);
+	const struct xi_policy *pol;
+
+	f->in_policy = UINT32_MAX;
+	if (!r)
+		return XI_DROP_IN_NO_POLICY;
+	f->in_policy = r->slot;
+	f->in_gen = r->gen;
+	if (r->action == XI_ACTION_NONE)
+		return XI_OK;
+	if (r->action == XI_ACTION_DISCARD)
+		return XI_DROP_IN_BLOCKED;
+	pol = &w->maps->spd[r->slot];
+	if (__atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != r->gen || !template_satisfied(pol, &pk->sa->sa))
+		return XI_DROP_IN_TEMPLATE;
+	f->in_transformed = 1;
+	return XI_OK;
+}
+
+static void judge(struct worker *w, const struct wpkt *pk, struct flow *f)
+{
+	struct rt_key key = {.family = f->tuple.family, .src = f->tuple.src, .dst = f->tuple.dst};
+	uint64_t rt_gen = rt_generation(w->rt);
+
+	f->in_transformed = f->to_stack = 0;
+	f->spd_gen = w->spd.spd_gen;
+	f->rt_gen = rt_gen;
+	f->verdict = (uint8_t)judge_in(w, pk, f);
+	if (f->verdict != XI_OK)
+		return;
+	/* Anything another policy has a say in leaves by way of tc_egress: never around it. */
+	if (spd_snapshot_match(&w->spd, &f->tuple, XI_DIR_OUT)) {
+		f->to_stack = 1;
+		return;
+	}
+	key.iif = w->maps->ifs[pk->v.if_slot].ifindex;
+	rt_lookup(w->rt, &key, &f->hop);
+	if (f->hop.kind == RT_UNKNOWN) {
+		rt_ask(w->rt, w->id, &key);
+		f->rt_gen = 0; /* look again with the next packet */
+	}
+	f->to_stack = f->hop.kind != RT_TX || !socket_for(w, f->hop.ifindex);
+}
+
+static struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tuple *t)
+{
+	uint64_t ref = XI_REF(pk->v.slot, pk->v.gen);
+	struct flow *f = &w->flow[hash_of(t, ref)];
+
+	if (likely(f->spd_gen == w->spd.spd_gen && f->rt_gen == rt_generation(w->rt) && f->sa_ref == ref &&
+		   f->if_slot == pk->v.if_slot && memcmp(&f->tuple, t, sizeof(*t)) == 0))
+		return f;
+	f->tuple = *t;
+	f->sa_ref = ref;
+	f->if_slot = pk->v.if_slot;
+	judge(w, pk, f);
+	return f;
+}
+
+static void forward(struct worker *w, struct wpkt *pk, const struct flow *f)
+{
+	struct iphdr ip;
+
+	memcpy(&ip, pk->p.data, sizeof(ip));
+	if (f->to_stack || ip.ihl != 5 || pkt_len(&pk->p) > f->hop.mtu || tunnel_ttl4(pk->p.data)) {
+		slow_inject(w, pk);
+		return;
+	}
+	transmit(w, pk, &f->hop, XI_DROP_IN_TX_FULL);
+}
+
+void deliver(struct worker *w, struct wpkt *pk)
+{
+	struct xi_tuple t;
+	enum xi_drop why = read_tuple(&pk->p, &t);
+	struct xi_polstat *ps;
+	struct flow *f;
+
+	if (why != XI_OK) {
+		drop(w, pk, why);
+		return;
+	}
+	f = flow_of(w, pk, &t);
+	ps = f->in_policy < w->maps->meta->spd_max ? polstat(w, f->in_policy, f->in_gen) : NULL;
+	if (unlikely(f->verdict != XI_OK)) {
+		if (ps && f->verdict == XI_DROP_IN_BLOCKED)
+			ps->in_dropped++;
+		drop(w, pk, (enum xi_drop)f->verdict);
+		return;
+	}
+	if (ps && f->in_transformed)
+		ps->in_transformed++;
+	else if (ps)
+		ps->in_accepted++;
+	forward(w, pk, f);
+}

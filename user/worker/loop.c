@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The worker's thread: receive, split by direction, group by SA, process, transmit. */
+#include "user/worker/worker.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+
+#include "user/base/clock.h"
+#include "user/base/log.h"
+
+#define IDLE_ROUNDS 8	     /* empty rounds before the thread sleeps in poll(2) */
+#define SLOW_EVERY 64	     /* busy rounds between looks at the stack's reassembled ESP */
+#define POLL_MS 1000	     /* a sleeping worker still looks after completions now and then */
+#define POLL_MAX (XI_IF_MAX * XI_QUEUE_MAX + 2)
+
+/* Insertion sort by SA slot: bursts mostly hold one SA, or runs of a few. */
+void group_by_sa(struct wpkt **pk, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++) {
+		struct wpkt *x = pk[i];
+		unsigned j = i;
+
+		for (; j > 0 && pk[j - 1]->v.slot > x->v.slot; j--)
+			pk[j] = pk[j - 1];
+		pk[j] = x;
+	}
+}
+
+/* Fills pk from a descriptor; 0 when the verdict in front of the packet is not one. */
+static int take(struct worker *w, const struct xdp_desc *d, struct wpkt *pk)
+{
+	uint64_t base = d->addr & ~(uint64_t)(IO_FRAME_SIZE - 1);
+
+	pk->addr = base;
+	pk->p.head = w->pool.area + base;
+	pk->p.end = pk->p.head + IO_FRAME_SIZE;
+	pk->p.data = w->pool.area + d->addr;
+	pk->p.tail = pk->p.data + d->len;
+	if (d->addr - base < sizeof(pk->v))
+		return 0;
+	memcpy(&pk->v, pk->p.data - sizeof(pk->v), sizeof(pk->v));
+	return pk->v.if_slot < XI_IF_MAX && pk->v.l3_off <= d->len && pk->v.dir <= XI_DIR_OUT;
+}
+
+static unsigned poll_socket(struct worker *w, struct io_sock *s)
+{
+	struct xdp_desc desc[WRK_BURST];
+	struct wpkt store[WRK_BURST], *in[WRK_BURST], *out[WRK_BURST];
+	unsigned n = io_rx(s, &w->pool, desc, WRK_BURST), nin = 0, nout = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		__builtin_prefetch(w->pool.area + desc[i].addr - sizeof(struct xi_verdict));
+	for (unsigned i = 0; i < n; i++) {
+		struct wpkt *pk = &store[i];
+
+		if (unlikely(!take(w, &desc[i], pk)))
+			drop(w, pk, XI_DROP_IN_ERROR);
+		else if (pk->v.dir == XI_DIR_OUT)
+			out[nout++] = pk;
+		else
+			in[nin++] = pk;
+	}
+	if (nout) {
+		group_by_sa(out, nout);
+		outbound_burst(w, out, nout);
+	}
+	if (nin) {
+		group_by_sa(in, nin);
+		inbound_burst(w, in, nin);
+	}
+	return n;
+}
+
+static void service_rings(struct worker *w)
+{
+	for (unsigned i = 0; i < w->nsock; i++) {
+		struct io_sock *s = w->sock[i];
+
+		if (s->in_tx || s->tx_new) {
+			io_kick(s);
+			io_complete(s, &w->pool);
+		}
+		io_fill(s, &w->pool);
+	}
+}
+
+static unsigned poll_set(struct worker *w, struct pollfd *fd)
+{
+	unsigned n = 0;
+
+	fd[n++] = (struct pollfd){.fd = w->wake, .events = POLLIN};
+	fd[n++] = (struct pollfd){.fd = w->raw_esp, .events = POLLIN}; /* -1 is ignored */
+	for (unsigned i = 0; i < w->nsock; i++)
+		fd[n++] = (struct pollfd){.fd = w->sock[i]->fd, .events = POLLIN};
+	w->sockets_changed = 0;
+	return n;
+}
+
+static void pin(const struct worker *w)
+{
+	char name[16];
+	cpu_set_t set;
+
+	(void)snprintf(name, sizeof(name), "xi-worker%u", w->id % 100);
+	(void)pthread_setname_np(pthread_self(), name);
+	if (w->cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)w->cpu, &set);
+	if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set))
+		log_warning("worker %u cannot be pinned to CPU %d", w->id, w->cpu);
+}
+
+void *worker_run(void *worker)
+{
+	struct worker *w = worker;
+	struct pollfd fd[POLL_MAX];
+	unsigned nfd = 0, idle = 0, rounds = 0;
+
+	pin(w);
+	w->sockets_changed = 1;
+	while (!w->stop) {
+		unsigned got = 0;
+
+		if (__atomic_load_n(&w->pending, __ATOMIC_ACQUIRE))
+			worker_do_commands(w);
+		if (w->sockets_changed)
+			nfd = poll_set(w, fd);
+		w->now = clock_ns();
+		spd_snapshot_refresh(&w->spd, w->maps);
+		for (unsigned i = 0; i < w->nsock; i++)
+			got += poll_socket(w, w->sock[i]);
+		if (++rounds % SLOW_EVERY == 0 || (fd[1].revents & POLLIN))
+			slow_receive(w);
+		fd[1].revents = 0;
+		service_rings(w);
+		idle = got ? 0 : idle + 1;
+		if (idle > IDLE_ROUNDS && poll(fd, nfd, POLL_MS) >= 0)
+			idle = 0;
+	}
+	return NULL;
+}

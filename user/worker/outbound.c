@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Plaintext to ESP (spec 13.3 from step 5, RFC 4303 §3.3). The XDP program has found policy and SA; here the SA is checked once
+ * more, the size is judged, numbers are reserved with one atomic add for each SA of the burst, and the result is sent.
+ */
+#include "user/worker/worker.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <netinet/ip.h>
+
+#include "user/ipsec/size.h"
+
+#define PATH_MTU_UNKNOWN 1500 /* until the kernel has answered */
+
+/* The SA the program found, or the one that has taken its place since (rekey, flush). */
+static struct sa_entry *current_sa(struct worker *w, struct wpkt *pk, enum xi_drop *why)
+{
+	struct sa_entry *se = sa_cache_get(w, pk->v.slot, pk->v.gen);
+	const struct xi_policy *pol = &w->maps->spd[pk->v.policy];
+	uint64_t ref;
+
+	if (likely(se != NULL))
+		return se;
+	*why = XI_DROP_OUT_POLICY_DEAD;
+	if (pk->v.policy >= w->maps->meta->spd_max || __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != pk->v.policy_gen)
+		return NULL;
+	*why = XI_DROP_OUT_NO_SA;
+	ref = __atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE);
+	se = sa_cache_get(w, XI_REF_SLOT(ref), XI_REF_GEN(ref));
+	if (se) {
+		pk->v.slot = XI_REF_SLOT(ref);
+		pk->v.gen = XI_REF_GEN(ref);
+	}
+	return se;
+}
+
+/* The next hop to the peer, asked again when routes or neighbours have changed. */
+static void refresh_hop(struct worker *w, struct sa_entry *se)
+{
+	struct rt_key key = {.dst = se->sa.dst, .src = se->sa.src, .family = se->sa.family};
+	uint64_t gen = rt_generation(w->rt);
+
+	if (likely(se->hop_gen == gen))
+		return;
+	rt_lookup(w->rt, &key, &se->hop);
+	if (se->hop.kind == RT_UNKNOWN)
+		rt_ask(w->rt, w->id, &key);
+	else
+		se->hop_gen = gen;
+}
+
+/* data..tail becomes exactly the inner packet. */
+static int trim_inner(struct wpkt *pk)
+{
+	struct iphdr ip;
+	size_t len;
+
+	pk->p.data += pk->v.l3_off;
+	if (pk->v.family != XI_IP4 || pkt_len(&pk->p) < sizeof(ip))
+		return -1;
+	memcpy(&ip, pk->p.data, sizeof(ip));
+	len = ntohs(ip.tot_len);
+	if (ip.version != 4 || ip.ihl < 5 || len < ip.ihl * 4u || len > pkt_len(&pk->p))
+		return -1;
+	pk->p.tail = pk->p.data + len; /* what is behind it is Ethernet padding */
+	return 0;
+}
+
+static int may_fragment(const struct pkt *p)
+{
+	struct iphdr ip;
+
+	memcpy(&ip, p->data, sizeof(ip));
+	return !(ip.frag_off & htons(IP_DF));
+}
+
+static size_t path_mtu(const struct sa_entry *se)
+{
+	return se->hop.mtu ? se->hop.mtu : PATH_MTU_UNKNOWN;
+}
+
+/* Everything that is decided before the crypto. */
+static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
+{
+	enum xi_drop why = XI_OK;
+	struct sa_entry *se = current_sa(w, pk, &why);
+
+	if (!se)
+		return why;
+	pk->sa = se;
+	if (trim_inner(pk))
+		return XI_DROP_OUT_MODE;
+	if (se->sa.dir != XI_DIR_OUT)
+		return XI_DROP_OUT_BUNDLE;
+	if (sad_state(&se->sa, w->now) == XI_SA_DEAD)
+		return XI_DROP_OUT_EXPIRED;
+	refresh_hop(w, se);
+	if (se->hop.kind == RT_NONE)
+		return XI_DROP_OUT_NO_ROUTE;
+	/* Spec section 15: too big and DF set: tell the sender what fits. */
+	if (esp_sealed_len(&se->sa, pkt_len(&pk->p)) > path_mtu(se) && !may_fragment(&pk->p)) {
+		slow_too_big(w, &pk->p, esp_inner_mtu(&se->sa, path_mtu(se)));
+		return XI_DROP_OUT_TOO_BIG;
+	}
+	return XI_OK;
+}
+
+/* Counts a run of packets of one SA; 0 when the hard byte limit is reached (spec 14.2: no overshoot). */
+static int account(struct worker *w, const struct sa_entry *se, unsigned packets, size_t bytes)
+{
+	struct xi_sa_rt *rt = &w->maps->sa_rt[se - w->sa];
+	uint64_t sum = __atomic_add_fetch(&rt->bytes, bytes, __ATOMIC_RELAXED);
+
+	if (unlikely(se->sa.hard_bytes && sum > se->sa.hard_bytes)) {
+		__atomic_sub_fetch(&rt->bytes, bytes, __ATOMIC_RELAXED);
+		return 0;
+	}
+	__atomic_add_fetch(&rt->packets, packets, __ATOMIC_RELAXED);
+	if (!rt->first_ns)
+		rt->first_ns = w->now;
+	rt->last_ns = w->now;
+	return 1;
+}
+
+/* RFC 4303 §3.3.3: numbers for a run of packets of one SA, reserved before any of them is used. */
+static void fill_run(struct worker *w, struct wpkt **pk, struct esp_op *op, unsigned n)
+{
+	struct sa_entry *se = pk[0]->sa;
+	struct xi_sa_rt *rt = &w->maps->sa_rt[se - w->sa];
+	uint64_t seq = __atomic_fetch_add(&rt->seq_out, n, __ATOMIC_RELAXED);
+	const struct keyctx *key = sa_cache_keys(w, se);
+
+	for (unsigned i = 0; i < n; i++) {
+		op[i] = (struct esp_op){
+			.sa = &se->sa,
+			.rt = rt,
+			.key = key,
+			.pkt = &pk[i]->p,
+			.seq = ++seq,
+			.ip_id = w->ip_id++,
+			.flags = (pk[i]->v.flags & XI_VF_HOST) ? ESP_OP_HOST : 0,
+		};
+		/* A byte limit is judged packet by packet; without one the run is counted as a whole by the caller. */
+		if (se->sa.hard_bytes && !account(w, se, 1, pkt_len(&pk[i]->p)))
+			op[i].verdict = XI_DROP_OUT_EXPIRED;
+	}
+}
+
+struct io_sock *socket_for(const struct worker *w, uint32_t ifindex)
+{
+	for (unsigned i = 1; i < XI_IF_MAX; i++)
+		if (w->tx_by_slot[i] && w->tx_by_slot[i]->ifindex == ifindex)
+			return w->tx_by_slot[i];
+	return NULL;
+}
+
+void transmit(struct worker *w, struct wpkt *pk, const struct rt_hop *hop, enum xi_drop full)
+{
+	struct io_sock *s = socket_for(w, hop->ifindex);
+	struct ethhdr *eth;
+
+	if (!s || pk->p.data - pk->p.head < (ptrdiff_t)sizeof(*eth)) {
+		drop(w, pk, full);
+		return;
+	}
+	pk->p.data -= sizeof(*eth);
+	eth = (struct ethhdr *)pk->p.data;
+	memcpy(eth->h_dest, hop->dst_mac, ETH_ALEN);
+	memcpy(eth->h_source, hop->src_mac, ETH_ALEN);
+	eth->h_proto = htons(ETH_P_IP);
+	if (io_tx(s, &w->pool, (uint64_t)(pk->p.data - w->pool.area), (uint32_t)pkt_len(&pk->p)) == 0)
+		return;
+	io_kick(s); /* make room once; a ring that is still full is a link that is too slow */
+	io_complete(s, &w->pool);
+	if (io_tx(s, &w->pool, (uint64_t)(pk->p.data - w->pool.area), (uint32_t)pkt_len(&pk->p)))
+		drop(w, pk, full);
+}
+
+static int fast(const struct worker *w, const struct rt_hop *hop)
+{
+	return hop->kind == RT_TX && socket_for(w, hop->ifindex);
+}
+
+/* Sends one packet that fits. 0, or the reason for which it was dropped (and counted). */
+static enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct rt_hop *hop)
+{
+	if (likely(fast(w, hop))) {
+		transmit(w, pk, hop, XI_DROP_OUT_TX_FULL);
+		return XI_OK;
+	}
+	if (slow_send(w, &pk->p)) {
+		drop(w, pk, XI_DROP_OUT_SLOW);
+		return XI_DROP_OUT_SLOW;
+	}
+	io_frame_put(&w->pool, pk->addr);
+	return XI_OK;
+}
+
+/* Spec section 15: fragments after encapsulation, each in a frame of its own. */
+static enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct rt_hop *hop, size_t mtu)
+{
+	unsigned count_ = frag4_count(&whole->p, mtu);
+	enum xi_drop rc = count_ ? XI_OK : XI_DROP_OUT_MODE;
+
+	if (w->pool.nfree < count_)
+		rc = XI_DROP_OUT_NO_ROOM;
+	for (unsigned i = 0; i < count_ && rc == XI_OK; i++) {
+		struct wpkt f = {.addr = io_frame_get(&w->pool)};
+
+		f.p.head = w->pool.area + f.addr;
+		f.p.end = f.p.head + IO_FRAME_SIZE;
+		f.p.data = f.p.tail = f.p.head + IO_XDP_HEADROOM;
+		if (frag4_make(&f.p, &whole->p, mtu, i)) {
+			io_frame_put(&w->pool, f.addr);
+			rc = XI_DROP_OUT_MODE;
+			break;
+		}
+		if (send_one(w, &f, hop) != XI_OK) {
+			io_frame_put(&w->pool, whole->addr); /* counted by send_one: one packet, one counter */
+			return XI_DROP_OUT_SLOW;
+		}
+	}
+	if (rc == XI_OK)
+		io_frame_put(&w->pool, whole->addr);
+	else
+		drop(w, whole, rc);
+	return rc;
+}
+
+static void finish(struct worker *w, struct wpkt *pk, const struct esp_op *op)
+{
+	const struct rt_hop *hop = &pk->sa->hop;
+	struct xi_polstat *ps = NULL;
+	enum xi_drop rc;
+
+	if (pk->v.policy < w->maps->meta->spd_max)
+		ps = polstat(w, pk->v.policy, pk->v.policy_gen);
+	if (unlikely(op->verdict != XI_OK)) {
+		drop(w, pk, op->verdict);
+		return;
+	}
+	if (unlikely(pkt_len(&pk->p) > path_mtu(pk->sa)))
+		rc = send_fragments(w, pk, hop, path_mtu(pk->sa));
+	else
+		rc = send_one(w, pk, hop);
+	if (rc == XI_OK && ps)
+		ps->out_transformed++;
+}
+
+/* Spec 7.1: a packet whose SA is missing counts as dropped by its policy too. */
+static void refuse(struct worker *w, struct wpkt *pk, enum xi_drop why)
+{
+	if (why == XI_DROP_OUT_NO_SA)
+		polstat(w, pk->v.policy, pk->v.policy_gen)->out_dropped++;
+	drop(w, pk, why);
+}
+
+void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
+{
+	struct esp_op op[WRK_BURST];
+	unsigned ready = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		enum xi_drop why = prepare(w, pk[i]);
+
+		if (likely(why == XI_OK))
+			pk[ready++] = pk[i];
+		else
+			refuse(w, pk[i], why);
+	}
+	for (unsigned i = 0, j; i < ready; i = j) {
+		size_t bytes = 0;
+
+		for (j = i; j < ready && pk[j]->sa == pk[i]->sa; j++)
+			bytes += pkt_len(&pk[j]->p);
+		fill_run(w, &pk[i], &op[i], j - i);
+		if (!pk[i]->sa->sa.hard_bytes)
+			account(w, pk[i]->sa, j - i, bytes);
+	}
+	if (ready)
+		esp_seal(w->engine, &w->iv_source, op, ready);
+	for (unsigned i = 0; i < ready; i++)
+		finish(w, pk[i], &op[i]);
+}

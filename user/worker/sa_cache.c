@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SAs as a worker uses them: copied and their keys expanded when a generation is first seen. */
+#include "user/worker/worker.h"
+
+#include "user/crypto/alg.h"
+
+static uint8_t *keys_of(const struct worker *w, const struct sa_entry *se)
+{
+	return w->keys + (size_t)(se - w->sa) * w->keyctx_stride;
+}
+
+const struct keyctx *sa_cache_keys(const struct worker *w, const struct sa_entry *se)
+{
+	return (const struct keyctx *)keys_of(w, se);
+}
+
+/* Copies the slot; 0 when it is not (or no longer) of that generation. */
+static int copy_sa(const struct xi_sa *from, struct xi_sa *to, uint32_t gen)
+{
+	if (__atomic_load_n(&from->gen, __ATOMIC_ACQUIRE) != gen)
+		return 0;
+	memcpy(to, from, sizeof(*to));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&from->gen, __ATOMIC_RELAXED) == gen;
+}
+
+static void load(struct worker *w, struct sa_entry *se, uint32_t slot, uint32_t gen)
+{
+	struct keyctx *k = (struct keyctx *)keys_of(w, se);
+
+	if (se->usable)
+		keyctx_wipe(w->engine, k);
+	memset(se, 0, sizeof(*se));
+	if (!copy_sa(&w->maps->sad[slot], &se->sa, gen))
+		return;
+	se->gen = gen;
+	/* A record that another program wrote is checked like any input. */
+	if (alg_check_sa(&se->sa) == 0 && se->sa.family == XI_IP4 && se->sa.mode == XI_MODE_TUNNEL &&
+	    se->sa.proto == XI_PROTO_ESP && keyctx_init(w->engine, k, &se->sa) == 0) {
+		se->usable = 1;
+		w->maps->sa_rt[slot].engine = engine_kind(w->engine);
+	}
+	explicit_bzero(se->sa.enc_key, sizeof(se->sa.enc_key));
+	explicit_bzero(se->sa.auth_key, sizeof(se->sa.auth_key));
+}
+
+struct sa_entry *sa_cache_get(struct worker *w, uint32_t slot, uint32_t gen)
+{
+	struct sa_entry *se;
+
+	if (unlikely(slot >= w->maps->meta->sad_max || gen == 0))
+		return NULL;
+	/* Taken away meanwhile: the reference is stale, whatever is cached. */
+	if (unlikely(__atomic_load_n(&w->maps->sad[slot].gen, __ATOMIC_ACQUIRE) != gen))
+		return NULL;
+	se = &w->sa[slot];
+	if (unlikely(se->gen != gen))
+		load(w, se, slot, gen);
+	if (unlikely(!se->usable || se->gen != gen))
+		return NULL;
+	se->sa.state = w->maps->sad[slot].state; /* the one field its owner changes while it lives */
+	return se;
+}
+
+void sa_cache_wipe(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->maps->meta->sad_max; i++)
+		if (w->sa[i].usable)
+			keyctx_wipe(w->engine, (struct keyctx *)keys_of(w, &w->sa[i]));
+}

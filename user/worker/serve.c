@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/worker/serve.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "user/base/log.h"
+
+#define REFRESH_S 10 /* neighbours in use are confirmed so often */
+#define WORKERS_DEFAULT_MAX 16
+
+/* systemd's protocol: one datagram to $NOTIFY_SOCKET; nothing is done when it is not set. */
+static void notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	size_t len;
+	int fd;
+
+	if (!path || (path[0] != '/' && path[0] != '@') || str_copy(sa.sun_path, sizeof(sa.sun_path), path))
+		return;
+	len = offsetof(struct sockaddr_un, sun_path) + strlen(path);
+	if (path[0] == '@')
+		sa.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa, (socklen_t)len) < 0)
+		log_warning("cannot tell the service manager \"%s\": %s", state, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* One data plane an instance: the lock lives as long as the process. */
+static int take_lock(struct serve *sv, struct err *e)
+{
+	char path[PATH_LEN + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/xdp-ipsecd.pid", sv->paths.run);
+	sv->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (sv->lock_fd < 0)
+		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
+	if (flock(sv->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(e, -EBUSY, "xdp-ipsecd already runs for instance \"%s\"", sv->paths.instance);
+	if (ftruncate(sv->lock_fd, 0) < 0 || dprintf(sv->lock_fd, "%d\n", (int)getpid()) < 0)
+		return err_set(e, -errno, "cannot write %s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int cpu_for(const struct serve_conf *conf, unsigned worker)
+{
+	cpu_set_t allowed;
+	unsigned n;
+
+	if (conf->ncpus)
+		return conf->cpus[worker % conf->ncpus];
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return -1;
+	n = (unsigned)CPU_COUNT(&allowed);
+	for (unsigned cpu = 0, seen = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && seen++ == worker % n)
+			return (int)cpu;
+	return -1;
+}
+
+static int start_workers(struct serve *sv, struct err *e)
+{
+	unsigned n = sv->conf->workers;
+
+	if (!n)
+		n = MIN((unsigned)sysconf(_SC_NPROCESSORS_ONLN), (unsigned)WORKERS_DEFAULT_MAX);
+	sv->worker = aligned_alloc(64, (sizeof(*sv->worker) * n + 63) & ~(size_t)63);
+	if (!sv->worker)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < n; i++) {
+		struct worker_conf wc = {.frames = sv->conf->frames, .cpu = cpu_for(sv->conf, i)};
+		int rc = worker_init(&sv->worker[i], i, &wc, sv->maps, sv->rt, &sv->memory, e);
+
+		sv->workers++; /* also half made ones are to be freed */
+		if (rc)
+			return rc;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		int rc = pthread_create(&sv->worker[i].thread, NULL, worker_run, &sv->worker[i]);
+
+		if (rc)
+			return err_set(e, -rc, "cannot start a thread: %s", strerror(rc));
+		sv->running++;
+	}
+	__atomic_store_n(&sv->maps->meta->workers, n, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* What is needed after start: sockets for interfaces attached later, routes and neighbours, the maps that are open. */
+static int drop_privileges(struct err *e)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_BPF,
+			  CAP_SYS_NICE, -1) < 0)
+		return err_set(e, -EPERM, "cannot choose capabilities");
+	/* CAP_BPF and friends may be missing in a container that nevertheless let us come so far: keep what there is. */
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		log_warning("capabilities could not be reduced");
+	return 0;
+}
+
+/* The replay locks are spinlocks in shared memory: whoever held one has died. We hold the instance's lock. */
+static void reset_locks(struct maps *m)
+{
+	for (uint32_t i = 0; i < m->meta->sad_max; i++)
+		if (m->sad[i].gen)
+			__atomic_store_n(&m->sa_rt[i].lock, 0, __ATOMIC_RELEASE);
+}
+
+static int open_all(struct serve *sv, struct err *e)
+{
+	int rc = path_mkdir(sv->paths.run, e);
+
+	if (!rc)
+		rc = take_lock(sv, e);
+	if (!rc)
+		rc = maps_open_or_create(&sv->maps, &sv->paths, sv->conf->sad_max, sv->conf->spd_max, e);
+	if (rc)
+		return rc;
+	reset_locks(sv->maps);
+	rc = rt_open(&sv->rt, sv->conf->workers ? sv->conf->workers : XI_WORKER_MAX, sv->maps->fd[MAP_LOCAL], e);
+	if (!rc)
+		rc = start_workers(sv, e);
+	if (!rc)
+		rc = control_listen(sv, e);
+	if (!rc)
+		rc = sockets_attach_all(sv, e);
+	if (!rc)
+		rc = drop_privileges(e);
+	return rc;
+}
+
+static int nothing_attached(const struct maps *m)
+{
+	for (unsigned i = 0; i < XI_IF_MAX; i++)
+		if (m->ifs[i].ifindex)
+			return 0;
+	return 1;
+}
+
+static void close_all(struct serve *sv)
+{
+	struct err e;
+
+	for (unsigned i = 0; i < sv->running; i++) {
+		worker_stop(&sv->worker[i]);
+		pthread_join(sv->worker[i].thread, NULL);
+	}
+	for (unsigned i = 0; i < sv->workers; i++)
+		worker_fini(&sv->worker[i]);
+	free(sv->worker);
+	rt_close(sv->rt);
+	if (sv->ctl_fd >= 0) {
+		close(sv->ctl_fd);
+		(void)unlink(sv->paths.data_sock); /* a file that stays is harmless: nobody listens */
+	}
+	if (sv->maps) {
+		for (unsigned i = 0; i < XI_IF_MAX; i++)
+			sv->maps->ifs[i].sock_mask = sv->maps->ifs[i].zc_mask = 0;
+		sv->maps->meta->workers = 0;
+		/* The maps outlive us for the programs that are attached; without any they have no reader. */
+		if (nothing_attached(sv->maps) && maps_unpin(&sv->paths, &e))
+			log_warning("%s", e.text);
+	}
+	maps_close(sv->maps);
+	if (sv->lock_fd >= 0)
+		close(sv->lock_fd);
+}
+
+static void on_link(void *arg, int ifindex, int up, unsigned mtu, int gone)
+{
+	struct serve *sv = arg;
+
+	(void)up;
+	for (unsigned i = 0; i < XI_IF_MAX; i++) {
+		struct xi_if *xi = &sv->maps->ifs[i];
+
+		if (xi->ifindex != (__u32)ifindex)
+			continue;
+		if (mtu)
+			xi->mtu = mtu;
+		if (gone && sv->sockets[i]) {
+			log_warning("interface %s is gone", xi->name);
+			sockets_detach(sv, i);
+		}
+	}
+}
+
+struct sources {
+	int epoll, timer, signals;
+};
+
+static int watch(int epoll, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev);
+}
+
+static int open_sources(struct serve *sv, struct sources *s, const sigset_t *set, struct err *e)
+{
+	const struct itimerspec every = {.it_interval.tv_sec = REFRESH_S, .it_value.tv_sec = REFRESH_S};
+
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	s->signals = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->epoll < 0 || s->timer < 0 || s->signals < 0 || timerfd_settime(s->timer, 0, &every, NULL) < 0 ||
+	    watch(s->epoll, s->timer) || watch(s->epoll, s->signals) || watch(s->epoll, sv->ctl_fd) ||
+	    watch(s->epoll, rt_fd_events(sv->rt)) || watch(s->epoll, rt_fd_requests(sv->rt)))
+		return err_set(e, -errno, "cannot set up the event loop: %s", strerror(errno));
+	return 0;
+}
+
+static void run(struct serve *sv, const struct sources *s)
+{
+	for (;;) {
+		struct epoll_event ev;
+		uint64_t ticks;
+
+		if (epoll_wait(s->epoll, &ev, 1, -1) != 1)
+			continue; /* a signal that is not ours */
+		if (ev.data.fd == s->signals)
+			return;
+		if (ev.data.fd == sv->ctl_fd)
+			control_accept(sv);
+		else if (ev.data.fd == rt_fd_events(sv->rt))
+			rt_on_events(sv->rt, on_link, sv);
+		else if (ev.data.fd == rt_fd_requests(sv->rt))
+			rt_on_requests(sv->rt);
+		else if (read(s->timer, &ticks, sizeof(ticks)) == sizeof(ticks))
+			rt_refresh(sv->rt);
+	}
+}
+
+static void announce(const struct serve *sv)
+{
+	log_info("xdp-ipsecd " XI_VERSION " instance %s: %u worker(s), engine %s", sv->paths.instance, sv->workers,
+		 engine_name(sv->worker[0].engine));
+	log_info("memory fixed at start: %zu KiB in the process, %zu KiB in maps (%u SAs, %u policies, %u frames a worker)",
+		 sv->memory / 1024, sv->maps->bytes / 1024, sv->maps->meta->sad_max, sv->maps->meta->spd_max,
+		 sv->conf->frames);
+}
+
+int serve(const struct serve_conf *conf, struct err *e)
+{
+	struct serve sv = {.conf = conf, .lock_fd = -1, .ctl_fd = -1};
+	struct sources src = {-1, -1, -1};
+	sigset_t set;
+	int rc;
+
+	/* Blocked before any thread starts: only the signal descriptor sees them. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	rc = paths_init(&sv.paths, conf->instance, XI_ABI_VERSION, e);
+	if (!rc)
+		rc = open_all(&sv, e);
+	if (!rc)
+		rc = open_sources(&sv, &src, &set, e);
+	if (!rc) {
+		announce(&sv);
+		notify("READY=1");
+		run(&sv, &src);
+		notify("STOPPING=1");
+		log_info("stopping: what policies protect is dropped from here on");
+	}
+	close_all(&sv);
+	for (unsigned i = 0; i < 3; i++) {
+		int fd = ((int[]){src.epoll, src.timer, src.signals})[i];
+
+		if (fd >= 0)
+			close(fd);
+	}
+	return rc;
+}

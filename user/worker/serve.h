@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The main thread of xdp-ipsecd: owns maps, routes, workers and the control socket, moves no packet. */
+#ifndef WORKER_SERVE_H
+#define WORKER_SERVE_H
+
+#include <jansson.h>
+#include <signal.h>
+
+#include "user/worker/worker.h"
+
+struct serve_conf {
+	const char *instance;
+	const char *log_file; /* NULL = stderr only */
+	int debug;
+	unsigned workers; /* 0 = as many as the host has CPUs, at most 16 */
+	unsigned frames;  /* of each worker */
+	unsigned sad_max, spd_max;
+	int cpus[XI_WORKER_MAX]; /* CPU of each worker */
+	unsigned ncpus;		 /* 0 = the allowed CPUs in turn */
+};
+
+struct serve {
+	const struct serve_conf *conf;
+	struct paths paths;
+	struct maps *maps;
+	struct rt *rt;
+	struct worker *worker;
+	unsigned workers;	/* initialised */
+	unsigned running;	/* threads started */
+	size_t memory;		/* bytes allocated at start */
+	int lock_fd;		/* one data plane an instance */
+	int ctl_fd;		/* listening control socket */
+	unsigned zero_copy[XI_IF_MAX], sockets[XI_IF_MAX];
+};
+
+/* Runs until SIGTERM or SIGINT. 0, or a negative errno with the reason in e. */
+int serve(const struct serve_conf *conf, struct err *e) __must_check;
+
+/* control.c: answers one request of the control socket. Returns the reply (a new reference). */
+int control_listen(struct serve *sv, struct err *e) __must_check;
+json_t *control_request(struct serve *sv, const char *text, size_t len);
+void control_accept(struct serve *sv);
+
+/* sockets.c: opening and closing the sockets of an interface slot on all workers that serve one of its queues. */
+int sockets_attach(struct serve *sv, unsigned slot, struct err *e) __must_check;
+void sockets_detach(struct serve *sv, unsigned slot);
+int sockets_attach_all(struct serve *sv, struct err *e) __must_check;
+
+#endif

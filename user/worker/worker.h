@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A worker: one thread that owns a pool of frames and the AF_XDP sockets of its queue on every attached interface. It runs
+ * to completion: receive burst, group by SA, crypto burst, transmit. On the way: no lock but the SA's replay lock,
+ * no allocation, no system call but the rings' wake-ups.
+ *
+ * Files: loop.c the thread; outbound.c plaintext to ESP; inbound.c ESP to plaintext and where that goes; slow.c the ways through the
+ * stack; sa_cache.c keys by SA; mailbox.c what the main thread asks of it. main.c, serve.c, control.c are the main thread's.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <pthread.h>
+
+#include "user/crypto/engine.h"
+#include "user/crypto/iv.h"
+#include "user/io/umem.h"
+#include "user/ipsec/esp.h"
+#include "user/maps/maps.h"
+#include "user/route/route.h"
+
+#define WRK_BURST ENGINE_BURST_MAX
+#define WRK_FLOWS 4096 /* a power of two */
+#define WRK_FRAMES_DEFAULT 16384
+
+_Static_assert(WRK_BURST == IO_BURST, "one receive burst is one crypto burst");
+
+/* One packet of the burst. */
+struct wpkt {
+	struct pkt p;
+	struct xi_verdict v;
+	uint64_t addr; /* the frame's address in the pool */
+	struct sa_entry *sa;
+};
+
+/* An SA as this worker uses it: a copy taken when its generation was first seen, so that the owner may take the SA away
+ * at any moment, and its expanded keys. */
+struct sa_entry {
+	uint32_t gen; /* 0 = nothing here */
+	uint32_t usable; /* keys are expanded */
+	struct xi_sa sa; /* without keys */
+	struct rt_hop hop; /* outbound: to the peer */
+	uint64_t hop_gen;
+};
+
+/* Where a decrypted packet of one flow goes; judged once for each generation of policies and routes. */
+struct flow {
+	struct xi_tuple tuple;
+	uint64_t sa_ref;
+	uint64_t spd_gen;
+	uint64_t rt_gen;
+	uint32_t if_slot;
+	uint32_t in_policy;	 /* slot, or UINT32_MAX */
+	uint32_t in_gen;
+	uint8_t in_transformed; /* the policy is an encrypt policy, else action none */
+	uint8_t to_stack;	/* not for the fast path */
+	uint8_t verdict;	/* enum xi_drop of the inbound check */
+	uint8_t pad;
+	struct rt_hop hop;
+};
+
+enum cmd_kind { CMD_ADD_SOCKET, CMD_CLOSE_SLOT, CMD_STOP };
+
+struct worker {
+	unsigned id;
+	int cpu; /* -1 = not pinned */
+	pthread_t thread;
+	struct maps *maps;
+	struct rt *rt;
+	struct engine *engine;
+	struct iv_rng iv;
+	struct iv_source iv_source;
+	struct io_pool pool;
+
+	struct io_sock *sock[XI_IF_MAX * XI_QUEUE_MAX]; /* all, in no order */
+	unsigned nsock;
+	int sockets_changed; /* the poll set is to be made anew */
+	struct io_sock *tx_by_slot[XI_IF_MAX]; /* the one to send by on an interface; NULL = none */
+
+	struct sa_entry *sa;   /* [sad_max] */
+	uint8_t *keys;	       /* [sad_max * keyctx_stride] */
+	size_t keyctx_stride;
+	struct spd_snapshot spd;
+	struct flow *flow; /* [WRK_FLOWS] */
+
+	struct xi_wstat *stat;
+	struct xi_polstat *polstat; /* [spd_max] of this worker */
+	uint64_t now;		    /* CLOCK_BOOTTIME of this burst */
+	uint16_t ip_id;
+
+	int raw_out;	 /* raw socket with IP_HDRINCL: the slow way out */
+	int raw_esp;	 /* worker 0: reassembled ESP from the stack; else -1 */
+	uint32_t icmp_tokens;
+	uint64_t icmp_at;
+
+	/* mailbox */
+	int wake; /* eventfd */
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	int pending; /* a command is there */
+	enum cmd_kind cmd;
+	struct io_sock *cmd_sock;
+	unsigned cmd_slot;
+	int stop;
+};
+
+struct worker_conf {
+	unsigned frames;
+	int cpu;
+};
+
+/* worker.c. Everything is allocated here; *bytes is what it adds up to. */
+int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, struct maps *m, struct rt *rt, size_t *bytes,
+		struct err *e) __must_check;
+void worker_fini(struct worker *w);
+
+/* loop.c: the thread's function; returns NULL after worker_stop(). */
+void *worker_run(void *worker);
+
+/* mailbox.c: main thread; each waits until the worker has done it. */
+void worker_add_socket(struct worker *w, struct io_sock *s);
+void worker_close_slot(struct worker *w, unsigned slot); /* closes and frees its sockets there */
+void worker_stop(struct worker *w);
+void worker_do_commands(struct worker *w); /* worker's side */
+
+/* sa_cache.c: the entry for a reference with keys ready, or NULL. */
+struct sa_entry *sa_cache_get(struct worker *w, uint32_t slot, uint32_t gen);
+const struct keyctx *sa_cache_keys(const struct worker *w, const struct sa_entry *se);
+void sa_cache_wipe(struct worker *w);
+
+/* outbound.c, inbound.c: n <= WRK_BURST packets; each frame's further fate is settled inside. */
+void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n);
+void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n);
+/* Puts packets of the same SA next to each other. */
+void group_by_sa(struct wpkt **pk, unsigned n);
+
+/* deliver.c: a decrypted packet whose policy check is to come. */
+void deliver(struct worker *w, struct wpkt *pk);
+
+/* slow.c */
+int slow_open(struct worker *w, struct err *e) __must_check;
+void slow_close(struct worker *w);
+/* An IPv4 packet out through the stack. Returns 0 or a negative errno. The frame stays the caller's. */
+int slow_send(struct worker *w, const struct pkt *p) __must_check;
+/* A decrypted packet into the stack as received on interface slot if_slot; takes the frame. */
+void slow_inject(struct worker *w, struct wpkt *pk);
+/* ICMP fragmentation needed towards the sender of p, rate-limited. */
+void slow_too_big(struct worker *w, const struct pkt *p, size_t mtu);
+/* Reads reassembled ESP packets from the stack. */
+void slow_receive(struct worker *w);
+
+/* Ethernet header in front and out on the interface; takes the frame; drop is counted when there is no room or socket. */
+void transmit(struct worker *w, struct wpkt *pk, const struct rt_hop *hop, enum xi_drop full);
+/* The socket for an interface index, NULL when it is not attached or this worker has no queue there. */
+struct io_sock *socket_for(const struct worker *w, uint32_t ifindex);
+
+static inline void count(struct worker *w, unsigned reason)
+{
+	w->stat->reason[reason]++;
+}
+
+static inline void drop(struct worker *w, struct wpkt *pk, enum xi_drop reason)
+{
+	count(w, reason);
+	io_frame_put(&w->pool, pk->addr);
+}
+
+/* The policy counters of this worker; an older generation's numbers are wiped first. */
+static inline struct xi_polstat *polstat(struct worker *w, uint32_t slot, uint32_t gen)
+{
+	struct xi_polstat *ps = &w->polstat[slot];
+
+	if (unlikely(ps->gen != gen)) {
+		memset(ps, 0, sizeof(*ps));
+		ps->gen = gen;
+	}
+	return ps;
+}
+
+#endif
