@@ -80,30 +80,28 @@ static void mb_key_wipe(struct keyctx *k)
 	(void)k; /* no pointers; the caller wipes the bytes */
 }
 
+/* Salt and explicit IV behind one another (RFC 4106 §4). */
 static void gcm_iv(uint8_t iv[16], const struct crypto_job *j)
 {
 	memcpy(iv, j->key->salt, 4);
 	memcpy(iv + 4, j->iv, 8);
 }
 
-static void gcm_seal(struct crypto_job *j)
+static void gcm_seal(struct crypto_job *j, const uint8_t *iv)
 {
 	const struct mb_key *k = &j->key->mb;
 	struct gcm_context_data ctx;
-	uint8_t iv[16];
 
-	gcm_iv(iv, j);
 	k->gcm_seal(&k->gcm, &ctx, j->text, j->text, j->text_len, iv, j->esp, GCM_AAD, j->icv, 16);
 	j->ok = 1;
 }
 
-static void gcm_open(struct crypto_job *j)
+static void gcm_open(struct crypto_job *j, const uint8_t *iv)
 {
 	const struct mb_key *k = &j->key->mb;
 	struct gcm_context_data ctx;
-	uint8_t iv[16], icv[16];
+	uint8_t icv[16];
 
-	gcm_iv(iv, j);
 	k->gcm_open(&k->gcm, &ctx, j->text, j->text, j->text_len, iv, j->esp, GCM_AAD, icv, 16);
 	j->ok = !ct_diff(icv, j->icv, 16);
 }
@@ -178,9 +176,10 @@ static void burst(struct engine *en, struct crypto_job **job, unsigned n, int se
 
 static void run(struct engine *en, struct crypto_job *job, unsigned n, int seal)
 {
-	struct crypto_job *side[ENGINE_BURST_MAX];
-	unsigned m = 0;
+	struct crypto_job *aead[ENGINE_BURST_MAX], *side[ENGINE_BURST_MAX];
+	unsigned n_aead = 0, n_side = 0;
 
+	/* All IVs first: GCM loads 16 bytes at once and would wait for a store just made in pieces. */
 	for (unsigned i = 0; i < n; i++) {
 		struct crypto_job *j = &job[i];
 		const struct keyctx *k = j->key;
@@ -188,15 +187,19 @@ static void run(struct engine *en, struct crypto_job *job, unsigned n, int seal)
 		j->ok = 0;
 		if (unlikely(!job_fits(j)))
 			continue;
-		if (k->enc_alg == XI_ENC_AES_GCM)
-			(seal ? gcm_seal : gcm_open)(j);
-		else if (k->aes_len || k->icv_len)
-			side[m++] = j;
-		else
+		if (k->enc_alg == XI_ENC_AES_GCM) {
+			gcm_iv(en->iv[n_aead], j);
+			aead[n_aead++] = j;
+		} else if (k->aes_len || k->icv_len) {
+			side[n_side++] = j;
+		} else {
 			j->ok = 1; /* both null */
+		}
 	}
-	if (m)
-		burst(en, side, m, seal);
+	for (unsigned i = 0; i < n_aead; i++)
+		(seal ? gcm_seal : gcm_open)(aead[i], en->iv[i]);
+	if (n_side)
+		burst(en, side, n_side, seal);
 }
 
 static void mb_seal(struct engine *en, struct crypto_job *job, unsigned n)

@@ -69,6 +69,7 @@ struct engine {
 	const struct engine_ops *ops;
 	char name[48];
 	IMB_MGR *mgr; /* ipsec-mb only */
+	uint8_t iv[ENGINE_BURST_MAX][16] __attribute__((aligned(64)));	/* with salt, for GCM */
 	uint8_t icv[ENGINE_BURST_MAX][16] __attribute__((aligned(64))); /* computed while opening */
 };
 
