@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every map that a BPF program references. user/maps makes and pins them from its own table before anything is loaded, and
+ * the loader puts the pinned ones in their place (bpf_map__reuse_fd); lengths given as *_DEFAULT are those of the table
+ * then. Not here: xi_meta, xi_sa_rt, xi_replay, xi_wstat, xi_wpolstat, which no program needs, and xi_sad, which has
+ * keys and which no program may reference.
+ */
+#ifndef XI_MAPS_H
+#define XI_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/abi/xi_abi.h"
+#include "bpf/abi/xi_drop.h"
+#include "bpf/abi/xi_policy.h"
+#include "bpf/abi/xi_sa.h"
+
+/*
+ * {destination, protocol, SPI} -> SA slot, generation, direction. Written by whoever publishes an SA; read for each
+ * inbound ESP and AH packet, and for our own on the way out by the slow path. Twice the SAs: short chains.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * XI_SAD_DEFAULT);
+	__type(key, struct xi_spi_key);
+	__type(value, struct xi_spi_val);
+} xi_spi SEC(".maps");
+
+/* Slot -> policy. Written by user/maps under the SPD lock; read for the current outbound SA. As many as policies. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, XI_SPD_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct xi_policy);
+} xi_spd SEC(".maps");
+
+/* The rules: evaluation order -> rule, closed by XI_RULE_END. Never written once it is in force. Policies + 1. */
+struct xi_rules {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	__uint(key_size, sizeof(__u32)); /* sizes: clang 14 leaves types of inner maps undefined */
+	__uint(value_size, sizeof(struct xi_rule));
+};
+
+/* One entry: the rules in force. Replaced as a whole by spd_commit(), so a packet sees one version or the other. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct xi_rules);
+} xi_class SEC(".maps");
+
+/* The host's addresses and IPv4 broadcast addresses -> ifindex. Written by user/route; read for every packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct xi_local_key);
+	__type(value, __u32);
+} xi_local SEC(".maps");
+
+/* Slot -> attached interface. Written by the loader; read by tc_inject, which serves these interfaces only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, XI_IF_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct xi_if);
+} xi_if SEC(".maps");
+
+/*
+ * Interface slot * XI_QUEUE_MAX + receive queue -> AF_XDP socket of the worker. Written by xdp-ipsecd. A redirect arrives
+ * only if the socket is bound to just this interface and queue; an empty entry gives the action in the helper's flags.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, XI_IF_MAX *XI_QUEUE_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} xi_xsk SEC(".maps");
+
+/* Reason -> packets. Written by every program at every exit; summed by user/maps/stats.c. One for each reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XI_REASON_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} xi_stat SEC(".maps");
+
+/* Policy slot -> its counters for what the programs decide themselves. Read as xi_stat. As many as policies. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XI_SPD_DEFAULT);
+	__type(key, __u32);
+	__type(value, struct xi_polstat);
+} xi_polstat SEC(".maps");
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every packet that leaves an attached interface by way of the stack: the host's own, and what the stack forwards, with its
+ * final addresses behind any NAT. What a policy protects goes into the internal veth pair, whose other end cuts it into
+ * segments, finishes the checksums and hands it to a worker; what a policy forbids is dropped. This program is the last
+ * guard: what it cannot judge and a policy might protect does not leave (RFC 4301 §5.1; spec sections 13.3, 13.5, 13.6).
+ *
+ * Passing is TC_ACT_UNSPEC: filters of others behind ours still see the packet.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/lib/lookup.h"
+#include "bpf/lib/parse.h"
+#include "bpf/lib/policy.h"
+#include "bpf/lib/stat.h"
+
+/* Set before load. */
+const volatile __u32 stack_ifindex; /* xi0, the stack's end of the internal pair */
+
+#define PULL_MAX 512 /* Ethernet, two tags, IPv6 and any sane chain of extension headers */
+#define GO_ON (-2)
+
+static __always_inline int drop(__u32 reason)
+{
+	xi_count(reason);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int pass(__u32 reason)
+{
+	xi_count(reason);
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline enum xi_parse parse(struct __sk_buff *skb, struct xi_pkt *k)
+{
+	return xi_parse(k, (const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end, skb->len);
+}
+
+/* The headers may stand in pages behind the linear part: only then they are pulled, which may copy. */
+static __always_inline enum xi_parse parse_pulling(struct __sk_buff *skb, struct xi_pkt *k)
+{
+	enum xi_parse parsed = parse(skb, k);
+
+	if (parsed != XI_PARSE_SHORT)
+		return parsed;
+	if (bpf_skb_pull_data(skb, skb->len < PULL_MAX ? skb->len : PULL_MAX))
+		return XI_PARSE_SHORT;
+	__builtin_memset(k, 0, sizeof(*k));
+	return parse(skb, k);
+}
+
+/* What the host sends for IPsec itself, under an address of its own. */
+static __always_inline int own_ipsec(const struct xi_pkt *k)
+{
+	if (!xi_is_local(&k->tuple.src, k->tuple.family))
+		return GO_ON;
+	if (xi_is_ipsec(k)) {
+		/* RFC 4301 §5.1.3: our product is not looked up again. A later fragment has no SPI to show; whoever can make
+		 * one under our address with protocol 50 or 51 has CAP_NET_RAW here. */
+		if ((k->flags & XI_PKT_LATER) || ((k->flags & XI_PKT_SPI) && xi_spi_find(k, XI_DIR_OUT)))
+			return pass(XI_PASS_OURS);
+	}
+	if (xi_is_udp(k) && xi_is_ike_port(k->tuple.src_port))
+		return pass(XI_PASS_IKE);
+	return GO_ON;
+}
+
+/* Multicast, limited broadcast, or the broadcast of a network of ours: the host's own addresses do not leave. */
+static __always_inline int to_many(const struct xi_pkt *k)
+{
+	return xi_is_multicast(&k->tuple) || xi_is_local(&k->tuple.dst, k->tuple.family);
+}
+
+static __always_inline int judge(const struct xi_find *f, int malformed)
+{
+	const struct xi_hit *hit = &f->hit[XI_DIR_OUT];
+	__u64 sa = 0;
+	__u32 reason = xi_out_decide(hit, &sa);
+
+	if (reason < XI_PASS_BASE)
+		return drop(reason);
+	if (reason == XI_PASS_NONE || reason == XI_PASS_USE)
+		xi_count_policy(hit, out_accepted);
+	if (reason != XI_TO_WORKER)
+		return pass(to_many(&f->pkt) ? XI_PASS_MULTICAST : reason);
+	if (malformed) {
+		xi_count_policy(hit, out_dropped);
+		return drop(XI_DROP_OUT_MODE);
+	}
+	if (to_many(&f->pkt)) {
+		xi_count_policy(hit, out_dropped);
+		return drop(XI_DROP_OUT_NO_SA); /* spec 13.3: no SA carries multicast */
+	}
+	xi_count(XI_TO_INTERNAL);
+	return (int)bpf_redirect(stack_ifindex, 0);
+}
+
+SEC("tc")
+int xi_tc_egress(struct __sk_buff *skb)
+{
+	struct xi_find f = {};
+	enum xi_parse parsed = parse_pulling(skb, &f.pkt);
+	int rc;
+
+	if (parsed == XI_PARSE_NOT_IP)
+		return pass(XI_PASS_NOT_IP);
+	if (parsed == XI_PARSE_SHORT)
+		return drop(XI_DROP_OUT_ERROR);
+	if (parsed == XI_PARSE_MALFORMED) {
+		/* from a packet or raw socket: by its addresses alone, so that it is stopped if any policy could want it */
+		if (!(f.pkt.flags & XI_PKT_ADDR))
+			return drop(XI_DROP_OUT_MODE);
+		f.pkt.tuple.flags |= XI_TUPLE_NO_PROTO | XI_TUPLE_NO_PORTS;
+	} else {
+		if (xi_is_link_message(&f.pkt))
+			return pass(XI_PASS_ND);
+		rc = own_ipsec(&f.pkt);
+		if (rc != GO_ON)
+			return rc;
+	}
+	if (xi_find(&f, XI_WANT(XI_DIR_OUT)))
+		return drop(XI_DROP_OUT_LOOKUP);
+	return judge(&f, parsed == XI_PARSE_MALFORMED);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
