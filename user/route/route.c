@@ -225,7 +225,7 @@ void rt_on_requests(struct rt *rt)
 
 struct event_ctx {
 	struct rt *rt;
-	void (*link_change)(void *arg, int ifindex, int up, unsigned mtu, int gone);
+	rt_link_fn link_change;
 	void *arg;
 	int changed;
 	int addr_changed;
@@ -234,17 +234,20 @@ struct event_ctx {
 static void on_link(struct event_ctx *c, const struct nlmsghdr *nlh)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct rt_link link = {.ifindex = ifi->ifi_index, .gone = nlh->nlmsg_type == RTM_DELLINK};
 	const struct nlattr *attr;
-	unsigned mtu = 0;
 
 	if (ifi->ifi_family != AF_UNSPEC)
 		return; /* bridge ports and the like */
-	mnl_attr_for_each(attr, nlh, sizeof(*ifi))
+	mnl_attr_for_each(attr, nlh, sizeof(*ifi)) {
 		if (mnl_attr_get_type(attr) == IFLA_MTU && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
-			mtu = mnl_attr_get_u32(attr);
+			link.mtu = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == 6)
+			link.mac = mnl_attr_get_payload(attr);
+	}
 	c->changed = 1;
 	if (c->link_change)
-		c->link_change(c->arg, ifi->ifi_index, !!(ifi->ifi_flags & IFF_UP), mtu, nlh->nlmsg_type == RTM_DELLINK);
+		c->link_change(c->arg, &link);
 }
 
 /* Only a neighbour that an answer rests on matters, and only when what the answer says is no longer true. */
@@ -294,7 +297,7 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-void rt_on_events(struct rt *rt, void (*link_change)(void *arg, int ifindex, int up, unsigned mtu, int gone), void *arg)
+void rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg)
 {
 	static char buf[NL_BUF];
 	struct event_ctx c = {.rt = rt, .link_change = link_change, .arg = arg};

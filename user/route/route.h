@@ -44,8 +44,16 @@ void rt_close(struct rt *rt);
 /* --- main thread --- */
 int rt_fd_events(const struct rt *rt);	 /* readable: rt_on_events() */
 int rt_fd_requests(const struct rt *rt); /* readable: rt_on_requests() */
-/* link_change(arg, ifindex, up, mtu, gone) is called for each link message. */
-void rt_on_events(struct rt *rt, void (*link_change)(void *arg, int ifindex, int up, unsigned mtu, int gone), void *arg);
+/* What a link message said. */
+struct rt_link {
+	int ifindex;
+	int gone;
+	unsigned mtu;	  /* 0 = not said */
+	const __u8 *mac; /* 6 bytes, NULL = not said */
+};
+/* link_change is called for each link message. */
+typedef void (*rt_link_fn)(void *arg, const struct rt_link *link);
+void rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg);
 void rt_on_requests(struct rt *rt);
 /* Every few seconds: confirms the neighbours of answers that were used since the last call. */
 void rt_refresh(struct rt *rt);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "user/base/log.h"
-#include "user/conf/settings.h"
+#include "user/conf/store.h"
 #include "user/worker/serve.h"
 
 static const char usage_text[] =
@@ -87,10 +87,28 @@ static int parse_options(int argc, char **argv, struct serve_conf *conf)
 	return rc ? -1 : 1;
 }
 
+/* How large the maps are made when this process is the first to need them: /ip ipsec settings. */
+static int load_settings(struct serve_conf *conf, struct err *e)
+{
+	struct conf_err ce = {0};
+	struct paths paths;
+	struct conf c;
+	int rc = paths_init(&paths, conf->instance, XI_ABI_VERSION, e);
+
+	if (rc)
+		return rc;
+	rc = store_load(&paths, &c, &ce);
+	if (rc)
+		return err_set(e, rc, "%s", ce.text);
+	conf->sad_max = (unsigned)c.settings.max_sas;
+	conf->spd_max = (unsigned)c.settings.max_policies;
+	conf_free(&c);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct serve_conf conf = {.instance = "default", .frames = WRK_FRAMES_DEFAULT};
-	struct conf_settings settings;
 	struct err e = {.text = ""};
 	int rc = parse_options(argc, argv, &conf);
 
@@ -104,12 +122,9 @@ int main(int argc, char **argv)
 	if (!rc)
 		rc = path_enter_bpffs(&e);
 	if (!rc)
-		rc = conf_settings_load(conf.instance, &settings, &e);
-	if (!rc) {
-		conf.sad_max = settings.max_sas;
-		conf.spd_max = settings.max_policies;
+		rc = load_settings(&conf, &e);
+	if (!rc)
 		rc = serve(&conf, &e);
-	}
 	if (rc) {
 		log_error("%s", e.text);
 		return 1;

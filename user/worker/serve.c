@@ -181,19 +181,20 @@ static void close_all(struct serve *sv)
 		close(sv->lock_fd);
 }
 
-static void on_link(void *arg, int ifindex, int up, unsigned mtu, int gone)
+static void on_link(void *arg, const struct rt_link *link)
 {
 	struct serve *sv = arg;
 
-	(void)up;
 	for (unsigned i = 0; i < XI_IF_MAX; i++) {
 		struct xi_if *xi = &sv->maps->ifs[i];
 
-		if (xi->ifindex != (__u32)ifindex)
+		if (xi->ifindex != (__u32)link->ifindex)
 			continue;
-		if (mtu)
-			xi->mtu = mtu;
-		if (gone && sv->sockets[i]) {
+		if (link->mtu)
+			xi->mtu = link->mtu;
+		if (link->mac)
+			memcpy(xi->mac, link->mac, sizeof(xi->mac));
+		if (link->gone && sv->sockets[i]) {
 			log_warning("interface %s is gone", xi->name);
 			sockets_detach(sv, i);
 		}
