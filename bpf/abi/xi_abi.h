@@ -111,8 +111,7 @@ struct xi_if {
 	__u32 sock_mask; /* bit q: a socket is bound to queue q */
 	__u32 zc_mask;	 /* bit q: that socket is in zero-copy mode */
 	__u32 mtu;
-	__u32 tc_id;	 /* id of the tc program: detaching removes nobody else's */
-	__u8 res[8];
+	__u8 res[12];
 };
 
 /* xi_spi */

@@ -30,11 +30,11 @@ static __always_inline struct xi_polstat *xi_polstat_of(__u32 slot, __u32 gen)
 	return p;
 }
 
-#define xi_count_policy(hit, field) \
-	do { \
-		struct xi_polstat *p_ = xi_polstat_of((hit)->slot, (hit)->gen); \
-		if (p_) \
-			p_->field++; \
+#define xi_count_policy(hit, field)                                                                                    \
+	do {                                                                                                           \
+		struct xi_polstat *p_ = xi_polstat_of((hit)->slot, (hit)->gen);                                        \
+		if (p_)                                                                                                \
+			p_->field++;                                                                                   \
 	} while (0)
 
 #endif

@@ -8,12 +8,16 @@
 
 #include "user/maps/maps.h"
 
+/* Largest MTU of an attached interface: a frame of the UMEM holds that, its Ethernet header with tags, and the outer headers. */
+#define ATTACH_MTU_MAX 1700
+
 enum attach_mode { ATTACH_NATIVE, ATTACH_GENERIC };
 
 struct attach_req {
 	const char *ifname;
 	enum attach_mode mode;
-	unsigned queues; /* 0 = all receive queues of the interface */
+	unsigned
+		queues; /* 0 = all receive queues; fewer: what needs a worker is dropped when it arrives on the others */
 };
 
 /*

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Attaching an interface, step by step, and taking it off again:
+ *
+ *   checks → internal pair, if it is the first → xi_local → entry in xi_if → tc egress → XDP → xdp-ipsecd, if it runs
+ *
+ * A failure undoes the steps before it, in reverse. One loader at a time (attach.lock in the run folder).
+ */
+#include "user/attach/attach.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "user/attach/internal.h"
+#include "user/base/datasock.h"
+#include "user/route/local.h"
+
+/* Queues of the internal pair, one worker for each at most. */
+#define INTERNAL_QUEUES_MAX 16
+
+int attach_find(const struct maps *m, const char *ifname)
+{
+	for (int slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++)
+		if (m->ifs[slot].ifindex && strncmp(m->ifs[slot].name, ifname, sizeof(m->ifs[slot].name)) == 0)
+			return slot;
+	return -ENOENT;
+}
+
+static int attached_count(const struct maps *m)
+{
+	int n = 0;
+
+	for (int slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++)
+		n += m->ifs[slot].ifindex != 0;
+	return n;
+}
+
+/* --- xdp-ipsecd --- */
+
+static int daemon_runs(const struct maps *m)
+{
+	char reply[DATASOCK_MSG_MAX];
+
+	return datasock_call(&m->paths, "{\"cmd\":\"status\"}", reply, NULL) != -ENOTCONN;
+}
+
+static int check_reply(const char *reply, struct err *e)
+{
+	json_t *j = json_loads(reply, 0, NULL);
+	const char *text = json_string_value(json_object_get(j, "error"));
+	int rc = 0;
+
+	if (!json_is_true(json_object_get(j, "ok")))
+		rc = err_set(e, -EIO, "xdp-ipsecd: %s", text ? text : "answer not understood");
+	json_decref(j);
+	return rc;
+}
+
+/* Tells xdp-ipsecd; fine when none runs, it looks at xi_if when it starts. */
+static int tell_daemon(const struct maps *m, const char *cmd, unsigned slot, struct err *e)
+{
+	char request[64], reply[DATASOCK_MSG_MAX];
+	int rc;
+
+	(void)snprintf(request, sizeof(request), "{\"cmd\":\"%s\",\"slot\":%u}", cmd, slot);
+	rc = datasock_call(&m->paths, request, reply, e);
+	if (rc == -ENOTCONN)
+		return 0;
+	return rc ? rc : check_reply(reply, e);
+}
+
+/* --- checks --- */
+
+/* What has ports of its own is attached port by port; a port belongs to what it is a port of. */
+static int check_kind(const struct nic *n, struct err *e)
+{
+	static const char *const masters[] = {"bond", "bridge", "team", "vrf", "ovs"};
+	char by[IF_NAMESIZE] = "?";
+
+	if (n->flags & IFF_LOOPBACK)
+		return err_set(e, -EINVAL, "%s is the loopback interface: nothing on it leaves this host", n->name);
+	if (strcmp(n->name, XI_VETH_STACK) == 0 || strcmp(n->name, XI_VETH_WORKER) == 0)
+		return err_set(e, -EINVAL, "%s is our own internal interface", n->name);
+	if (n->type != ARPHRD_ETHER)
+		return err_set(e, -EINVAL, "%s is not an Ethernet interface", n->name);
+	for (size_t i = 0; i < ARRAY_SIZE(masters); i++)
+		if (strcmp(n->kind, masters[i]) == 0)
+			return err_set(e, -EOPNOTSUPP, "%s is a %s, which has no receive queues for AF_XDP", n->name,
+				       n->kind);
+	if (strcmp(n->kind, "vlan") == 0 || strcmp(n->kind, "macvlan") == 0)
+		return err_set(e, -EOPNOTSUPP,
+			       "%s is a %s: attach the interface it stands on, which sees its packets, too", n->name,
+			       n->kind);
+	if (n->master)
+		return err_set(e, -EOPNOTSUPP, "%s is a port of %s: take it out first", n->name,
+			       if_indextoname(n->master, by) ? by : "another interface");
+	return 0;
+}
+
+static int check_nic(const struct maps *m, const struct nic *n, struct err *e)
+{
+	int rc = check_kind(n, e);
+
+	if (rc)
+		return rc;
+	if (attach_find(m, n->name) >= 0)
+		return err_set(e, -EEXIST, "%s is attached already", n->name);
+	for (int slot = 1; slot < XI_IF_MAX; slot++)
+		if (m->ifs[slot].ifindex == n->ifindex)
+			return err_set(e, -EEXIST, "%s is attached already, under its old name %s", n->name,
+				       m->ifs[slot].name);
+	if (n->mtu > ATTACH_MTU_MAX)
+		return err_set(e, -EINVAL,
+			       "%s has an MTU of %u, packets of at most %d bytes fit: `ip link set %s mtu 1500`",
+			       n->name, n->mtu, ATTACH_MTU_MAX, n->name);
+	return prog_xdp_free(n, e);
+}
+
+/* How many queues to serve. */
+static int choose_queues(const struct nic *n, unsigned wanted, unsigned *queues, struct err *e)
+{
+	unsigned have = nic_queues(n->name);
+
+	if (wanted > have)
+		return err_set(e, -EINVAL, "%s has %u receive queue%s, queues=%u is more", n->name, have,
+			       have == 1 ? "" : "s", wanted);
+	*queues = wanted ? wanted : have;
+	if (*queues > XI_QUEUE_MAX)
+		return err_set(e, -EINVAL,
+			       "%s has %u receive queues, %d can be served: `ethtool -L %s combined %d` first", n->name,
+			       have, XI_QUEUE_MAX, n->name, XI_QUEUE_MAX);
+	return 0;
+}
+
+static int free_slot(const struct maps *m, struct err *e)
+{
+	for (int slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++)
+		if (!m->ifs[slot].ifindex)
+			return slot;
+	return err_set(e, -ENOSPC, "%d interfaces are attached, no more fit: detach one first", XI_IF_MAX - 1);
+}
+
+/* --- one slot --- */
+
+/* The ifindex comes last: whoever sees it sees the rest. */
+static void enter(struct xi_if *to, const struct nic *n, uint32_t flags, unsigned queues)
+{
+	memset(to, 0, sizeof(*to));
+	to->flags = flags;
+	to->queues = queues;
+	to->mtu = n->mtu;
+	memcpy(to->name, n->name, sizeof(to->name));
+	memcpy(to->mac, n->mac, sizeof(to->mac));
+	__atomic_store_n(&to->ifindex, n->ifindex, __ATOMIC_RELEASE);
+}
+
+static void leave(struct xi_if *nic)
+{
+	__atomic_store_n(&nic->ifindex, 0, __ATOMIC_RELEASE);
+	memset(nic, 0, sizeof(*nic));
+}
+
+static void slot_down(struct maps *m, unsigned slot)
+{
+	struct xi_if *nic = &m->ifs[slot];
+
+	prog_xdp_detach(m, nic->name);
+	if (slot != XI_IF_INTERNAL)
+		prog_egress_detach(nic);
+	leave(nic);
+}
+
+static int slot_up(struct maps *m, unsigned slot, const struct nic *n, uint32_t flags, unsigned queues, struct err *e)
+{
+	struct xi_if *nic = &m->ifs[slot];
+	int rc = 0;
+
+	enter(nic, n, flags, queues);
+	if (slot != XI_IF_INTERNAL)
+		rc = prog_egress_attach(m, slot, e);
+	if (!rc)
+		rc = prog_xdp_attach(m, slot, e);
+	if (rc)
+		slot_down(m, slot);
+	else
+		nic->flags |= XI_IF_ATTACHED;
+	return rc;
+}
+
+/* --- the internal pair --- */
+
+static void internal_down(struct maps *m)
+{
+	(void)tell_daemon(m, "detach", XI_IF_INTERNAL, NULL); /* its sockets end with the interface at the latest */
+	slot_down(m, XI_IF_INTERNAL);
+	(void)veth_remove(&m->paths, NULL); /* gone already, or renamed: then it is no longer ours */
+}
+
+static int internal_up(struct maps *m, struct err *e)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned queues = (unsigned)MAX(1, MIN(cpus, INTERNAL_QUEUES_MAX));
+	struct nic n;
+	int rc = veth_make(&m->paths, queues, e);
+
+	if (rc)
+		return rc;
+	rc = prog_inject_attach(m, e);
+	if (!rc)
+		rc = nic_query(&n, XI_VETH_WORKER, e);
+	if (!rc)
+		rc = slot_up(m, XI_IF_INTERNAL, &n, 0, queues, e);
+	if (rc) {
+		(void)veth_remove(&m->paths, NULL); /* the first failure is the one to tell */
+		return rc;
+	}
+	rc = tell_daemon(m, "attach", XI_IF_INTERNAL, e);
+	if (rc)
+		internal_down(m);
+	return rc;
+}
+
+/* Makes the pair for the first interface. *made: by this call. */
+static int internal_ready(struct maps *m, int *made, struct err *e)
+{
+	const struct xi_if *nic = &m->ifs[XI_IF_INTERNAL];
+	char name[IF_NAMESIZE];
+
+	*made = 0;
+	if (nic->ifindex && (nic->flags & XI_IF_ATTACHED) && if_indextoname(nic->ifindex, name) &&
+	    strcmp(name, XI_VETH_WORKER) == 0)
+		return 0;
+	if (nic->ifindex && attached_count(m))
+		return err_set(e, -ENODEV,
+			       "the internal interface %s has vanished: detach all interfaces, then attach them",
+			       XI_VETH_WORKER);
+	if (nic->ifindex)
+		internal_down(m);
+	*made = 1;
+	return internal_up(m, e);
+}
+
+/* --- the two calls --- */
+
+/* Entries of interfaces that vanished while nobody looked, and those that a loader left half-made when it died. */
+static void sweep(struct maps *m)
+{
+	char name[IF_NAMESIZE];
+
+	for (unsigned slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++) {
+		const struct xi_if *nic = &m->ifs[slot];
+
+		if (!nic->ifindex || ((nic->flags & XI_IF_ATTACHED) && if_indextoname(nic->ifindex, name)))
+			continue;
+		(void)tell_daemon(m, "detach", slot, NULL); /* it may have noticed by itself */
+		slot_down(m, slot);
+	}
+}
+
+static int attach_locked(struct maps *m, const struct attach_req *req, struct err *e)
+{
+	uint32_t flags = req->mode == ATTACH_GENERIC ? XI_IF_GENERIC : 0;
+	unsigned queues = 0;
+	struct nic n;
+	int rc, slot, made;
+
+	rc = nic_query(&n, req->ifname, e);
+	if (rc)
+		return rc;
+	sweep(m);
+	rc = check_nic(m, &n, e);
+	if (!rc)
+		rc = choose_queues(&n, req->queues, &queues, e);
+	if (rc)
+		return rc;
+	slot = free_slot(m, e);
+	if (slot < 0)
+		return slot;
+	rc = internal_ready(m, &made, e);
+	if (rc)
+		return rc;
+	rc = rt_local_sync(m->fd[MAP_LOCAL], e);
+	if (!rc)
+		rc = slot_up(m, (unsigned)slot, &n, flags, queues, e);
+	if (!rc) {
+		rc = tell_daemon(m, "attach", (unsigned)slot, e);
+		if (rc)
+			slot_down(m, (unsigned)slot);
+	}
+	if (rc && made)
+		internal_down(m);
+	return rc;
+}
+
+static int detach_locked(struct maps *m, const char *ifname, struct err *e)
+{
+	int slot = attach_find(m, ifname), rc = 0;
+
+	if (slot < 0)
+		return err_set(e, -ENOENT, "%s is not attached", ifname);
+	(void)tell_daemon(m, "detach", (unsigned)slot, NULL); /* taking off must work with a daemon that does not */
+	slot_down(m, (unsigned)slot);
+	if (attached_count(m))
+		return 0;
+	internal_down(m);
+	if (!daemon_runs(m))
+		rc = maps_unpin(&m->paths, e);
+	return rc;
+}
+
+static int lock_attach(const struct maps *m, struct err *e)
+{
+	char path[PATH_LEN + 16];
+	int fd, rc = path_mkdir(m->paths.run, e);
+
+	if (rc)
+		return rc;
+	(void)snprintf(path, sizeof(path), "%s/attach.lock", m->paths.run);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR) {
+			rc = err_set(e, -errno, "cannot lock %s: %s", path, strerror(errno));
+			close(fd);
+			return rc;
+		}
+	return fd;
+}
+
+/* libbpf explains to stderr what we turn into one sentence. */
+static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	(void)level;
+	(void)fmt;
+	(void)ap;
+	return 0;
+}
+
+int attach_interface(struct maps *m, const struct attach_req *req, struct err *e)
+{
+	int lock = lock_attach(m, e), rc;
+	libbpf_print_fn_t old;
+
+	if (lock < 0)
+		return lock;
+	old = libbpf_set_print(silent);
+	rc = attach_locked(m, req, e);
+	(void)libbpf_set_print(old);
+	close(lock);
+	return rc;
+}
+
+int detach_interface(struct maps *m, const char *ifname, struct err *e)
+{
+	int lock = lock_attach(m, e), rc;
+	libbpf_print_fn_t old;
+
+	if (lock < 0)
+		return lock;
+	old = libbpf_set_print(silent);
+	rc = detach_locked(m, ifname, e);
+	(void)libbpf_set_print(old);
+	close(lock);
+	return rc;
+}

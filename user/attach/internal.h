@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts that attach.c puts together: what an interface is, the veth pair, programs and their links. This room only. */
+#ifndef ATTACH_INTERNAL_H
+#define ATTACH_INTERNAL_H
+
+#include <libmnl/libmnl.h>
+#include <net/if.h>
+
+#include "user/attach/attach.h"
+
+/* --- nic.c --- */
+
+struct nic {
+	unsigned ifindex;
+	char name[IFNAMSIZ];
+	unsigned type;	/* ARPHRD_* */
+	unsigned flags; /* IFF_* */
+	uint32_t mtu;
+	uint32_t master; /* ifindex of the bond, bridge, ... it is a port of; 0 = none */
+	uint8_t mac[6];
+	char kind[16]; /* "veth", "bridge", ...; empty for hardware */
+	char alias[64];
+};
+
+/* -ENOENT with a text when there is no such interface. */
+int nic_query(struct nic *n, const char *name, struct err *e) __must_check;
+
+/* Receive queues now in use, by ethtool's channels; 1 where the driver has none to speak of. */
+unsigned nic_queues(const char *name);
+
+/* Switches off what would leave checksums and segments to the next one: tx checksums, scatter-gather, TSO, GSO. */
+int nic_offloads_off(const char *name, struct err *e) __must_check;
+
+/* One rtnetlink request; cb (may be NULL) sees each message of the answer. Returns 0 or a negative errno. */
+int nic_netlink(struct nlmsghdr *nlh, mnl_cb_t cb, void *data) __must_check;
+
+/* --- veth.c: xi0 and xi1 --- */
+
+int veth_make(const struct paths *p, unsigned queues, struct err *e) __must_check;
+/* Removes the pair; fine when there is none. Somebody else's interface of that name stays. */
+int veth_remove(const struct paths *p, struct err *e);
+
+/* --- prog.c --- */
+
+/* XDP on the interface of m->ifs[slot] (its fields are set); pins the link. Sets prog_id. */
+int prog_xdp_attach(struct maps *m, unsigned slot, struct err *e) __must_check;
+void prog_xdp_detach(struct maps *m, const char *ifname);
+
+/* tc egress on the interface of the slot. Sets XI_IF_CLSACT. */
+int prog_egress_attach(struct maps *m, unsigned slot, struct err *e) __must_check;
+void prog_egress_detach(const struct xi_if *nic);
+
+/* tc inject on the ingress of xi0. */
+int prog_inject_attach(struct maps *m, struct err *e) __must_check;
+
+/* -EBUSY with a text when a program is attached to XDP there already. */
+int prog_xdp_free(const struct nic *n, struct err *e) __must_check;
+
+#endif
