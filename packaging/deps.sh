@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # deps.sh check [WHAT]: 0 when every package of packaging/dependencies.txt (of the kind WHAT) is installed.
 # deps.sh install: installs what is missing with apt-get.
 set -eu

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Runs every test and adds up their TAP lines: "ok", "not ok", "ok ... # SKIP reason". T=word picks by file name.
 # Prints each test file's result; the whole output of a failed one; ends with "N passed, N failed, N skipped".
 set -u
