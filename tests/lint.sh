@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # make lint: one line a check; the findings of those that fail; exit status 1 when there are any.
-# Checks that need more than a line of shell are in tests/lint/.
+# TIDY=1 adds clang-tidy. Checks that need more than a line of shell are in tests/lint/.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 O=${O:-build}
@@ -32,6 +32,12 @@ analyse() {
 		--inline-suppr --suppressions-list=tests/lint/cppcheck.txt --error-exitcode=1 \
 		--template='{file}:{line}: {severity}: {message} [{id}]' \
 		-I. -I"$O" -D__x86_64__ -D_GNU_SOURCE -DXI_VERSION='"0"' "${user_c[@]}"
+}
+
+# Costs a second and more for each file: only when asked for, TIDY=1.
+tidy() {
+	printf '%s\0' "${user_c[@]}" | grep -zE '^(user|ike)/' | xargs -0 -P "$(nproc)" -n 4 sh -c \
+		'O=$1; shift; clang-tidy --quiet "$@" -- -std=gnu11 -I. -I"$O" -D_GNU_SOURCE -DXI_VERSION="\"0\"" 2>/dev/null' sh "$O"
 }
 
 # SPDX line first (behind #! in scripts); bpf programs under both licenses.
@@ -66,6 +72,7 @@ abi() {
 
 run format clang-format --dry-run -Werror "${c_files[@]}"
 run cppcheck analyse
+[ -z "${TIDY:-}" ] || run clang-tidy tidy
 run shellcheck shellcheck -S warning -x -P SCRIPTDIR "${scripts[@]}"
 run python python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' "${python[@]}"
 run includes tests/lint/includes.py "${c_files[@]}"
