@@ -58,6 +58,13 @@ int maps_unpin(const struct paths *p, struct err *e) __must_check;
  */
 int sad_publish(struct maps *m, const struct xi_sa *sa, uint64_t seq_start, uint64_t *ref, struct err *e) __must_check;
 
+/*
+ * Installs *sa anew in the slot of ref, which must have its destination, protocol and SPI: lifetime, bytes and packets start again,
+ * the outbound sequence and the replay state go on (spec section 10, flush). For equal keys only. The old reference is stale from then on;
+ * the caller points the policies at *new_ref. add_ns 0 = now.
+ */
+int sad_renew(struct maps *m, uint64_t ref, const struct xi_sa *sa, uint64_t *new_ref, struct err *e) __must_check;
+
 /* Takes it out in the order of bpf/abi/xi_sa.h and wipes the keys. No policy may point at it any more. A stale ref is ignored. */
 void sad_remove(struct maps *m, uint64_t ref);
 

@@ -100,6 +100,40 @@ int sad_publish(struct maps *m, const struct xi_sa *sa, uint64_t seq_start, uint
 	return 0;
 }
 
+int sad_renew(struct maps *m, uint64_t ref, const struct xi_sa *sa, uint64_t *new_ref, struct err *e)
+{
+	struct xi_spi_val val = {.slot = XI_REF_SLOT(ref), .dir = sa->dir};
+	struct xi_spi_key key = spi_key(sa), old;
+	struct xi_sa_rt *rt;
+	struct xi_sa *to;
+
+	if (!sad_get(m, ref))
+		return err_set(e, -ENOENT, "the SA to be renewed is gone");
+	to = &m->sad[val.slot];
+	rt = &m->sa_rt[val.slot];
+	old = spi_key(to);
+	if (memcmp(&old, &key, sizeof(key)))
+		return err_set(e, -EINVAL, "an SA is renewed under its own destination, protocol and SPI only");
+	val.gen = maps_next_gen(m);
+	__atomic_store_n(&to->gen, 0, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	*to = *sa;
+	to->gen = 0;
+	to->state = XI_SA_MATURE;
+	to->add_ns = sa->add_ns ? sa->add_ns : clock_ns();
+	to->add_wall = sa->add_wall ? sa->add_wall : (uint64_t)time(NULL);
+	__atomic_store_n(&rt->bytes, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&rt->packets, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&rt->first_ns, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&rt->last_ns, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->gen, val.gen, __ATOMIC_RELEASE);
+	if (bpf_map_update_elem(m->fd[MAP_SPI], &key, &val, BPF_ANY))
+		return err_set(e, -errno, "cannot enter the SPI in %s: %s", XI_MAP_SPI, strerror(errno));
+	__atomic_add_fetch(&m->meta->sad_gen, 1, __ATOMIC_RELEASE);
+	*new_ref = XI_REF(val.slot, val.gen);
+	return 0;
+}
+
 void sad_remove(struct maps *m, uint64_t ref)
 {
 	struct xi_spi_val val;

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/cli/apply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "user/base/clock.h"
+#include "user/cli/cli.h"
+#include "user/cli/seqmem.h"
+
+/* Numbers that bursts in flight may still take from an SA that is being removed: every worker one burst, and room. */
+#define SEQ_MARGIN 4096
+
+/* What became of an SA that was there, so that it can be undone and policies can be pointed anew. */
+struct sa_was {
+	uint64_t ref;	 /* before */
+	uint64_t now;	 /* 0: removed */
+	uint64_t seq;	 /* outbound: where it stood */
+	struct xi_sa sa; /* copy with keys, for undoing */
+};
+
+enum sa_fate { SA_KEEP, SA_RENEW, SA_REPLACE, SA_NEW };
+
+struct apply {
+	struct maps *m;
+	const struct plan *plan;
+	const struct conf *conf;
+	struct seqmem seq;
+	uint64_t *have;	       /* references of the manual SAs that are there, sorted by SPI key */
+	unsigned haves;
+	int *have_of;	       /* [plan->sas]: index in have[] of the SA with its key, -1 = none */
+	uint64_t *ref;	       /* [plan->sas]: reference of each planned SA */
+	uint8_t *wanted;       /* [haves]: a planned SA is it */
+	struct sa_was *was;    /* [haves] */
+	unsigned wases;
+	uint64_t *fresh;       /* [plan->sas]: published by us */
+	unsigned freshs;
+	uint32_t *slot;	       /* [plan->policies]: slot it is in already, UINT32_MAX = new */
+	uint8_t *slot_taken;   /* [spd_max] */
+	uint64_t *old_sa;      /* [2 * spd_max]: out, in before we touched them */
+};
+
+static const struct xi_sa *sa_at(const struct apply *a, uint64_t ref)
+{
+	return &a->m->sad[XI_REF_SLOT(ref)];
+}
+
+static int by_spi_key(const struct xi_sa *x, const struct xi_sa *y)
+{
+	int d = memcmp(&x->dst, &y->dst, sizeof(x->dst));
+
+	if (d)
+		return d;
+	if (x->spi != y->spi)
+		return x->spi < y->spi ? -1 : 1;
+	if (x->proto != y->proto)
+		return x->proto < y->proto ? -1 : 1;
+	return x->family < y->family ? -1 : x->family > y->family;
+}
+
+static int by_ref(const void *x, const void *y, void *ctx)
+{
+	return by_spi_key(sa_at(ctx, *(const uint64_t *)x), sa_at(ctx, *(const uint64_t *)y));
+}
+
+static void collect_sas(struct apply *a)
+{
+	for (uint32_t s = 0; s < a->m->meta->sad_max; s++) {
+		uint32_t gen = __atomic_load_n(&a->m->sad[s].gen, __ATOMIC_ACQUIRE);
+
+		if (gen && (a->m->sad[s].flags & XI_SA_F_MANUAL))
+			a->have[a->haves++] = XI_REF(s, gen);
+	}
+	qsort_r(a->have, a->haves, sizeof(*a->have), by_ref, a);
+}
+
+/* Index in have[] of the SA with the key of sa, or -1. */
+static int find_have(const struct apply *a, const struct xi_sa *sa)
+{
+	unsigned lo = 0, hi = a->haves;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+		int d = by_spi_key(sa, sa_at(a, a->have[mid]));
+
+		if (d == 0)
+			return (int)mid;
+		if (d < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return -1;
+}
+
+static bool same_keys(const struct xi_sa *x, const struct xi_sa *y)
+{
+	return x->enc_alg == y->enc_alg && x->auth_alg == y->auth_alg && x->enc_key_len == y->enc_key_len &&
+	       x->auth_key_len == y->auth_key_len && memcmp(x->enc_key, y->enc_key, sizeof(x->enc_key)) == 0 &&
+	       memcmp(x->auth_key, y->auth_key, sizeof(x->auth_key)) == 0;
+}
+
+/* Equal but for what installation and time add. */
+static bool same_sa(const struct xi_sa *planned, const struct xi_sa *there)
+{
+	struct xi_sa t = *there;
+	bool same;
+
+	t.gen = 0;
+	t.state = 0;
+	t.add_ns = 0;
+	t.add_wall = 0;
+	same = memcmp(&t, planned, sizeof(t)) == 0;
+	explicit_bzero(&t, sizeof(t));
+	return same;
+}
+
+/* Was the template, or a policy that uses it, the object of the command? */
+static bool was_edited(const struct conf *c, const struct plan_sa *ps)
+{
+	int t = conf_index_of_id(c, MENU_MANUAL_SA, ps->template_id);
+
+	if (t >= 0 && (c->list[MENU_MANUAL_SA].item[t]->flags & ITEM_EDITED))
+		return true;
+	for (unsigned i = 0; t >= 0 && i < c->list[MENU_POLICY].count; i++) {
+		const struct conf_policy *p = CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i);
+
+		if ((p->it.flags & ITEM_EDITED) &&
+		    strcmp(p->manual_sa, CONF_ITEM(conf_msa, &c->list[MENU_MANUAL_SA], t)->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum sa_fate fate_of(const struct apply *a, unsigned i)
+{
+	const struct plan_sa *ps = &a->plan->sa[i];
+	const struct xi_sa *there;
+	int have = a->have_of[i];
+
+	if (have < 0)
+		return SA_NEW;
+	there = sa_at(a, a->have[have]);
+	if (!same_keys(&ps->sa, there) || ps->sa.dir != there->dir)
+		return SA_REPLACE;
+	if (!same_sa(&ps->sa, there))
+		return SA_RENEW;
+	/* Spec 9: an SA past its lifetime stays dead until the policy or the template is edited. */
+	return sad_state(there, clock_ns()) == XI_SA_DEAD && was_edited(a->conf, ps) ? SA_RENEW : SA_KEEP;
+}
+
+static struct sa_was *remember_sa(struct apply *a, uint64_t ref)
+{
+	struct sa_was *w = &a->was[a->wases++];
+
+	*w = (struct sa_was){.ref = ref, .sa = *sa_at(a, ref)};
+	w->seq = __atomic_load_n(&a->m->sa_rt[XI_REF_SLOT(ref)].seq_out, __ATOMIC_RELAXED);
+	return w;
+}
+
+/* Removes an SA; what was sent under its keys is noted. */
+static void drop_sa(struct apply *a, uint64_t ref)
+{
+	const struct xi_sa *there = sa_at(a, ref);
+	struct xi_sa copy = *there;
+	uint64_t seq;
+
+	sad_remove(a->m, ref);
+	seq = __atomic_load_n(&a->m->sa_rt[XI_REF_SLOT(ref)].seq_out, __ATOMIC_RELAXED);
+	if (copy.dir == XI_DIR_OUT && seq)
+		seqmem_note(&a->seq, &copy, seq + SEQ_MARGIN);
+	explicit_bzero(&copy, sizeof(copy));
+}
+
+/* RFC 4303 §3.3.3: no number twice under one key, whatever SA it was used in. */
+static uint64_t seq_floor(const struct apply *a, const struct xi_sa *sa)
+{
+	uint64_t floor = seqmem_find(&a->seq, sa);
+
+	if (sa->dir != XI_DIR_OUT)
+		return 0;
+	for (unsigned i = 0; i < a->haves; i++) {
+		const struct xi_sa *there = sad_get(a->m, a->have[i]);
+		uint64_t seq;
+
+		if (!there || there->dir != XI_DIR_OUT || !same_keys(sa, there))
+			continue;
+		seq = __atomic_load_n(&a->m->sa_rt[XI_REF_SLOT(a->have[i])].seq_out, __ATOMIC_RELAXED);
+		if (seq)
+			floor = MAX(floor, seq + SEQ_MARGIN);
+	}
+	return floor;
+}
+
+/* Policies that point at the SA stop doing so: their packets are dropped until they point at its successor. */
+static void unpoint(struct apply *a, uint64_t ref)
+{
+	for (uint32_t s = 0; s < a->m->meta->spd_max; s++) {
+		const struct xi_policy *p = &a->m->spd[s];
+
+		if (p->gen && (p->sa_out == ref || p->sa_in == ref))
+			spd_set_sa(a->m, s, p->sa_out == ref ? 0 : p->sa_out, p->sa_in == ref ? 0 : p->sa_in);
+	}
+}
+
+static int publish(struct apply *a, unsigned i, struct err *e)
+{
+	const struct xi_sa *sa = &a->plan->sa[i].sa;
+	int rc = sad_publish(a->m, sa, seq_floor(a, sa), &a->ref[i], e);
+
+	if (!rc)
+		a->fresh[a->freshs++] = a->ref[i];
+	return rc;
+}
+
+static int install_sa(struct apply *a, unsigned i, struct err *e)
+{
+	const struct xi_sa *sa = &a->plan->sa[i].sa;
+	int have = a->have_of[i], rc;
+	enum sa_fate fate = fate_of(a, i);
+	struct sa_was *w;
+
+	if (have >= 0)
+		a->wanted[have] = 1;
+	switch (fate) {
+	case SA_KEEP:
+		a->ref[i] = a->have[have];
+		return 0;
+	case SA_NEW:
+		return publish(a, i, e);
+	case SA_RENEW:
+		w = remember_sa(a, a->have[have]);
+		rc = sad_renew(a->m, a->have[have], sa, &a->ref[i], e);
+		w->now = rc ? 0 : a->ref[i];
+		a->have[have] = rc ? 0 : a->ref[i];
+		return rc;
+	default:
+		(void)remember_sa(a, a->have[have]);
+		unpoint(a, a->have[have]);
+		drop_sa(a, a->have[have]);
+		return publish(a, i, e);
+	}
+}
+
+/* What makes a policy the same policy: all but its place, its SAs, and what the maps gave it. */
+static struct xi_policy essence(const struct xi_policy *p)
+{
+	struct xi_policy x = *p;
+
+	x.gen = x.order = x.id = x.position = 0;
+	x.priority = 0;
+	x.sa_out = x.sa_in = 0;
+	return x;
+}
+
+struct pol_key {
+	struct xi_policy essence;
+	uint32_t id, index;
+};
+
+static int by_essence(const void *x, const void *y)
+{
+	const struct pol_key *a = x, *b = y;
+	int d = memcmp(&a->essence, &b->essence, sizeof(a->essence));
+
+	if (d)
+		return d;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* Which planned policy is in which slot already. Both sides sorted by content and id, walked side by side. */
+static int match_policies(struct apply *a)
+{
+	uint32_t max = a->m->meta->spd_max, nh = 0, np = a->plan->policies;
+	struct pol_key *have = calloc(max + 1, sizeof(*have)), *want = calloc(np + 1, sizeof(*want));
+
+	for (uint32_t s = 0; have && s < max; s++) {
+		const struct xi_policy *p = &a->m->spd[s];
+
+		if (p->gen && !(p->flags & XI_POL_DYNAMIC))
+			have[nh++] = (struct pol_key){essence(p), p->id, s};
+	}
+	for (uint32_t i = 0; want && i < np; i++)
+		want[i] = (struct pol_key){essence(&a->plan->policy[i].pol), a->plan->policy[i].pol.id, i};
+	if (have && want) {
+		qsort(have, nh, sizeof(*have), by_essence);
+		qsort(want, np, sizeof(*want), by_essence);
+		for (uint32_t h = 0, w = 0; h < nh && w < np;) {
+			int d = memcmp(&have[h].essence, &want[w].essence, sizeof(have[h].essence));
+
+			if (d == 0) {
+				a->slot[want[w].index] = have[h].index;
+				a->slot_taken[have[h].index] = 1;
+			}
+			h += d <= 0;
+			w += d >= 0;
+		}
+	}
+	free(have);
+	free(want);
+	return have && want ? 0 : -ENOMEM;
+}
+
+static uint64_t planned_ref(const struct apply *a, const struct plan_policy *pp, int dir)
+{
+	return pp->sa[dir] < 0 ? 0 : a->ref[pp->sa[dir]];
+}
+
+/* Policies that stay are pointed at their SAs at once: an SA that was renewed has a new reference. */
+static void point_kept(struct apply *a)
+{
+	for (unsigned i = 0; i < a->plan->policies; i++) {
+		const struct plan_policy *pp = &a->plan->policy[i];
+		uint64_t out = planned_ref(a, pp, XI_DIR_OUT), in = planned_ref(a, pp, XI_DIR_IN);
+		uint32_t s = a->slot[i];
+
+		if (s != UINT32_MAX && (a->m->spd[s].sa_out != out || a->m->spd[s].sa_in != in))
+			spd_set_sa(a->m, s, out, in);
+	}
+}
+
+static int plan_changes(struct apply *a, bool *any, struct err *e)
+{
+	for (unsigned i = 0; i < a->plan->policies; i++) {
+		const struct plan_policy *pp = &a->plan->policy[i];
+		struct xi_policy *there;
+		struct xi_policy p;
+		uint32_t slot;
+		int rc;
+
+		if (a->slot[i] == UINT32_MAX) {
+			p = pp->pol;
+			p.sa_out = planned_ref(a, pp, XI_DIR_OUT);
+			p.sa_in = planned_ref(a, pp, XI_DIR_IN);
+			*any = true;
+			rc = spd_add(a->m, &p, &slot, e);
+			if (rc)
+				return rc;
+			continue;
+		}
+		there = &a->m->spd[a->slot[i]];
+		there->id = pp->pol.id; /* only shown */
+		if (there->priority == pp->pol.priority && there->position == pp->pol.position)
+			continue;
+		*any = true;
+		rc = spd_move(a->m, a->slot[i], pp->pol.priority, pp->pol.position);
+		if (rc)
+			return err_set(e, rc, "policy slot %u vanished", a->slot[i]);
+	}
+	return 0;
+}
+
+/* Policies that are not wanted any more; their slots are free after the commit. */
+static void plan_removals(struct apply *a, bool *any)
+{
+	for (uint32_t s = 0; s < a->m->meta->spd_max; s++) {
+		const struct xi_policy *p = &a->m->spd[s];
+
+		if (!p->gen || (p->flags & XI_POL_DYNAMIC) || a->slot_taken[s])
+			continue;
+		*any = true;
+		(void)spd_del(a->m, s); /* it is there: we hold the lock */
+	}
+}
+
+/* Brings back what install_sa() did, as far as the maps allow: the copies are still there. */
+static void undo_sas(struct apply *a)
+{
+	for (unsigned i = 0; i < a->freshs; i++)
+		sad_remove(a->m, a->fresh[i]);
+	for (unsigned i = 0; i < a->wases; i++) {
+		struct sa_was *w = &a->was[i];
+		uint64_t back = 0;
+
+		w->sa.gen = 0;
+		if (w->now ? sad_renew(a->m, w->now, &w->sa, &back, NULL)
+			   : sad_publish(a->m, &w->sa, w->seq + (w->seq ? SEQ_MARGIN : 0), &back, NULL))
+			back = 0; /* its policies stay without an SA and drop: fail closed */
+		for (uint32_t s = 0; s < 2 * a->m->meta->spd_max; s++)
+			if (a->old_sa[s] == w->ref)
+				a->old_sa[s] = back;
+	}
+	for (uint32_t s = 0; s < a->m->meta->spd_max; s++) {
+		const struct xi_policy *p = &a->m->spd[s];
+		uint64_t out = a->old_sa[2 * s], in = a->old_sa[2 * s + 1];
+
+		if (p->gen && (p->sa_out != out || p->sa_in != in))
+			spd_set_sa(a->m, s, out, in);
+	}
+}
+
+static void remove_rest(struct apply *a)
+{
+	for (unsigned i = 0; i < a->haves; i++)
+		if (!a->wanted[i])
+			drop_sa(a, a->have[i]);
+}
+
+static int apply_alloc(struct apply *a)
+{
+	uint32_t spd_max = a->m->meta->spd_max, sad_max = a->m->meta->sad_max;
+	unsigned n = a->plan->sas + 1, np = a->plan->policies + 1;
+
+	a->have = calloc(sad_max, sizeof(*a->have));
+	a->wanted = calloc(sad_max, 1);
+	a->was = calloc(sad_max, sizeof(*a->was));
+	a->have_of = calloc(n, sizeof(*a->have_of));
+	a->ref = calloc(n, sizeof(*a->ref));
+	a->fresh = calloc(n, sizeof(*a->fresh));
+	a->slot = malloc(np * sizeof(*a->slot));
+	a->slot_taken = calloc(spd_max, 1);
+	a->old_sa = calloc(2 * (size_t)spd_max, sizeof(*a->old_sa));
+	if (!a->have || !a->wanted || !a->was || !a->have_of || !a->ref ||
+	    !a->fresh || !a->slot || !a->slot_taken || !a->old_sa)
+		return -ENOMEM;
+	memset(a->slot, 0xff, np * sizeof(*a->slot));
+	for (uint32_t s = 0; s < spd_max; s++) {
+		a->old_sa[2 * s] = a->m->spd[s].sa_out;
+		a->old_sa[2 * s + 1] = a->m->spd[s].sa_in;
+	}
+	return 0;
+}
+
+static void apply_free(struct apply *a)
+{
+	if (a->was)
+		explicit_bzero(a->was, a->wases * sizeof(*a->was));
+	free(a->have);
+	free(a->wanted);
+	free(a->was);
+	free(a->have_of);
+	free(a->ref);
+	free(a->fresh);
+	free(a->slot);
+	free(a->slot_taken);
+	free(a->old_sa);
+	seqmem_free(&a->seq);
+}
+
+static int apply_locked(struct apply *a, struct err *e)
+{
+	bool any = false;
+	int rc = apply_alloc(a);
+
+	if (rc)
+		return err_set(e, rc, "out of memory");
+	seqmem_load(&a->seq, &a->m->paths);
+	collect_sas(a);
+	rc = match_policies(a);
+	if (rc)
+		return err_set(e, rc, "out of memory");
+	/* All are looked up before the first slot changes what it holds. */
+	for (unsigned i = 0; i < a->plan->sas; i++)
+		a->have_of[i] = find_have(a, &a->plan->sa[i].sa);
+	for (unsigned i = 0; i < a->plan->sas && !rc; i++)
+		rc = install_sa(a, i, e);
+	if (!rc) {
+		point_kept(a);
+		plan_removals(a, &any);
+		rc = plan_changes(a, &any, e);
+	}
+	if (!rc && any)
+		rc = spd_commit(a->m, e);
+	if (rc) {
+		spd_rollback(a->m);
+		undo_sas(a);
+	} else {
+		remove_rest(a);
+	}
+	/* What was sent is noted also when the command failed: an SA may have been taken out and put back. */
+	if (seqmem_save(&a->seq, rc ? NULL : e) && !rc)
+		rc = -EIO;
+	return rc;
+}
+
+int apply_plan(struct maps *m, const struct plan *plan, const struct conf *c, struct err *e)
+{
+	struct apply a = {.m = m, .plan = plan, .conf = c};
+	int rc = spd_lock(m, e);
+
+	if (rc)
+		return rc;
+	rc = apply_locked(&a, e);
+	spd_unlock(m);
+	apply_free(&a);
+	return rc;
+}
+
+int apply_flush(struct maps *m, unsigned proto, struct err *e)
+{
+	int rc = spd_lock(m, e);
+
+	for (uint32_t s = 0; !rc && s < m->meta->sad_max; s++) {
+		struct xi_sa copy = m->sad[s];
+		uint64_t old = XI_REF(s, copy.gen), new = 0;
+
+		if (!copy.gen || !(copy.flags & XI_SA_F_MANUAL) || (proto && copy.proto != proto))
+			continue;
+		copy.add_ns = copy.add_wall = 0;
+		rc = sad_renew(m, old, &copy, &new, e);
+		explicit_bzero(&copy, sizeof(copy));
+		for (uint32_t p = 0; p < m->meta->spd_max; p++) {
+			const struct xi_policy *pol = &m->spd[p];
+
+			if (pol->gen && (pol->sa_out == old || pol->sa_in == old))
+				spd_set_sa(m, p, pol->sa_out == old ? new : pol->sa_out,
+					   pol->sa_in == old ? new : pol->sa_in);
+		}
+	}
+	spd_unlock(m);
+	return rc;
+}
+
+void apply_remember(const struct maps *m)
+{
+	struct seqmem mem;
+	struct err e = {0};
+
+	seqmem_load(&mem, &m->paths);
+	for (uint32_t s = 0; s < m->meta->sad_max; s++) {
+		uint64_t seq = __atomic_load_n(&m->sa_rt[s].seq_out, __ATOMIC_RELAXED);
+
+		if (m->sad[s].gen && (m->sad[s].flags & XI_SA_F_MANUAL) && m->sad[s].dir == XI_DIR_OUT && seq)
+			seqmem_note(&mem, &m->sad[s], seq + SEQ_MARGIN);
+	}
+	/* The maps go whatever happens here; without the note the numbers start anew, as after a reboot. */
+	if (seqmem_save(&mem, &e))
+		cli_warn("%s: sequence numbers of manual SAs will start anew", e.text);
+	seqmem_free(&mem);
+}

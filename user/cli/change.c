@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Changes: lock, load, work on a copy, check, write the new file beside the old one, bring it into the maps and onto the interfaces,
+ * put the file in place. Whatever fails, file, maps and interfaces are as before.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "user/attach/attach.h"
+#include "user/cli/apply.h"
+#include "user/cli/cli.h"
+
+struct change {
+	struct cli *cli;
+	struct store store;
+	struct conf before, after;
+	struct plan plan_before, plan_after;
+};
+
+static int change_begin(struct change *ch, struct cli *cli, struct conf_err *e)
+{
+	*ch = (struct change){.cli = cli, .store = {.lock = -1}};
+	/* First of all: it may change the mount namespace, and the file is to be read and written in the same one. */
+	if (cli_open_maps(cli, e))
+		return -EINVAL;
+	if (!cli->check_only && store_lock(&ch->store, &cli->paths, e))
+		return -EINVAL;
+	if (store_load(&cli->paths, &ch->before, e))
+		return -EINVAL;
+	conf_copy(&ch->after, &ch->before);
+	return 0;
+}
+
+static void change_end(struct change *ch)
+{
+	store_abort(&ch->store);
+	store_unlock(&ch->store);
+	plan_free(&ch->plan_before);
+	plan_free(&ch->plan_after);
+	conf_free(&ch->before);
+	conf_free(&ch->after);
+	cli_close_maps(ch->cli);
+}
+
+static int make_plans(struct change *ch, struct conf_err *e)
+{
+	const struct conf_settings *s = &ch->after.settings;
+
+	if (plan_build(&ch->plan_before, &ch->before, route_source) ||
+	    plan_build(&ch->plan_after, &ch->after, route_source))
+		return conf_fail(e, CONF_E_SYSTEM, "out of memory");
+	if (ch->plan_after.policies > s->max_policies)
+		return conf_fail(e, CONF_E_FAIL, "failure: %u enabled policies, but max-policies in settings is %lld",
+				 ch->plan_after.policies, (long long)s->max_policies);
+	if (ch->plan_after.sas > s->max_sas)
+		return conf_fail(e, CONF_E_FAIL, "failure: %u SAs, but max-sas in settings is %lld", ch->plan_after.sas,
+				 (long long)s->max_sas);
+	return 0;
+}
+
+static void warn_item(const struct conf *c, enum menu_id menu, unsigned index)
+{
+	const struct conf_item *it = c->list[menu].item[index];
+	const struct conf_policy *p = (const struct conf_policy *)it;
+
+	if (menu == MENU_MANUAL_SA)
+		cli_warn("manual-sa %s is invalid: %s", conf_name(menu, it), it->reason);
+	else if (p->action == XI_ACTION_ENCRYPT && p->level != XI_LEVEL_USE)
+		cli_warn("policy %u is inactive: %s; the packets it matches are dropped", index, it->reason);
+	else
+		cli_warn("policy %u is inactive: %s; it has no effect", index, it->reason);
+}
+
+/* Items that this command made inactive, or edited and left so. */
+static void warn_inactive(const struct change *ch)
+{
+	static const enum menu_id lists[] = {MENU_MANUAL_SA, MENU_POLICY};
+
+	for (size_t l = 0; l < ARRAY_SIZE(lists); l++)
+		for (unsigned i = 0; i < ch->after.list[lists[l]].count; i++) {
+			const struct conf_item *it = ch->after.list[lists[l]].item[i];
+			int old = conf_index_of_id(&ch->before, lists[l], it->id);
+
+			if (!(conf_flags(it) & ITEM_INACTIVE))
+				continue;
+			if (!(it->flags & ITEM_EDITED) && old >= 0 &&
+			    strcmp(ch->before.list[lists[l]].item[old]->reason, it->reason) == 0)
+				continue;
+			warn_item(&ch->after, lists[l], i);
+		}
+}
+
+static unsigned protecting_policies(const struct conf *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->list[MENU_POLICY].count; i++) {
+		const struct conf_policy *p = CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i);
+
+		n += !p->it.disabled && p->action == XI_ACTION_ENCRYPT;
+	}
+	return n;
+}
+
+static void warn_interfaces(const struct change *ch)
+{
+	const struct conf_settings *s = &ch->after.settings;
+	const struct maps *m = ch->cli->maps;
+	unsigned had = ch->before.list[MENU_INTERFACE].count, has = ch->after.list[MENU_INTERFACE].count;
+	unsigned n = protecting_policies(&ch->after);
+	char reply[4096];
+
+	if (n && had && !has)
+		cli_warn("no interface enforces the %u enabled encrypt %s any more: their packets leave in clear", n,
+			 n == 1 ? "policy" : "policies");
+	if (m && has > had && !daemon_status(ch->cli, reply))
+		cli_warn("xdp-ipsecd does not run: protected packets are dropped until it is started");
+	if (m && has && (m->meta->sad_max != s->max_sas || m->meta->spd_max != s->max_policies) &&
+	    !conf_item_same(MENU_SETTINGS, &ch->before.settings.it, &s->it))
+		cli_warn("the new sizes are in force after all interfaces were detached, xdp-ipsecd was stopped, and the "
+			 "interfaces attached again");
+}
+
+static bool attaches(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->list[MENU_INTERFACE].count; i++)
+		if (c->list[MENU_INTERFACE].item[i]->flags & ITEM_WANTED)
+			return true;
+	return false;
+}
+
+/* Maps, then interfaces: policies are in force from an interface's first packet. */
+static int bring_up(struct change *ch, struct conf_err *e)
+{
+	struct cli *cli = ch->cli;
+	bool made = false;
+	struct err base = {0};
+	int rc;
+
+	if (!cli->maps && attaches(&ch->after)) {
+		rc = maps_open_or_create(&cli->maps, &cli->paths, (unsigned)ch->after.settings.max_sas,
+					 (unsigned)ch->after.settings.max_policies, &base);
+		if (rc)
+			return cli_fail(e, rc, &base);
+		made = true;
+	}
+	if (!cli->maps)
+		return 0;
+	rc = apply_plan(cli->maps, &ch->plan_after, &ch->after, &base);
+	if (rc)
+		(void)cli_fail(e, rc, &base);
+	else
+		rc = nic_reconcile(cli, &ch->before, &ch->after, e);
+	if (rc && !made && apply_plan(cli->maps, &ch->plan_before, &ch->before, &base))
+		cli_warn("the former policies could not be restored: %s", base.text);
+	if (made && nic_attached(cli->maps) == 0) {
+		if (maps_unpin(&cli->paths, &base))
+			cli_warn("%s", base.text);
+		cli_close_maps(cli);
+	}
+	return rc ? -EINVAL : 0;
+}
+
+static int change_commit(struct change *ch, struct conf_err *e)
+{
+	bool differs = !conf_same(&ch->before, &ch->after);
+	struct err base = {0};
+
+	if (make_plans(ch, e) || nic_check(ch->cli, &ch->before, &ch->after, e))
+		return -EINVAL;
+	if (!ch->cli->check_only) {
+		if (differs && store_prepare(&ch->store, &ch->after, e))
+			return -EINVAL;
+		if (bring_up(ch, e))
+			return -EINVAL;
+		if (differs && store_commit(&ch->store, e)) {
+			if (ch->cli->maps && apply_plan(ch->cli->maps, &ch->plan_before, &ch->before, &base))
+				cli_warn("the former policies could not be restored: %s", base.text);
+			return -EINVAL;
+		}
+	}
+	warn_inactive(ch);
+	warn_interfaces(ch);
+	return 0;
+}
+
+/* `detach` also takes off what is attached but not stored. */
+static int detach_stray(struct change *ch, const struct cmd *cmd, bool *done, struct conf_err *e)
+{
+	const char *name = cmd->narg ? cmd->arg[0].value : "";
+	struct err base = {0};
+	int rc;
+
+	*done = false;
+	if (cmd->verb != VERB_DETACH || cmd->narg != 1 || cmd->arg[0].name ||
+	    conf_index_of_name(&ch->before, MENU_INTERFACE, name) >= 0 || !ch->cli->maps ||
+	    attach_find(ch->cli->maps, name) < 0)
+		return 0;
+	*done = true;
+	if (ch->cli->check_only)
+		return 0;
+	apply_remember(ch->cli->maps);
+	rc = detach_interface(ch->cli->maps, name, &base);
+	return rc ? cli_fail(e, rc, &base) : 0;
+}
+
+int change_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
+{
+	struct change ch;
+	bool done = false;
+	int rc = change_begin(&ch, cli, e);
+
+	if (!rc)
+		rc = detach_stray(&ch, cmd, &done, e);
+	if (!rc && !done) {
+		rc = exec_change(&ch.after, &cli->numbers, cmd, e);
+		if (!rc)
+			rc = change_commit(&ch, e);
+	}
+	change_end(&ch);
+	return rc;
+}
+
+/* The menus that the script speaks of; errors of form come up here. */
+static int menus_of(const char *text, size_t len, unsigned *touched, struct conf_err *e)
+{
+	struct parser p;
+	struct cmd cmd;
+	int rc;
+
+	parser_init(&p, text, len);
+	while ((rc = parser_next(&p, &cmd, e)) > 0)
+		if ((unsigned)cmd.node < MENU_MAX)
+			*touched |= 1u << cmd.node;
+	return rc;
+}
+
+static void empty_menu(struct conf *c, enum menu_id menu)
+{
+	while (c->list[menu].count)
+		conf_remove(c, menu, c->list[menu].count - 1);
+	if (menu == MENU_SETTINGS)
+		prop_defaults(&menus[menu], &c->settings);
+}
+
+/* The old item that a new one is: of the same name, or in menus without names with the same values. */
+static int find_old(const struct conf *before, enum menu_id menu, const struct conf_item *it, const bool *used)
+{
+	const char *name = conf_name(menu, it);
+
+	if (name)
+		return conf_index_of_name(before, menu, name);
+	for (unsigned i = 0; i < before->list[menu].count; i++)
+		if (!used[i] && conf_item_same(menu, before->list[menu].item[i], it))
+			return (int)i;
+	return -1;
+}
+
+/* What is there already keeps its id and counts as untouched. Prints what differs. */
+static int merge_menu(struct change *ch, enum menu_id menu)
+{
+	struct conf_list *new = &ch->after.list[menu], *old = &ch->before.list[menu];
+	bool *used = calloc(old->count + 1, sizeof(*used));
+	unsigned added = 0, changed = 0, kept = 0;
+
+	if (!used)
+		return -ENOMEM;
+	for (unsigned i = 0; i < new->count; i++) {
+		struct conf_item *it = new->item[i];
+		int o = find_old(&ch->before, menu, it, used);
+
+		if (o < 0) {
+			added++;
+			continue;
+		}
+		used[o] = true;
+		it->id = old->item[o]->id;
+		it->flags &= ~(uint32_t)ITEM_WANTED;
+		if (conf_item_same(menu, it, old->item[o])) {
+			it->flags &= ~(uint32_t)ITEM_EDITED;
+			kept++;
+		} else {
+			changed++;
+		}
+	}
+	if (added || changed || kept != old->count)
+		(void)printf("%s: %u added, %u changed, %u removed, %u unchanged\n", menus[menu].name, added, changed,
+			     old->count - kept - changed, kept);
+	free(used);
+	return 0;
+}
+
+/* References into menus that the script emptied. */
+static int check_all(const struct conf *c, struct conf_err *e)
+{
+	for (unsigned m = 0; m < MENU_MAX; m++)
+		for (unsigned i = 0; i < c->list[m].count; i++)
+			if (conf_check(c, m, c->list[m].item[i], e))
+				return -EINVAL;
+	return 0;
+}
+
+static int import_text(struct change *ch, const char *text, size_t len, struct conf_err *e)
+{
+	unsigned touched = 0;
+
+	if (menus_of(text, len, &touched, e))
+		return -EINVAL;
+	for (unsigned m = 0; m < MENU_MAX; m++)
+		if (touched >> m & 1)
+			empty_menu(&ch->after, m);
+	if (exec_script(&ch->after, text, len, NULL, e) || check_all(&ch->after, e))
+		return -EINVAL;
+	for (unsigned m = 0; m < MENU_MAX; m++)
+		if ((touched >> m & 1) && !menus[m].singleton && merge_menu(ch, m))
+			return conf_fail(e, CONF_E_SYSTEM, "out of memory");
+	return change_commit(ch, e);
+}
+
+int change_import(struct cli *cli, const char *file, struct conf_err *e)
+{
+	struct change ch;
+	size_t len = 0;
+	char *text = store_read_file(file, &len, e); /* before the mount namespace may change */
+	int rc;
+
+	if (!text)
+		return -EINVAL;
+	rc = change_begin(&ch, cli, e);
+	if (!rc)
+		rc = import_text(&ch, text, len, e);
+	change_end(&ch);
+	explicit_bzero(text, len);
+	free(text);
+	return rc;
+}
+
+/*
+ * At boot: policies first, then every stored interface that is not attached. One that fails does not hold up the others (the more
+ * are attached, the less leaves unprotected), but the command fails.
+ */
+int change_start(struct cli *cli, struct conf_err *e)
+{
+	struct conf_err first = {0};
+	struct change ch;
+	struct conf_list *l = &ch.after.list[MENU_INTERFACE];
+	int rc = change_begin(&ch, cli, e);
+
+	if (!rc)
+		rc = make_plans(&ch, e);
+	if (!rc && !cli->check_only)
+		rc = bring_up(&ch, e);
+	for (unsigned i = 0; !rc && i < l->count; i++) {
+		struct conf_if *nic = CONF_ITEM(conf_if, l, i);
+		struct conf_err one = {0};
+
+		if (cli->maps && attach_find(cli->maps, nic->name) >= 0)
+			continue;
+		nic->it.flags |= ITEM_WANTED;
+		if (nic_check(cli, &ch.before, &ch.after, &one) || (!cli->check_only && bring_up(&ch, &one)))
+			cli_warn("%s is not attached: %s", nic->name, one.text);
+		nic->it.flags &= ~(uint32_t)ITEM_WANTED;
+		if (one.class && !first.class)
+			first = one;
+	}
+	if (!rc)
+		warn_inactive(&ch);
+	if (!rc && first.class) {
+		*e = first;
+		rc = -EINVAL;
+	}
+	change_end(&ch);
+	return rc;
+}

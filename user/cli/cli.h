@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xdp-ipsec, the command line. A run: options, command (parsed whole before anything is opened), then either a view (files and
+ * maps are read) or a change (change.c): one command is one transaction over file, maps and interfaces.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdio.h>
+
+#include "user/conf/exec.h"
+#include "user/conf/plan.h"
+#include "user/conf/print.h"
+#include "user/conf/store.h"
+#include "user/maps/maps.h"
+
+struct cli {
+	struct paths paths;
+	bool check_only; /* -n: change nothing */
+	bool json;	 /* -j */
+	bool session;	 /* commands come from standard input: numbers handed out by print stay valid */
+	struct conf_numbers numbers;
+	struct maps *maps; /* NULL: not opened, or there are none */
+	bool entered;	   /* path_enter_bpffs() was called */
+};
+
+/* Exit codes. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSE = 2 };
+
+/* Runs one parsed command. 0, or negative with an error. */
+int cli_run(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;
+
+/* Exit code for an error. */
+int cli_exit_code(const struct conf_err *e);
+
+/* Copies what a lower room said; permission errors get the spec's words in front. Returns -EINVAL. */
+int cli_fail(struct conf_err *e, int rc, const struct err *from);
+
+/* "warning: ..." on stderr. */
+void cli_warn(const char *fmt, ...) __printf(1, 2);
+
+/* Opens the maps if there are any: 0 with cli->maps set or NULL. Needs root. */
+int cli_open_maps(struct cli *cli, struct conf_err *e) __must_check;
+void cli_close_maps(struct cli *cli);
+
+/* --- change.c: transactions --- */
+
+int change_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;
+int change_import(struct cli *cli, const char *file, struct conf_err *e) __must_check;
+int change_start(struct cli *cli, struct conf_err *e) __must_check;
+
+/* --- nic.c: interfaces --- */
+
+/*
+ * Makes the attached interfaces those of `after`: what is in `before` only is detached, what has ITEM_WANTED is attached. The policies
+ * are in the maps already. On failure everything is as before.
+ */
+int nic_reconcile(struct cli *cli, const struct conf *before, const struct conf *after, struct conf_err *e)
+	__must_check;
+
+/* Refuses changes of an attached interface that need it to be detached first. */
+int nic_check(const struct cli *cli, const struct conf *before, const struct conf *after, struct conf_err *e)
+	__must_check;
+
+/* Number of interfaces that are attached now. */
+unsigned nic_attached(const struct maps *m);
+
+/* Does xdp-ipsecd answer? Its status as text in reply[DATASOCK_MSG_MAX]. */
+bool daemon_status(const struct cli *cli, char *reply);
+
+/* --- views --- */
+
+int show_print(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;
+int show_export(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;
+int show_status(struct cli *cli, struct conf_err *e) __must_check;
+int flush_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;
+
+/* Fills the list of c with the SAs of the maps (installed-sa). */
+void view_sas(struct conf *c, const struct maps *m);
+/* Fills counters and ph2-state of the policies of c. */
+void view_policy_stats(struct conf *c, const struct maps *m);
+/* Fills state and sockets of the interfaces of c; adds what is attached but not stored. */
+void view_interfaces(const struct cli *cli, struct conf *c);
+void view_statistics(struct conf_statistics *s, const struct maps *m);
+
+void help_general(FILE *out);
+void help_menu(FILE *out, enum node_id node);
+
+/* The lists of properties as man page source (mdoc-free troff), for `xdp-ipsec --man-properties`. */
+void help_man_properties(FILE *out);
+
+#endif

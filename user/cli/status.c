@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The short summary that `xdp-ipsec` alone prints, for people and as JSON, from one object. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+
+#include "user/base/datasock.h"
+#include "user/cli/apply.h"
+#include "user/cli/cli.h"
+
+static json_t *policies(const struct conf *c)
+{
+	unsigned n = c->list[MENU_POLICY].count, off = 0, inactive = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned flags = conf_flags(c->list[MENU_POLICY].item[i]);
+
+		off += (flags & ITEM_DISABLED) != 0;
+		inactive += (flags & ITEM_INACTIVE) != 0;
+	}
+	return json_pack("{s:i,s:i,s:i}", "count", (int)n, "disabled", (int)off, "inactive", (int)inactive);
+}
+
+static json_t *interfaces(const struct conf *c)
+{
+	const struct menu *m = &menus[MENU_INTERFACE];
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < c->list[MENU_INTERFACE].count; i++) {
+		const struct conf_item *it = c->list[MENU_INTERFACE].item[i];
+		char name[VALUE_MAX], mode[VALUE_MAX], state[VALUE_MAX], zc[VALUE_MAX];
+
+		prop_format(prop_named(m, "name"), it, name, sizeof(name));
+		prop_format(prop_named(m, "mode"), it, mode, sizeof(mode));
+		prop_format(prop_named(m, "state"), it, state, sizeof(state));
+		prop_format(prop_named(m, "zero-copy"), it, zc, sizeof(zc));
+		(void)json_array_append_new(
+			list, json_pack("{s:s,s:s,s:s,s:s}", "name", name, "mode", mode, "state", state, "zero-copy", zc));
+	}
+	return list;
+}
+
+static json_t *sas(const struct conf *c, const struct maps *m)
+{
+	return json_pack("{s:i,s:i}", "count", (int)c->list[MENU_INSTALLED_SA].count, "max",
+			 m ? (int)m->meta->sad_max : (int)c->settings.max_sas);
+}
+
+static json_t *drops(const struct maps *m)
+{
+	struct conf_statistics st = {0};
+	json_t *o = json_object();
+
+	view_statistics(&st, m);
+	for (unsigned i = 0; i < XI_STAT_MAX; i++)
+		if (st.count[i])
+			(void)json_object_set_new(o, stat_name(i), json_integer((json_int_t)st.count[i]));
+	return o;
+}
+
+static json_t *data_plane(const struct cli *cli)
+{
+	char reply[DATASOCK_MSG_MAX];
+	json_error_t je;
+	json_t *j;
+
+	if (!daemon_status(cli, reply))
+		return json_null();
+	j = json_loads(reply, 0, &je);
+	return j ? j : json_null();
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static long long number(const json_t *o, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(o, key));
+}
+
+static void print_drops(json_t *o)
+{
+	const char *key;
+	json_t *value;
+	bool any = false;
+
+	(void)printf("      dropped:");
+	json_object_foreach(o, key, value) {
+		(void)printf("%s %s=%lld", any ? "," : "", key, (long long)json_integer_value(value));
+		any = true;
+	}
+	(void)printf("%s\n", any ? " (see statistics print detail)" : " nothing");
+}
+
+static void print_status(const json_t *o)
+{
+	const json_t *d = json_object_get(o, "data-plane"), *p = json_object_get(o, "policies"),
+		     *s = json_object_get(o, "sas"), *l = json_object_get(o, "interfaces");
+	size_t n = json_array_size(l);
+
+	(void)printf("      version: %s\n     instance: %s\n", text(o, "version"), text(o, "instance"));
+	if (json_is_object(d))
+		(void)printf("   xdp-ipsecd: runs, pid %lld, %lld workers, %s, %lld MiB\n", number(d, "pid"),
+			     number(d, "workers"), text(d, "engine"), number(d, "memory") >> 20);
+	else
+		(void)printf("   xdp-ipsecd: does not run%s\n",
+			     n ? ": protected packets are dropped; start it with systemctl start xdp-ipsecd" : "");
+	(void)printf("   interfaces:%s", n ? "" : " none; attach one with xdp-ipsec interface attach NIC");
+	for (size_t i = 0; i < n; i++) {
+		const json_t *nic = json_array_get(l, i);
+
+		(void)printf("%s %s (%s, %s, zero-copy %s)", i ? "," : "", text(nic, "name"), text(nic, "state"),
+			     text(nic, "mode"), text(nic, "zero-copy"));
+	}
+	(void)printf("\n     policies: %lld, %lld disabled, %lld inactive\n", number(p, "count"), number(p, "disabled"),
+		     number(p, "inactive"));
+	(void)printf("          SAs: %lld of %lld\n", number(s, "count"), number(s, "max"));
+	print_drops(json_object_get(o, "dropped"));
+}
+
+int show_status(struct cli *cli, struct conf_err *e)
+{
+	struct plan plan;
+	struct conf c;
+	json_t *o;
+	int rc = cli_open_maps(cli, e);
+
+	if (rc)
+		return rc;
+	rc = store_load(&cli->paths, &c, e);
+	if (!rc && plan_build(&plan, &c, route_source))
+		rc = conf_fail(e, CONF_E_SYSTEM, "out of memory");
+	if (!rc) {
+		plan_free(&plan);
+		view_interfaces(cli, &c);
+		view_sas(&c, cli->maps);
+		o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "version", XI_VERSION, "instance", cli->paths.instance,
+			      "data-plane", data_plane(cli), "interfaces", interfaces(&c), "policies", policies(&c), "sas",
+			      sas(&c, cli->maps), "dropped", drops(cli->maps));
+		if (cli->json) {
+			(void)json_dumpf(o, stdout, JSON_INDENT(2));
+			(void)putchar('\n');
+		} else {
+			print_status(o);
+		}
+		json_decref(o);
+	}
+	conf_free(&c);
+	cli_close_maps(cli);
+	return rc;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the maps say, as items that print shows: installed SAs, counters, statistics (spec sections 7.1, 10, 12). */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "bpf/abi/xi_alg.h"
+#include "user/base/clock.h"
+#include "user/cli/cli.h"
+
+static void copy_key(struct conf_key *k, const uint8_t *b, unsigned len)
+{
+	k->len = (uint8_t)MIN(len, sizeof(k->b));
+	memcpy(k->b, b, k->len);
+}
+
+static void view_times(struct conf_sa *v, const struct xi_sa *sa, const struct xi_sa_rt *rt, uint64_t now)
+{
+	uint64_t age = now > sa->add_ns ? now - sa->add_ns : 0;
+
+	v->addtime = (int64_t)sa->add_wall;
+	v->add_lifetime[0] = (int64_t)(sa->soft_ns / NS_PER_S);
+	v->add_lifetime[1] = (int64_t)(sa->hard_ns / NS_PER_S);
+	v->expires_in = -1;
+	if (sa->hard_ns)
+		v->expires_in = age < sa->hard_ns ? (int64_t)((sa->hard_ns - age) / NS_PER_S) : 0;
+	v->usetime = rt->first_ns ? (int64_t)(sa->add_wall + (rt->first_ns - MIN(sa->add_ns, rt->first_ns)) / NS_PER_S) : -1;
+}
+
+static void view_algorithms(struct conf_sa *v, const struct xi_sa *sa)
+{
+	const struct alg *enc = alg_by_abi(ALG_ENC, sa->enc_alg, sa->enc_key_len);
+	const struct alg *auth = alg_by_abi(ALG_AUTH, sa->auth_alg, sa->auth_key_len);
+
+	(void)str_copy(v->enc_alg, sizeof(v->enc_alg), sa->proto == XI_PROTO_AH ? "none" : enc ? enc->sa_name : "?");
+	(void)str_copy(v->auth_alg, sizeof(v->auth_alg), auth ? auth->sa_name : "?");
+	copy_key(&v->auth_key, sa->auth_key, sa->auth_key_len);
+	copy_key(&v->enc_key, sa->enc_key, sa->enc_key_len);
+	if (sa->proto == XI_PROTO_AH)
+		v->enc_key.len = 0xff; /* absent */
+	v->enc_key_size = enc ? enc->key_len * 8 : 0;
+}
+
+static void view_sa(struct conf_sa *v, const struct maps *m, uint32_t slot, uint64_t now)
+{
+	static const char *const engines[] = {"none", "ipsec-mb", "openssl"};
+	const struct xi_sa_rt *rt = &m->sa_rt[slot];
+	const struct xi_sa *sa = &m->sad[slot];
+	uint32_t engine = rt->engine;
+
+	v->it.flags = (sa->proto == XI_PROTO_AH ? ITEM_AH : ITEM_ESP) | (sa->flags & XI_SA_F_MANUAL ? ITEM_MANUAL : 0);
+	v->spi = ntohl(sa->spi);
+	v->src = (struct ip_addr){.a = sa->src, .family = sa->family};
+	v->dst = (struct ip_addr){.a = sa->dst, .family = sa->family};
+	v->replay = sa->replay_window / 8;
+	v->state = (uint8_t)(sad_state(sa, now) - XI_SA_LARVAL);
+	view_algorithms(v, sa);
+	view_times(v, sa, rt, now);
+	v->bytes = rt->bytes;
+	v->packets = rt->packets;
+	v->lifebytes[0] = sa->soft_bytes;
+	v->lifebytes[1] = sa->hard_bytes;
+	v->direction = sa->dir;
+	v->mode = sa->mode;
+	v->reqid = sa->reqid;
+	v->seq = sa->dir == XI_DIR_OUT ? rt->seq_out : rt->seq_top;
+	(void)str_copy(v->offload, sizeof(v->offload), engine < ARRAY_SIZE(engines) ? engines[engine] : "?");
+	v->err_icv = rt->err_icv;
+	v->err_replay = rt->err_replay;
+	v->err_other = rt->err_other;
+}
+
+/* Numbers of the policies that point at the SA, as `policy print` counts them. */
+static void name_users(struct conf_sa *v, const struct conf *c, const struct maps *m, uint64_t ref)
+{
+	size_t n = 0;
+
+	for (uint32_t s = 0; s < m->meta->spd_max && n + 8 < sizeof(v->policy); s++) {
+		const struct xi_policy *p = &m->spd[s];
+		int i;
+
+		if (!p->gen || (p->sa_out != ref && p->sa_in != ref))
+			continue;
+		i = conf_index_of_id(c, MENU_POLICY, p->id);
+		if (i >= 0)
+			n += (size_t)snprintf(v->policy + n, sizeof(v->policy) - n, "%s%d", n ? "," : "", i);
+	}
+}
+
+void view_sas(struct conf *c, const struct maps *m)
+{
+	uint64_t now = clock_ns();
+
+	for (uint32_t s = 0; m && s < m->meta->sad_max; s++) {
+		uint32_t gen = __atomic_load_n(&m->sad[s].gen, __ATOMIC_ACQUIRE);
+		struct conf_item *it;
+
+		if (!gen)
+			continue;
+		it = conf_item_new(MENU_INSTALLED_SA);
+		view_sa((struct conf_sa *)it, m, s, now);
+		name_users((struct conf_sa *)it, c, m, XI_REF(s, gen));
+		it->id = s + 1;
+		conf_insert(c, MENU_INSTALLED_SA, it, c->list[MENU_INSTALLED_SA].count);
+	}
+}
+
+static bool usable(const struct maps *m, uint64_t ref, bool *dead)
+{
+	const struct xi_sa *sa = sad_get(m, ref);
+	enum xi_sa_state state = sa ? sad_state(sa, clock_ns()) : XI_SA_LARVAL;
+
+	*dead |= state == XI_SA_DEAD;
+	return state == XI_SA_MATURE || state == XI_SA_DYING;
+}
+
+void view_policy_stats(struct conf *c, const struct maps *m)
+{
+	for (uint32_t s = 0; m && s < m->meta->spd_max; s++) {
+		const struct xi_policy *p = &m->spd[s];
+		struct conf_policy *cp;
+		bool dead = false, in, out;
+		int i;
+
+		if (!p->gen || (p->flags & XI_POL_DYNAMIC))
+			continue;
+		i = conf_index_of_id(c, MENU_POLICY, p->id);
+		if (i < 0)
+			continue;
+		cp = CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i);
+		/* A slot whose counters cannot be read shows zeros, as one that was never hit. */
+		if (stats_policy(m, s, &cp->stat))
+			memset(&cp->stat, 0, sizeof(cp->stat));
+		out = usable(m, p->sa_out, &dead);
+		in = usable(m, p->sa_in, &dead);
+		cp->ph2_state = in && out ? PH2_ESTABLISHED : dead ? PH2_EXPIRED : PH2_NONE;
+	}
+}
+
+void view_statistics(struct conf_statistics *st, const struct maps *m)
+{
+	uint64_t reason[XI_REASON_MAX];
+
+	_Static_assert(ARRAY_SIZE(st->count) == XI_STAT_MAX, "spec section 12");
+	if (!m || stats_reasons(m, reason))
+		memset(reason, 0, sizeof(reason));
+	stats_from_reasons(st->count, reason);
+}

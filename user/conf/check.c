@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is refused because of several values together: one rule, one `if`, one sentence (spec sections 6.4 and 9). */
+#include <netinet/in.h>
+
+#include "user/conf/conf.h"
+
+static bool has_ports(int64_t proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE || proto == IPPROTO_SCTP ||
+	       proto == IPPROTO_DCCP;
+}
+
+static int check_policy(const struct conf *c, const struct conf_policy *p, struct conf_err *e)
+{
+	if (p->src.family != p->dst.family)
+		return conf_fail(e, CONF_E_FAIL, "failure: address families do not match");
+	if (p->sa_src.family && p->sa_dst.family && p->sa_src.family != p->sa_dst.family)
+		return conf_fail(e, CONF_E_FAIL, "failure: address families do not match");
+	if ((p->src_port >= 0 || p->dst_port >= 0) && !has_ports(p->proto))
+		return conf_fail(e, CONF_E_FAIL,
+				 "failure: ports can only be matched for tcp, udp, udp-lite, sctp and dccp");
+	if (p->action == XI_ACTION_ENCRYPT && !p->protos)
+		return conf_fail(e, CONF_E_FAIL, "failure: action encrypt needs ipsec-protocols");
+	if (p->manual_sa[0] && conf_index_of_name(c, MENU_MANUAL_SA, p->manual_sa) < 0)
+		return conf_fail(e, CONF_E_ENUM, "input does not match any value of manual-sa");
+	return 0;
+}
+
+static int check_msa(const struct conf_msa *m, struct conf_err *e)
+{
+	if (strcmp(m->name, "none") == 0)
+		return conf_fail(e, CONF_E_FAIL, "failure: the name none is reserved");
+	if (m->replay > 0 && m->replay < 4)
+		return conf_fail(e, CONF_E_RANGE, "value of replay out of range (4..8192)");
+	for (int d = 0; d < 2; d++) {
+		const struct alg *enc = prop_alg(ALG_ENC, m->esp_enc[d]);
+		const struct alg *auth = prop_alg(ALG_AUTH, m->esp_auth[d]);
+
+		if ((enc->flags & (ALG_F_AEAD | ALG_F_COUNTER)) && !m->unsafe_aead)
+			return conf_fail(e, CONF_E_FAIL,
+					 "failure: %s is not safe with manual keys; for laboratory use set unsafe-aead=yes",
+					 enc->name);
+		if ((enc->flags & ALG_F_AEAD) && auth->abi)
+			return conf_fail(e, CONF_E_FAIL,
+					 "failure: %s authenticates by itself and needs esp-auth-algorithm=null",
+					 enc->name);
+	}
+	return 0;
+}
+
+static int check_if(const struct conf_if *i, struct conf_err *e)
+{
+	/* What the kernel refuses in an interface name: dev_valid_name(). */
+	if (strpbrk(i->name, "/: \t\n\v\f\r") || strcmp(i->name, ".") == 0 || strcmp(i->name, "..") == 0)
+		return conf_fail(e, CONF_E_VALUE, "invalid value for argument name");
+	return 0;
+}
+
+int conf_check(const struct conf *c, enum menu_id menu, const struct conf_item *it, struct conf_err *e)
+{
+	const char *name = conf_name(menu, it);
+
+	if (name) {
+		int i = conf_index_of_name(c, menu, name);
+
+		if (!*name)
+			return conf_fail(e, CONF_E_MISS, "missing value(s) of argument(s) name");
+		if (i >= 0 && c->list[menu].item[i] != it)
+			return conf_fail(e, CONF_E_FAIL, "failure: already have such name");
+	}
+	switch (menu) {
+	case MENU_POLICY:
+		return check_policy(c, (const struct conf_policy *)it, e);
+	case MENU_MANUAL_SA:
+		return check_msa((const struct conf_msa *)it, e);
+	case MENU_INTERFACE:
+		return check_if((const struct conf_if *)it, e);
+	default:
+		return 0;
+	}
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "user/conf/conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Out of memory in a command: nothing was changed yet, and there is nothing sensible to go on with. */
+static void *must(void *p)
+{
+	if (!p) {
+		(void)fputs("out of memory\n", stderr);
+		exit(1);
+	}
+	return p;
+}
+
+void conf_init(struct conf *c)
+{
+	memset(c, 0, sizeof(*c));
+	prop_defaults(&menus[MENU_SETTINGS], &c->settings);
+}
+
+struct conf_item *conf_item_new(enum menu_id menu)
+{
+	struct conf_item *it = must(calloc(1, menus[menu].item_size));
+
+	prop_defaults(&menus[menu], it);
+	return it;
+}
+
+void conf_item_free(enum menu_id menu, struct conf_item *it)
+{
+	if (it)
+		explicit_bzero(it, menus[menu].item_size);
+	free(it);
+}
+
+void conf_free(struct conf *c)
+{
+	for (unsigned m = 0; m < MENU_MAX; m++) {
+		for (unsigned i = 0; i < c->list[m].count; i++)
+			conf_item_free(m, c->list[m].item[i]);
+		free(c->list[m].item);
+	}
+	memset(c, 0, sizeof(*c));
+}
+
+static void make_room(struct conf_list *l)
+{
+	if (l->count < l->room)
+		return;
+	l->room = l->room ? l->room * 2 : 16;
+	l->item = must(reallocarray(l->item, l->room, sizeof(*l->item)));
+}
+
+void conf_copy(struct conf *to, const struct conf *from)
+{
+	*to = *from;
+	for (unsigned m = 0; m < MENU_MAX; m++) {
+		struct conf_list *l = &to->list[m];
+
+		l->room = l->count;
+		l->item = l->count ? must(calloc(l->count, sizeof(*l->item))) : NULL;
+		for (unsigned i = 0; i < l->count; i++) {
+			l->item[i] = must(malloc(menus[m].item_size));
+			memcpy(l->item[i], from->list[m].item[i], menus[m].item_size);
+		}
+	}
+}
+
+void conf_insert(struct conf *c, enum menu_id menu, struct conf_item *it, unsigned at)
+{
+	struct conf_list *l = &c->list[menu];
+
+	make_room(l);
+	memmove(&l->item[at + 1], &l->item[at], (l->count - at) * sizeof(*l->item));
+	l->item[at] = it;
+	l->count++;
+	if (!it->id)
+		it->id = ++l->last_id;
+	else
+		l->last_id = MAX(l->last_id, it->id);
+}
+
+void conf_remove(struct conf *c, enum menu_id menu, unsigned index)
+{
+	struct conf_list *l = &c->list[menu];
+
+	conf_item_free(menu, l->item[index]);
+	l->count--;
+	memmove(&l->item[index], &l->item[index + 1], (l->count - index) * sizeof(*l->item));
+}
+
+void conf_move(struct conf *c, enum menu_id menu, unsigned from, unsigned before)
+{
+	struct conf_item **item = c->list[menu].item;
+	struct conf_item *it = item[from];
+
+	if (before > from) {
+		before--;
+		memmove(&item[from], &item[from + 1], (before - from) * sizeof(*item));
+	} else {
+		memmove(&item[before + 1], &item[before], (from - before) * sizeof(*item));
+	}
+	item[before] = it;
+}
+
+int conf_index_of_id(const struct conf *c, enum menu_id menu, uint32_t id)
+{
+	const struct conf_list *l = &c->list[menu];
+
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->item[i]->id == id)
+			return (int)i;
+	return -1;
+}
+
+const char *conf_name(enum menu_id menu, const struct conf_item *it)
+{
+	const struct prop *p = prop_named(&menus[menu], "name");
+
+	return p ? (const char *)it + p->off : NULL;
+}
+
+int conf_index_of_name(const struct conf *c, enum menu_id menu, const char *name)
+{
+	const struct conf_list *l = &c->list[menu];
+	const struct prop *p = prop_named(&menus[menu], "name");
+
+	if (!p)
+		return -1;
+	for (unsigned i = 0; i < l->count; i++)
+		if (strcmp((const char *)l->item[i] + p->off, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+unsigned conf_flags(const struct conf_item *it)
+{
+	if (it->disabled)
+		return (it->flags & ~(unsigned)ITEM_INACTIVE) | ITEM_DISABLED;
+	return it->flags;
+}
+
+bool conf_item_same(enum menu_id menu, const struct conf_item *a, const struct conf_item *b)
+{
+	const struct menu *m = &menus[menu];
+	char x[VALUE_MAX], y[VALUE_MAX];
+
+	for (unsigned i = 0; i < m->count; i++) {
+		if (m->prop[i].flags & PF_READONLY)
+			continue;
+		prop_format(&m->prop[i], a, x, sizeof(x));
+		prop_format(&m->prop[i], b, y, sizeof(y));
+		if (strcmp(x, y))
+			return false;
+	}
+	return true;
+}
+
+bool conf_same(const struct conf *a, const struct conf *b)
+{
+	for (unsigned m = 0; m < MENU_MAX; m++) {
+		if (a->list[m].count != b->list[m].count)
+			return false;
+		for (unsigned i = 0; i < a->list[m].count; i++)
+			if (a->list[m].item[i]->id != b->list[m].item[i]->id ||
+			    !conf_item_same(m, a->list[m].item[i], b->list[m].item[i]))
+				return false;
+	}
+	return conf_item_same(MENU_SETTINGS, &a->settings.it, &b->settings.it);
+}

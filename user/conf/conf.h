@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The configuration in memory: a list of plain items for each list menu and the settings. One thread, no locks. A command
+ * works on a copy (conf_copy) that replaces the original only when everything succeeded.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "bpf/abi/xi_policy.h"
+#include "user/conf/props.h"
+
+#define ITEM_DISABLED 0x01 /* computed from `disabled` */
+#define ITEM_DYNAMIC 0x02
+#define ITEM_INACTIVE 0x04 /* enabled but cannot work; reason says why */
+#define ITEM_AH 0x10
+#define ITEM_ESP 0x20
+#define ITEM_PFS 0x40
+#define ITEM_MANUAL 0x80
+#define ITEM_ATTACHED 0x100
+#define ITEM_EDITED 0x200 /* the command in hand names it */
+#define ITEM_WANTED 0x400 /* interface: to be attached by the command in hand */
+
+/* Head of every item. */
+struct conf_item {
+	uint32_t id;	/* `*7`; never used again */
+	uint32_t flags; /* ITEM_* */
+	uint8_t disabled;
+	char comment[STRING_MAX];
+	char reason[128]; /* with ITEM_INACTIVE */
+};
+
+struct conf_policy {
+	struct conf_item it;
+	struct ip_prefix src, dst;
+	int64_t src_port, dst_port; /* -1 = any */
+	int64_t proto;		    /* -1 = all */
+	uint8_t action, level;	    /* XI_ACTION_*, XI_LEVEL_* */
+	uint8_t protos;		    /* XI_PROTOS_* */
+	uint8_t tunnel;
+	struct ip_addr sa_src, sa_dst;
+	uint8_t proposal;
+	char manual_sa[XI_NAME_MAX];
+	int64_t priority;
+	/* shown only, filled from the maps */
+	uint8_t ph2_state;
+	struct xi_polstat stat;
+};
+
+enum { PH2_NONE, PH2_ESTABLISHED, PH2_EXPIRED };
+
+/* Pairs are [0] in, [1] out, which are XI_DIR_IN and XI_DIR_OUT. */
+struct conf_msa {
+	struct conf_item it;
+	char name[XI_NAME_MAX];
+	uint8_t ah_alg[2], esp_auth[2], esp_enc[2];
+	struct conf_key ah_key[2], esp_auth_key[2], esp_enc_key[2];
+	uint32_t ah_spi[2], esp_spi[2];
+	int64_t lifetime; /* seconds, 0 = unlimited */
+	int64_t replay;	  /* bytes, 0 = off */
+	uint8_t unsafe_aead;
+};
+
+struct conf_settings {
+	struct conf_item it;
+	int64_t max_sas, max_policies;
+};
+
+struct conf_if {
+	struct conf_item it;
+	char name[16];
+	uint8_t mode;	/* 0 native, 1 generic */
+	int64_t queues; /* 0 = auto */
+	/* shown only */
+	uint8_t state, zero_copy;
+	int64_t served, sockets, xdp_program;
+};
+
+enum { IF_NOT_ATTACHED, IF_NO_DAEMON, IF_PARTLY, IF_RUNNING };
+enum { ZC_NONE, ZC_PARTLY, ZC_ALL };
+
+/* installed-sa: filled from the maps, never stored. */
+struct conf_sa {
+	struct conf_item it;
+	uint32_t spi;
+	struct ip_addr src, dst;
+	char auth_alg[16], enc_alg[16];
+	int64_t replay;
+	uint8_t state; /* enum xi_sa_state - 1 */
+	struct conf_key auth_key, enc_key;
+	int64_t addtime, expires_in;
+	int64_t add_lifetime[2];
+	int64_t usetime;
+	int64_t use_lifetime[2];
+	uint64_t bytes;
+	uint64_t lifebytes[2];
+	uint8_t direction, mode;
+	uint64_t reqid, packets, seq;
+	char policy[64];
+	int64_t enc_key_size; /* bits */
+	char offload[16];
+	uint64_t err_icv, err_replay, err_other;
+};
+
+struct conf_statistics {
+	struct conf_item it;
+	uint64_t count[25];
+};
+
+struct conf_list {
+	struct conf_item **item;
+	unsigned count, room;
+	uint32_t last_id;
+};
+
+struct conf {
+	struct conf_list list[MENU_MAX];
+	struct conf_settings settings;
+};
+
+void conf_init(struct conf *c); /* empty, settings at their defaults */
+void conf_free(struct conf *c); /* wipes keys */
+void conf_copy(struct conf *to, const struct conf *from); /* `to` is overwritten, not freed */
+
+/* A new item with defaults, not in the list yet; id 0. */
+struct conf_item *conf_item_new(enum menu_id menu) __must_check;
+void conf_item_free(enum menu_id menu, struct conf_item *it);
+
+/* Puts it in front of index `at` (count = at the end). it->id 0 gets a fresh one. */
+void conf_insert(struct conf *c, enum menu_id menu, struct conf_item *it, unsigned at);
+/* Takes it out of the list and frees it. */
+void conf_remove(struct conf *c, enum menu_id menu, unsigned index);
+void conf_move(struct conf *c, enum menu_id menu, unsigned from, unsigned before);
+
+int conf_index_of_id(const struct conf *c, enum menu_id menu, uint32_t id); /* -1 none */
+int conf_index_of_name(const struct conf *c, enum menu_id menu, const char *name); /* -1 none */
+
+/* The `name` property of an item, NULL in menus without one. */
+const char *conf_name(enum menu_id menu, const struct conf_item *it);
+
+/* ITEM_* with ITEM_DISABLED worked out. */
+unsigned conf_flags(const struct conf_item *it);
+
+/* Do all settable properties of the two have the same value? */
+bool conf_item_same(enum menu_id menu, const struct conf_item *a, const struct conf_item *b);
+bool conf_same(const struct conf *a, const struct conf *b); /* items, their ids and order, settings */
+
+/*
+ * Rules across the properties of one item and between items (spec 6.4, 8, 9): what is refused, E-FAIL, E-ENUM, duplicate
+ * names. Called after each change of an item; what is accepted but cannot work is judged by plan_build().
+ */
+int conf_check(const struct conf *c, enum menu_id menu, const struct conf_item *it, struct conf_err *e) __must_check;
+
+#define CONF_ITEM(type, list, i) ((struct type *)(list)->item[i])
+
+#endif

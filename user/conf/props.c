@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table. Rows stand in print order (spec sections 6.1, 9, 10, 12); defaults are text and read by the parser itself. */
+#include "user/conf/props.h"
+
+#include <stddef.h>
+
+#include "bpf/abi/xi_drop.h"
+#include "user/conf/conf.h"
+
+static const char *const action_words[] = {"none", "discard", "encrypt", NULL};
+static const char *const level_words[] = {"use", "require", "unique", NULL};
+static const char *const protos_words[] = {"ah", "esp", NULL};
+static const char *const proposal_words[] = {"default", NULL};
+static const char *const ph2_words[] = {"no-phase2", "established", "expired", NULL};
+static const char *const null_words[] = {"null", NULL};
+static const char *const mode_words[] = {"native", "generic", NULL};
+static const char *const if_state_words[] = {"not-attached", "no-xdp-ipsecd", "partly", "running", NULL};
+static const char *const zc_words[] = {"no", "partly", "yes", NULL};
+static const char *const sa_state_words[] = {"larval", "mature", "dying", "dead", NULL};
+static const char *const dir_words[] = {"in", "out", NULL};
+static const char *const sa_mode_words[] = {"transport", "tunnel", NULL};
+
+/* clang-format off */
+#define AT(record, field) .off = offsetof(struct record, field)
+#define TEXT_AT(record, field) AT(record, field), .size = sizeof(((struct record *)0)->field)
+#define COMMON(record) \
+	{ .name = "comment", .type = PT_STRING, .flags = PF_HIDDEN, TEXT_AT(record, it.comment), .def = "", \
+	  .help = "free text" }, \
+	{ .name = "disabled", .type = PT_BOOL, .flags = PF_HIDDEN, AT(record, it.disabled), .def = "no", \
+	  .help = "the item is kept but has no effect" }
+
+static const struct prop policy_props[] = {
+	{ .name = "src-address", .type = PT_PREFIX, .flags = PF_SELECTOR | PF_BRIEF, AT(conf_policy, src),
+	  .def = "0.0.0.0/32", .help = "source prefix as seen outbound; inbound the roles swap" },
+	{ .name = "src-port", .type = PT_INT, .flags = PF_SELECTOR, AT(conf_policy, src_port), .def = "any", .min = 0,
+	  .max = 65535, .special = "any", .special_value = -1, .help = "source port" },
+	{ .name = "dst-address", .type = PT_PREFIX, .flags = PF_SELECTOR | PF_BRIEF, AT(conf_policy, dst),
+	  .def = "0.0.0.0/32", .help = "destination prefix" },
+	{ .name = "dst-port", .type = PT_INT, .flags = PF_SELECTOR, AT(conf_policy, dst_port), .def = "any", .min = 0,
+	  .max = 65535, .special = "any", .special_value = -1, .help = "destination port" },
+	{ .name = "protocol", .type = PT_PROTO, .flags = PF_SELECTOR | PF_BRIEF, AT(conf_policy, proto), .def = "all",
+	  .min = 0, .max = 255, .help = "upper protocol: all, a name or a number" },
+	{ .name = "action", .type = PT_ENUM, .flags = PF_BRIEF, AT(conf_policy, action), .def = "encrypt",
+	  .words = action_words, .help = "let pass unchanged, drop, or apply the transforms of this policy" },
+	{ .name = "level", .type = PT_ENUM, AT(conf_policy, level), .def = "require", .words = level_words,
+	  .help = "what happens while an SA is missing: use lets packets pass in clear, require and unique drop them" },
+	{ .name = "ipsec-protocols", .type = PT_SET, AT(conf_policy, protos), .def = "esp", .words = protos_words,
+	  .help = "transforms; ah is not implemented yet: such a policy is inactive" },
+	{ .name = "tunnel", .type = PT_BOOL, AT(conf_policy, tunnel), .def = "no",
+	  .help = "tunnel or transport mode; transport is not implemented yet: such a policy is inactive" },
+	{ .name = "sa-src-address", .type = PT_ADDR, AT(conf_policy, sa_src), .def = "::",
+	  .help = "local tunnel end; unset: taken from the route to sa-dst-address" },
+	{ .name = "sa-dst-address", .type = PT_ADDR, .flags = PF_BRIEF, AT(conf_policy, sa_dst), .def = "::",
+	  .help = "remote tunnel end" },
+	{ .name = "proposal", .type = PT_ENUM, .flags = PF_STATIC, AT(conf_policy, proposal), .def = "default",
+	  .words = proposal_words, .help = "what IKE will offer; only default exists yet" },
+	{ .name = "manual-sa", .type = PT_REF, .flags = PF_SKIP_DEFAULT | PF_STATIC, AT(conf_policy, manual_sa),
+	  .size = XI_NAME_MAX, .def = "none", .special = "none", .ref = MENU_MANUAL_SA,
+	  .help = "take the SAs from that manual-sa item" },
+	{ .name = "priority", .type = PT_INT, .flags = PF_STATIC, AT(conf_policy, priority), .def = "0",
+	  .min = -2147483646, .max = 2147483647, .help = "larger is evaluated earlier" },
+	COMMON(conf_policy),
+	{ .name = "ph2-state", .type = PT_ENUM, .flags = PF_READONLY | PF_STATS, AT(conf_policy, ph2_state),
+	  .words = ph2_words, .help = "established while usable SAs in both directions are installed" },
+	{ .name = "in-accepted", .type = PT_COUNT, .flags = PF_READONLY | PF_STATS, AT(conf_policy, stat.in_accepted),
+	  .unit = "packets", .help = "inbound, passed without trying to decrypt" },
+	{ .name = "in-dropped", .type = PT_COUNT, .flags = PF_READONLY | PF_STATS, AT(conf_policy, stat.in_dropped),
+	  .unit = "packets", .help = "inbound, dropped without trying to decrypt" },
+	{ .name = "in-transformed", .type = PT_COUNT, .flags = PF_READONLY | PF_STATS,
+	  AT(conf_policy, stat.in_transformed), .unit = "packets", .help = "inbound, decrypted and let in" },
+	{ .name = "out-accepted", .type = PT_COUNT, .flags = PF_READONLY | PF_STATS, AT(conf_policy, stat.out_accepted),
+	  .unit = "packets", .help = "outbound, passed without trying to encrypt" },
+	{ .name = "out-dropped", .type = PT_COUNT, .flags = PF_READONLY | PF_STATS, AT(conf_policy, stat.out_dropped),
+	  .unit = "packets", .help = "outbound, dropped without trying to encrypt" },
+	{ .name = "out-transformed", .type = PT_COUNT, .flags = PF_READONLY | PF_STATS,
+	  AT(conf_policy, stat.out_transformed), .unit = "packets", .help = "outbound, encrypted" },
+};
+
+static const struct prop msa_props[] = {
+	{ .name = "name", .type = PT_NAME, .flags = PF_MANDATORY | PF_BRIEF, TEXT_AT(conf_msa, name), .def = "",
+	  .help = "how policies refer to it" },
+	{ .name = "ah-algorithm", .type = PT_ENUM_PAIR, AT(conf_msa, ah_alg), .def = "null", .words = null_words,
+	  .help = "AH authentication in/out; only null exists yet" },
+	{ .name = "esp-auth-algorithm", .type = PT_ALG_PAIR, .flags = PF_BRIEF, AT(conf_msa, esp_auth), .def = "null",
+	  .alg = ALG_AUTH, .help = "ESP authentication in/out" },
+	{ .name = "esp-enc-algorithm", .type = PT_ALG_PAIR, .flags = PF_BRIEF, AT(conf_msa, esp_enc), .def = "null",
+	  .alg = ALG_ENC, .help = "ESP cipher in/out" },
+	{ .name = "ah-key", .type = PT_KEY_PAIR, .flags = PF_SENSITIVE, AT(conf_msa, ah_key), .def = "",
+	  .help = "hexadecimal, in/out" },
+	{ .name = "esp-auth-key", .type = PT_KEY_PAIR, .flags = PF_SENSITIVE, AT(conf_msa, esp_auth_key), .def = "",
+	  .help = "hexadecimal, in/out; exactly as long as the algorithm says" },
+	{ .name = "esp-enc-key", .type = PT_KEY_PAIR, .flags = PF_SENSITIVE, AT(conf_msa, esp_enc_key), .def = "",
+	  .help = "hexadecimal, in/out; GCM: the key and 4 bytes of salt" },
+	{ .name = "ah-spi", .type = PT_SPI_PAIR, AT(conf_msa, ah_spi), .def = "0x100", .min = 0x100, .max = 0xffffffff,
+	  .help = "hexadecimal, in/out" },
+	{ .name = "esp-spi", .type = PT_SPI_PAIR, .flags = PF_BRIEF, AT(conf_msa, esp_spi), .def = "0x100",
+	  .min = 0x100, .max = 0xffffffff, .help = "hexadecimal, in/out" },
+	{ .name = "lifetime", .type = PT_TIME, AT(conf_msa, lifetime), .def = "0s", .min = 0, .max = 4294967295,
+	  .help = "hard lifetime of the SAs; 0s is unlimited" },
+	{ .name = "replay", .type = PT_INT, .flags = PF_SKIP_DEFAULT, AT(conf_msa, replay), .def = "0", .min = 0,
+	  .max = 8192, .unit = "bytes", .help = "anti-replay window of the inbound SA, 8 packets a byte; 0 is off, else "
+	  "at least 4" },
+	{ .name = "unsafe-aead", .type = PT_BOOL, .flags = PF_SKIP_DEFAULT, AT(conf_msa, unsafe_aead), .def = "no",
+	  .help = "allows AEAD ciphers: laboratory use only, counters start anew under the same key after a reboot" },
+	COMMON(conf_msa),
+};
+
+static const struct prop settings_props[] = {
+	{ .name = "max-policies", .type = PT_INT, AT(conf_settings, max_policies), .def = "4096", .min = 16,
+	  .max = 65536, .help = "policies the maps hold; in force from the next time the first interface is attached" },
+	{ .name = "max-sas", .type = PT_INT, AT(conf_settings, max_sas), .def = "4096", .min = 16, .max = 131072,
+	  .help = "SAs the maps hold, 9 KB each; in force as max-policies" },
+};
+
+static const struct prop if_props[] = {
+	{ .name = "name", .type = PT_NAME, .flags = PF_MANDATORY | PF_BRIEF, TEXT_AT(conf_if, name), .def = "",
+	  .help = "network interface" },
+	{ .name = "mode", .type = PT_ENUM, .flags = PF_BRIEF, AT(conf_if, mode), .def = "native", .words = mode_words,
+	  .help = "XDP in the driver, or generic XDP for drivers without" },
+	{ .name = "queues", .type = PT_INT, .flags = PF_BRIEF, AT(conf_if, queues), .def = "auto", .min = 1,
+	  .max = XI_QUEUE_MAX, .special = "auto", .special_value = 0, .help = "receive queues to serve; auto: all" },
+	{ .name = "comment", .type = PT_STRING, .flags = PF_HIDDEN, TEXT_AT(conf_if, it.comment), .def = "",
+	  .help = "free text" },
+	{ .name = "state", .type = PT_ENUM, .flags = PF_READONLY | PF_BRIEF, AT(conf_if, state), .words = if_state_words,
+	  .help = "running: every queue has its socket; no-xdp-ipsecd: protected traffic is dropped" },
+	{ .name = "queues-served", .type = PT_INT, .flags = PF_READONLY | PF_OPTIONAL, AT(conf_if, served),
+	  .help = "receive queues of the attached program" },
+	{ .name = "sockets", .type = PT_INT, .flags = PF_READONLY | PF_BRIEF | PF_OPTIONAL, AT(conf_if, sockets),
+	  .help = "AF_XDP sockets bound by xdp-ipsecd" },
+	{ .name = "zero-copy", .type = PT_ENUM, .flags = PF_READONLY | PF_BRIEF, AT(conf_if, zero_copy),
+	  .words = zc_words, .help = "are the sockets in zero-copy mode" },
+	{ .name = "xdp-program", .type = PT_INT, .flags = PF_READONLY | PF_OPTIONAL, AT(conf_if, xdp_program),
+	  .help = "id of the attached program" },
+};
+
+static const struct prop sa_props[] = {
+	{ .name = "spi", .type = PT_HEX, .flags = PF_READONLY | PF_BRIEF, AT(conf_sa, spi) },
+	{ .name = "src-address", .type = PT_ADDR, .flags = PF_READONLY | PF_BRIEF, AT(conf_sa, src) },
+	{ .name = "dst-address", .type = PT_ADDR, .flags = PF_READONLY | PF_BRIEF, AT(conf_sa, dst) },
+	{ .name = "auth-algorithm", .type = PT_REF, .flags = PF_READONLY | PF_BRIEF, TEXT_AT(conf_sa, auth_alg) },
+	{ .name = "enc-algorithm", .type = PT_REF, .flags = PF_READONLY | PF_BRIEF, TEXT_AT(conf_sa, enc_alg) },
+	{ .name = "replay", .type = PT_INT, .flags = PF_READONLY, AT(conf_sa, replay), .unit = "bytes" },
+	{ .name = "state", .type = PT_ENUM, .flags = PF_READONLY | PF_BRIEF, AT(conf_sa, state), .words = sa_state_words },
+	{ .name = "auth-key", .type = PT_KEY, .flags = PF_READONLY | PF_SENSITIVE, AT(conf_sa, auth_key) },
+	{ .name = "enc-key", .type = PT_KEY, .flags = PF_READONLY | PF_SENSITIVE | PF_OPTIONAL, AT(conf_sa, enc_key),
+	  .help = "absent for AH" },
+	{ .name = "addtime", .type = PT_DATE, .flags = PF_READONLY, AT(conf_sa, addtime), .help = "when installed" },
+	{ .name = "expires-in", .type = PT_TIME, .flags = PF_READONLY | PF_OPTIONAL, AT(conf_sa, expires_in),
+	  .help = "until the hard limit; absent if unlimited" },
+	{ .name = "add-lifetime", .type = PT_TIME_PAIR, .flags = PF_READONLY, AT(conf_sa, add_lifetime),
+	  .help = "soft/hard, from installation" },
+	{ .name = "usetime", .type = PT_DATE, .flags = PF_READONLY | PF_OPTIONAL, AT(conf_sa, usetime),
+	  .help = "first use; absent if unused" },
+	{ .name = "use-lifetime", .type = PT_TIME_PAIR, .flags = PF_READONLY, AT(conf_sa, use_lifetime) },
+	{ .name = "current-bytes", .type = PT_COUNT, .flags = PF_READONLY | PF_BRIEF, AT(conf_sa, bytes), .unit = "bytes" },
+	{ .name = "lifebytes", .type = PT_COUNT_PAIR, .flags = PF_READONLY, AT(conf_sa, lifebytes), .unit = "bytes" },
+	{ .name = "direction", .type = PT_ENUM, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, direction),
+	  .words = dir_words },
+	{ .name = "mode", .type = PT_ENUM, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, mode), .words = sa_mode_words },
+	{ .name = "reqid", .type = PT_COUNT, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, reqid) },
+	{ .name = "current-packets", .type = PT_COUNT, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, packets) },
+	{ .name = "seq", .type = PT_COUNT, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, seq),
+	  .help = "last sequence number sent, or highest received" },
+	{ .name = "policy", .type = PT_STRING, .flags = PF_READONLY | PF_DETAIL, TEXT_AT(conf_sa, policy),
+	  .help = "numbers of the policies that use it" },
+	{ .name = "enc-key-size", .type = PT_INT, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, enc_key_size),
+	  .unit = "bits" },
+	{ .name = "offload", .type = PT_REF, .flags = PF_READONLY | PF_DETAIL, TEXT_AT(conf_sa, offload),
+	  .special = "none", .help = "crypto engine in use" },
+	{ .name = "icv-errors", .type = PT_COUNT, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, err_icv) },
+	{ .name = "replay-errors", .type = PT_COUNT, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, err_replay) },
+	{ .name = "other-errors", .type = PT_COUNT, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, err_other) },
+};
+
+static const struct prop stat_props[] = {
+#define X(sym, text) \
+	{ .name = text, .type = PT_COUNT, .flags = PF_READONLY, AT(conf_statistics, count[XI_STAT_##sym]), \
+	  .unit = "packets" },
+	XI_STATS(X)
+#undef X
+};
+
+#define PROPS(list) .prop = list, .count = ARRAY_SIZE(list)
+#define FLAG_X { .letter = 'X', .bit = ITEM_DISABLED, .text = "disabled" }
+const struct menu menus[MENU_MAX] = {
+	[MENU_POLICY] = { .name = "policy", PROPS(policy_props), .item_size = sizeof(struct conf_policy),
+		.ordered = true, .flag_columns = 2,
+		.flag = { FLAG_X, { .letter = 'D', .column = 1, .bit = ITEM_DYNAMIC, .text = "dynamic" },
+			  { .letter = 'I', .bit = ITEM_INACTIVE, .text = "inactive" } },
+		.help = "what is protected: the security policy table" },
+	[MENU_MANUAL_SA] = { .name = "manual-sa", PROPS(msa_props), .item_size = sizeof(struct conf_msa),
+		.flag_columns = 1,
+		.flag = { FLAG_X, { .letter = 'I', .bit = ITEM_INACTIVE, .text = "invalid" } },
+		.help = "templates of manually keyed SAs" },
+	[MENU_SETTINGS] = { .name = "settings", PROPS(settings_props), .item_size = sizeof(struct conf_settings),
+		.singleton = true, .help = "sizes" },
+	[MENU_INTERFACE] = { .name = "interface", PROPS(if_props), .item_size = sizeof(struct conf_if),
+		.flag_columns = 1, .flag = { { .letter = 'A', .bit = ITEM_ATTACHED, .text = "attached" } },
+		.help = "network interfaces on which the policies are enforced" },
+	[MENU_INSTALLED_SA] = { .name = "installed-sa", PROPS(sa_props), .item_size = sizeof(struct conf_sa),
+		.read_only = true, .flag_columns = 2,
+		.flag = { { .letter = 'A', .bit = ITEM_AH, .text = "AH" }, { .letter = 'E', .bit = ITEM_ESP, .text = "ESP" },
+			  { .letter = 'P', .column = 1, .bit = ITEM_PFS, .text = "pfs" },
+			  { .letter = 'M', .column = 1, .bit = ITEM_MANUAL } },
+		.help = "the SA database" },
+	[MENU_STATISTICS] = { .name = "statistics", PROPS(stat_props), .item_size = sizeof(struct conf_statistics),
+		.singleton = true, .read_only = true, .help = "why packets were dropped" },
+};
+/* clang-format on */
