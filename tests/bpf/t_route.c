@@ -23,9 +23,10 @@ static int setup(void **state)
 	struct err e;
 
 	(void)state;
-	if (netns_enter() || sh("ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up && "
-				"ip addr add 10.0.0.1/24 brd + dev v0 && ip neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev v0 && "
-				"ip route add 10.9.0.0/16 via 10.0.0.2 mtu 1400 && ip route add unreachable 10.8.0.0/16"))
+	if (netns_enter() ||
+	    sh("ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up && "
+	       "ip addr add 10.0.0.1/24 brd + dev v0 && ip neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev v0 && "
+	       "ip route add 10.9.0.0/16 via 10.0.0.2 mtu 1400 && ip route add unreachable 10.8.0.0/16"))
 		return -1;
 	local_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "xi_local", sizeof(struct xi_local_key), 4, 4096, NULL);
 	if (local_fd < 0 || rt_open(&rt, 1, local_fd, &e))

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Attaching and detaching on veth interfaces of a sandbox: each refusal, undo, vanished interfaces, nothing left behind. */
+#include "tests/bpf/sandbox.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "user/attach/attach.h"
+
+static struct maps *m;
+static struct err e;
+
+static void sh(const char *cmd)
+{
+	int rc = system(cmd);
+
+	if (rc)
+		print_error("%s: exit %d\n", cmd, rc);
+	assert_int_equal(rc, 0);
+}
+
+/* First line a command prints. */
+static void sh_line(const char *cmd, char *line, int size)
+{
+	FILE *f = popen(cmd, "r");
+
+	assert_non_null(f);
+	if (!fgets(line, size, f))
+		line[0] = '\0';
+	(void)pclose(f);
+	line[strcspn(line, "\n")] = '\0';
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	sh("ip link add lan0 numtxqueues 2 numrxqueues 2 type veth peer name lan1 && ip link set lan0 up && "
+	   "ip link set lan1 up && ip addr add 10.1.0.1/24 brd + dev lan0");
+	sh("ip link add wan0 type veth peer name wan1 && ip link set wan0 up && ip link set wan1 up");
+	m = sandbox_maps(64, 64);
+	e.text[0] = '\0';
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct paths p = m->paths;
+
+	(void)state;
+	for (int slot = 1; slot < XI_IF_MAX; slot++)
+		if (m->ifs[slot].ifindex && detach_interface(m, m->ifs[slot].name, NULL))
+			return -1;
+	maps_close(m);
+	m = NULL;
+	(void)!system("ip link del lan0 2>/dev/null; ip link del wan0 2>/dev/null");
+	return maps_unpin(&p, NULL);
+}
+
+static int attach(const char *name, enum attach_mode mode, unsigned queues)
+{
+	struct attach_req req = {.ifname = name, .mode = mode, .queues = queues};
+
+	e.text[0] = '\0';
+	return attach_interface(m, &req, &e);
+}
+
+#define assert_says(word)                                                                                              \
+	do {                                                                                                           \
+		if (!strstr(e.text, word))                                                                             \
+			print_error("text is: %s\n", e.text);                                                          \
+		assert_non_null(strstr(e.text, word));                                                                 \
+	} while (0)
+
+/* --- what is there --- */
+
+struct inventory {
+	unsigned progs, maps, links;
+	char links_ip[4096], qdiscs[4096];
+};
+
+static unsigned count_ids(int (*next)(__u32, __u32 *))
+{
+	__u32 id = 0;
+	unsigned n = 0;
+
+	while (next(id, &id) == 0)
+		n++;
+	return n;
+}
+
+static void slurp(const char *cmd, char *out, size_t size)
+{
+	FILE *f = popen(cmd, "r");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(out, 1, size - 1, f);
+	out[n] = '\0';
+	(void)pclose(f);
+}
+
+/* Programs of ours by name: other test programs may run on this machine at the same time. */
+static unsigned count_ours(void)
+{
+	__u32 id = 0;
+	unsigned n = 0;
+
+	while (bpf_prog_get_next_id(id, &id) == 0) {
+		struct bpf_prog_info info = {0};
+		__u32 len = sizeof(info);
+		int fd = bpf_prog_get_fd_by_id(id);
+
+		if (fd < 0)
+			continue;
+		if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && strncmp(info.name, "xi_", 3) == 0)
+			n++;
+		close(fd);
+	}
+	return n;
+}
+
+static void take_inventory(struct inventory *v)
+{
+	memset(v, 0, sizeof(*v));
+	v->progs = count_ours();
+	v->maps = count_ids(bpf_map_get_next_id);
+	v->links = count_ids(bpf_link_get_next_id);
+	slurp("ip -o link show | sed 's/state.*//'", v->links_ip, sizeof(v->links_ip));
+	slurp("tc qdisc show | grep -v noqueue; tc filter show dev lan0 egress; ls -A /sys/fs/bpf", v->qdiscs,
+	      sizeof(v->qdiscs));
+}
+
+/* The kernel frees programs and maps behind an RCU grace period: waits until the counts are down, at most 10 s. */
+static void assert_back_to(const struct inventory *before)
+{
+	struct inventory now;
+
+	for (int i = 0; i < 1000; i++) {
+		take_inventory(&now);
+		if (now.progs <= before->progs && now.maps <= before->maps && now.links <= before->links)
+			break;
+		(void)usleep(10000);
+	}
+	assert_true(now.progs <= before->progs);
+	assert_true(now.maps <= before->maps);
+	assert_true(now.links <= before->links);
+	assert_string_equal(now.links_ip, before->links_ip);
+	assert_string_equal(now.qdiscs, before->qdiscs);
+}
+
+/* --- tests --- */
+
+static void t_attach_fills_everything_in(void **state)
+{
+	struct xi_local_key key = {.addr = ip4(10, 1, 0, 1), .family = XI_IP4};
+	LIBBPF_OPTS(bpf_xdp_query_opts, q);
+	const struct xi_if *nic;
+	char line[512];
+	__u32 ifindex;
+	int slot;
+
+	(void)state;
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	slot = attach_find(m, "lan0");
+	assert_int_equal(slot, 1);
+	nic = &m->ifs[slot];
+	assert_int_equal(nic->ifindex, if_nametoindex("lan0"));
+	assert_int_equal(nic->flags, XI_IF_ATTACHED | XI_IF_CLSACT);
+	assert_int_equal(nic->queues, 2);
+	assert_int_equal(nic->mtu, 1500);
+	assert_int_equal(bpf_xdp_query((int)nic->ifindex, 0, &q), 0);
+	assert_int_equal(q.attach_mode, XDP_ATTACHED_DRV);
+	assert_int_equal(q.drv_prog_id, nic->prog_id);
+	assert_string_equal(m->ifs[0].name, XI_VETH_WORKER);
+	assert_int_equal(m->ifs[0].queues, MIN(sysconf(_SC_NPROCESSORS_ONLN), 16));
+	assert_int_equal(bpf_map_lookup_elem(m->fd[MAP_LOCAL], &key, &ifindex), 0);
+	sh_line("ethtool -k xi0 | grep -E '^(tx-checksumming|scatter-gather|tcp-segmentation-offload|"
+		"generic-segmentation-offload): on'",
+		line, sizeof(line));
+	assert_string_equal(line, "");
+	sh_line("ip -o addr show dev xi0; ip -o addr show dev xi1", line, sizeof(line));
+	assert_string_equal(line, "");
+	sh_line("ip -o link show dev xi1", line, sizeof(line));
+	assert_non_null(strstr(line, "NOARP"));
+	assert_non_null(strstr(line, "UP"));
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EEXIST);
+	assert_says("attached already");
+	assert_ok(attach("wan0", ATTACH_GENERIC, 1), &e);
+	assert_int_equal(m->ifs[2].flags, XI_IF_ATTACHED | XI_IF_CLSACT | XI_IF_GENERIC);
+	assert_ok(detach_interface(m, "lan0", &e), &e);
+	assert_int_not_equal(if_nametoindex("xi0"), 0);
+	assert_ok(detach_interface(m, "wan0", &e), &e);
+	assert_int_equal(if_nametoindex("xi0"), 0);
+	assert_int_not_equal(access(m->paths.pins, F_OK), 0); /* no xdp-ipsecd: the maps go, too */
+	assert_int_equal(detach_interface(m, "wan0", &e), -ENOENT);
+	assert_says("not attached");
+}
+
+static void t_attach_refusals(void **state)
+{
+	(void)state;
+	assert_int_equal(attach("nosuch0", ATTACH_NATIVE, 0), -ENOENT);
+	assert_says("no interface nosuch0");
+	assert_int_equal(attach("a-name-that-is-too-long", ATTACH_NATIVE, 0), -ENOENT);
+	assert_int_equal(attach("", ATTACH_NATIVE, 0), -ENOENT);
+	assert_int_equal(attach("lo", ATTACH_NATIVE, 0), -EINVAL);
+	assert_says("loopback");
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 3), -EINVAL);
+	assert_says("2 receive queues");
+	sh("ip link set lan0 mtu 1701");
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EINVAL);
+	assert_says("MTU of 1701");
+	sh("ip link set lan0 mtu 1700");
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_int_equal(attach("xi0", ATTACH_NATIVE, 0), -EINVAL);
+	assert_says("our own internal");
+}
+
+static int xdp_pass_prog(void)
+{
+	static const struct bpf_insn insn[] = {{.code = 0xb7, .dst_reg = 0, .imm = 2}, {.code = 0x95}};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "somebody", "GPL", insn, 2, NULL);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void t_attach_xdp_taken(void **state)
+{
+	int fd = xdp_pass_prog();
+	struct inventory before;
+
+	(void)state;
+	take_inventory(&before);
+	assert_int_equal(bpf_xdp_attach((int)if_nametoindex("lan0"), fd, XDP_FLAGS_SKB_MODE, NULL), 0);
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EBUSY);
+	assert_says("program somebody (id ");
+	assert_int_equal(attach("lan0", ATTACH_GENERIC, 0), -EBUSY);
+	assert_int_equal(bpf_xdp_detach((int)if_nametoindex("lan0"), XDP_FLAGS_SKB_MODE, NULL), 0);
+	assert_back_to(&before);
+	close(fd);
+}
+
+/* Somebody else's tc filter on lan0; makes clsact when there is none. */
+static void add_filter(enum bpf_tc_attach_point point, unsigned priority)
+{
+	static const struct bpf_insn insn[] = {{.code = 0xb7, .dst_reg = 0, .imm = -1}, {.code = 0x95}};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "somebody", "GPL", insn, 2, NULL);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex("lan0"), .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = fd, .handle = 1, .priority = priority);
+	int rc = bpf_tc_hook_create(&hook);
+
+	assert_true(fd >= 0);
+	assert_true(rc == 0 || rc == -EEXIST);
+	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+	close(fd);
+}
+
+/* A failure late in the row undoes what came before it. */
+static void t_attach_late_failures_undo(void **state)
+{
+	struct inventory before;
+
+	(void)state;
+	add_filter(BPF_TC_EGRESS, 1);
+	take_inventory(&before);
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EEXIST);
+	assert_says("priority 1");
+	assert_int_equal(attach_find(m, "lan0"), -ENOENT);
+	assert_back_to(&before);
+	sh("tc filter del dev lan0 egress");
+	add_filter(BPF_TC_EGRESS, 9);
+	take_inventory(&before);
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_int_equal(m->ifs[1].flags, XI_IF_ATTACHED);
+	assert_ok(detach_interface(m, "lan0", &e), &e);
+	maps_close(m);
+	m = sandbox_maps(64, 64);
+	assert_back_to(&before); /* the other's clsact and filter still there */
+}
+
+static void t_detach_leaves_clsact_with_filters_of_others(void **state)
+{
+	char line[256];
+
+	(void)state;
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	add_filter(BPF_TC_INGRESS, 3);
+	assert_ok(detach_interface(m, "lan0", &e), &e);
+	sh_line("tc filter show dev lan0 ingress", line, sizeof(line));
+	assert_non_null(strstr(line, "pref 3"));
+	sh_line("tc filter show dev lan0 egress", line, sizeof(line));
+	assert_string_equal(line, "");
+}
+
+static void t_attach_kinds(void **state)
+{
+	(void)state;
+	if (system("ip link add br7 type bridge 2>/dev/null") != 0) {
+		print_message("# this kernel has no bridge\n");
+		skip();
+	}
+	assert_int_equal(attach("br7", ATTACH_NATIVE, 0), -EOPNOTSUPP);
+	assert_says("br7 is a bridge");
+	sh("ip link set lan0 master br7");
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EOPNOTSUPP);
+	assert_says("port of br7");
+	sh("ip link del br7");
+}
+
+static void t_attach_other_ends_of_xi0(void **state)
+{
+	(void)state;
+	sh("ip link add xi0 type veth peer name xother");
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EEXIST);
+	assert_says("not ours");
+	sh("ip link set xi0 alias 'xdp-ipsec blue'");
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EEXIST);
+	assert_says("instance blue");
+	/* ours, left by a loader that died: replaced */
+	sh("ip link set xi0 alias 'xdp-ipsec test'");
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_int_equal(if_nametoindex("xother"), 0);
+}
+
+static void t_vanished_interface(void **state)
+{
+	(void)state;
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_ok(attach("wan0", ATTACH_NATIVE, 0), &e);
+	sh("ip link del lan0");
+	assert_ok(detach_interface(m, "lan0", &e), &e);
+	assert_int_equal(attach_find(m, "lan0"), -ENOENT);
+	sh("ip link del wan0 && ip link add wan0 type veth peer name wan1 && ip link set wan0 up");
+	assert_ok(attach("wan0", ATTACH_NATIVE, 0), &e); /* same name, another interface: the old entry is swept */
+	assert_int_equal(m->ifs[attach_find(m, "wan0")].ifindex, if_nametoindex("wan0"));
+	sh("ip link del xi0");
+	assert_ok(detach_interface(m, "wan0", &e), &e);
+	assert_int_equal(m->ifs[0].ifindex, 0);
+}
+
+/* What a loader that died between its steps leaves is no obstacle. */
+static void t_half_made_attach_is_cleared(void **state)
+{
+	char cmd[256];
+
+	(void)state;
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	m->ifs[1].flags &= ~(__u32)XI_IF_ATTACHED;
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	/* died behind the tc filter, entry lost */
+	(void)snprintf(cmd, sizeof(cmd), "rm %s/link_lan0", m->paths.pins);
+	sh(cmd);
+	memset(&m->ifs[1], 0, sizeof(m->ifs[1]));
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+}
+
+/* --- a fake xdp-ipsecd --- */
+
+static char heard[2048];
+static const char *answer;
+
+static void *fake_daemon(void *arg)
+{
+	int fd = *(int *)arg, c;
+
+	while ((c = accept(fd, NULL, NULL)) >= 0) {
+		char buf[512];
+		ssize_t n = recv(c, buf, sizeof(buf) - 1, 0);
+
+		if (n > 0) {
+			buf[n] = '\0';
+			if (!strstr(buf, "status"))
+				(void)strncat(heard, buf, sizeof(heard) - strlen(heard) - 1);
+			(void)send(c, answer, strlen(answer), 0);
+		}
+		close(c);
+	}
+	return NULL;
+}
+
+static void t_daemon_is_told_and_may_refuse(void **state)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	struct inventory before;
+	pthread_t t;
+
+	(void)state;
+	assert_int_equal(path_mkdir(m->paths.run, &e), 0);
+	(void)str_copy(at.sun_path, sizeof(at.sun_path), m->paths.data_sock);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	answer = "{\"ok\":true}";
+	heard[0] = '\0';
+	assert_int_equal(pthread_create(&t, NULL, fake_daemon, &fd), 0);
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_string_equal(heard, "{\"cmd\":\"attach\",\"slot\":0}{\"cmd\":\"attach\",\"slot\":1}");
+	heard[0] = '\0';
+	assert_ok(detach_interface(m, "lan0", &e), &e);
+	assert_string_equal(heard, "{\"cmd\":\"detach\",\"slot\":1}{\"cmd\":\"detach\",\"slot\":0}");
+	assert_int_equal(access(m->paths.pins, F_OK), 0); /* it runs: the maps stay */
+	take_inventory(&before);
+	answer = "{\"ok\":false,\"error\":\"no memory for a socket\"}";
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EIO);
+	assert_string_equal(e.text, "xdp-ipsecd: no memory for a socket");
+	answer = "rubbish";
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EIO);
+	assert_back_to(&before);
+	(void)shutdown(fd, SHUT_RDWR);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	close(fd);
+	assert_int_equal(unlink(m->paths.data_sock), 0);
+}
+
+static void t_hundred_rounds_leave_nothing(void **state)
+{
+	struct inventory before;
+	struct paths p = m->paths;
+
+	(void)state;
+	maps_close(m);
+	m = NULL;
+	assert_int_equal(maps_unpin(&p, NULL), 0);
+	(void)usleep(100000); /* maps of the tests before may still be on their way out: the count only falls */
+	take_inventory(&before);
+	for (int i = 0; i < 100; i++) {
+		m = sandbox_maps(64, 64);
+		assert_ok(attach("lan0", i % 2 ? ATTACH_GENERIC : ATTACH_NATIVE, 0), &e);
+		if (i % 10 == 0)
+			assert_ok(attach("wan0", ATTACH_NATIVE, 0), &e);
+		assert_ok(detach_interface(m, "lan0", &e), &e);
+		if (i % 10 == 0)
+			assert_ok(detach_interface(m, "wan0", &e), &e);
+		maps_close(m);
+	}
+	m = NULL;
+	assert_back_to(&before);
+	m = sandbox_maps(64, 64);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(t_attach_fills_everything_in),
+		T(t_attach_refusals),
+		T(t_attach_xdp_taken),
+		T(t_attach_late_failures_undo),
+		T(t_detach_leaves_clsact_with_filters_of_others),
+		T(t_attach_kinds),
+		T(t_attach_other_ends_of_xi0),
+		T(t_vanished_interface),
+		T(t_half_made_attach_is_cleared),
+		T(t_daemon_is_told_and_may_refuse),
+		T(t_hundred_rounds_leave_nothing),
+	};
+
+	sandbox_enter();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
