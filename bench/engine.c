@@ -70,8 +70,13 @@ static void rig_packets(struct rig *r)
 
 		r->pkt[i] = (struct pkt){f, f + HEADROOM, f + HEADROOM + r->len, f + FRAME};
 		write_inner(r->pkt[i].data, r->len);
-		r->op[i] = (struct esp_op){.sa = &r->sa, .rt = &r->rt, .replay = &r->replay, .key = r->key,
-					   .pkt = &r->pkt[i], .seq = ++r->seq, .ip_id = (uint16_t)r->seq};
+		r->op[i] = (struct esp_op){.sa = &r->sa,
+					   .rt = &r->rt,
+					   .replay = &r->replay,
+					   .key = r->key,
+					   .pkt = &r->pkt[i],
+					   .seq = ++r->seq,
+					   .ip_id = (uint16_t)r->seq};
 	}
 }
 
@@ -140,8 +145,12 @@ static void bench_case(struct rig *r, const char *enc, const char *auth, unsigne
 	const struct alg *e = alg_by_name(ALG_ENC, enc), *a = alg_by_name(ALG_AUTH, auth);
 	struct result res = {0};
 
-	r->sa = (struct xi_sa){.gen = 1, .proto = XI_PROTO_ESP, .mode = XI_MODE_TUNNEL, .family = XI_IP4,
-			       .spi = htonl(0x100), .replay_window = 1024};
+	r->sa = (struct xi_sa){.gen = 1,
+			       .proto = XI_PROTO_ESP,
+			       .mode = XI_MODE_TUNNEL,
+			       .family = XI_IP4,
+			       .spi = htonl(0x100),
+			       .replay_window = 1024};
 	r->sa.src.w[0] = htonl(0xc0000201);
 	r->sa.dst.w[0] = htonl(0xc0000202);
 	r->sa.enc_alg = e->abi;
@@ -160,8 +169,8 @@ static void bench_case(struct rig *r, const char *enc, const char *auth, unsigne
 	for (unsigned i = 0; i < RUNS; i++)
 		one_run(r, &res);
 	keyctx_wipe(r->en, r->key);
-	printf("%-26s %-16s %5u %9.0f %9.0f %9.0f %9.0f\n", engine_name(r->en), e->abi == XI_ENC_AES_GCM ? enc : "aes-128+sha1",
-	       len, res.seal, res.open, res.esp_seal, res.esp_open);
+	printf("%-26s %-16s %5u %9.0f %9.0f %9.0f %9.0f\n", engine_name(r->en),
+	       e->abi == XI_ENC_AES_GCM ? enc : "aes-128+sha1", len, res.seal, res.open, res.esp_seal, res.esp_open);
 }
 
 int main(void)
@@ -175,8 +184,8 @@ int main(void)
 	if (!r.key || !r.frames || iv_init(&r.rng) < 0)
 		die("no memory");
 	r.iv = (struct iv_source){iv_fill, &r.rng};
-	printf("ns a packet, bursts of %d, one core\n%-26s %-16s %5s %9s %9s %9s %9s\n", N, "engine", "algorithm", "bytes",
-	       "seal", "open", "esp_seal", "esp_open");
+	printf("ns a packet, bursts of %d, one core\n%-26s %-16s %5s %9s %9s %9s %9s\n", N, "engine", "algorithm",
+	       "bytes", "seal", "open", "esp_seal", "esp_open");
 	for (int kind = XI_ENGINE_IPSEC_MB; kind <= XI_ENGINE_OPENSSL; kind++) {
 		if (engine_new(&r.en, (enum xi_engine)kind, &e) < 0)
 			die(e.text);

@@ -64,8 +64,12 @@ static inline void rig_sa(struct xi_sa *sa, const struct alg *enc, const struct 
 {
 	uint64_t s = seed * 2 + 1;
 
-	*sa = (struct xi_sa){.gen = 1, .state = XI_SA_MATURE, .proto = XI_PROTO_ESP, .mode = XI_MODE_TUNNEL,
-			     .family = XI_IP4, .spi = htonl(RIG_SPI)};
+	*sa = (struct xi_sa){.gen = 1,
+			     .state = XI_SA_MATURE,
+			     .proto = XI_PROTO_ESP,
+			     .mode = XI_MODE_TUNNEL,
+			     .family = XI_IP4,
+			     .spi = htonl(RIG_SPI)};
 	sa->src.w[0] = htonl(RIG_SRC);
 	sa->dst.w[0] = htonl(RIG_DST);
 	sa->enc_alg = enc->abi;
@@ -128,8 +132,8 @@ static inline uint8_t *rig_inner(struct rig_frame *f, size_t len)
 
 static inline struct esp_op rig_op(struct rig *r, struct pkt *p, uint64_t seq)
 {
-	return (struct esp_op){.sa = &r->sa, .rt = &r->rt, .replay = &r->replay, .key = r->key, .pkt = p, .seq = seq,
-			       .ip_id = 0x4242};
+	return (struct esp_op){
+		.sa = &r->sa, .rt = &r->rt, .replay = &r->replay, .key = r->key, .pkt = p, .seq = seq, .ip_id = 0x4242};
 }
 
 static inline enum xi_drop rig_seal(struct rig *r, struct pkt *p, uint64_t seq)

@@ -27,10 +27,9 @@
 #define WINDOW 64
 #define FIELDS 10
 
-static const char *const reason[XI_DROP_MAX] = {
-	[XI_OK] = "OK",
+static const char *const reason[XI_DROP_MAX] = {[XI_OK] = "OK",
 #define X(sym, stat, text) [XI_DROP_##sym] = #sym,
-	XI_DROPS(X)
+						XI_DROPS(X)
 #undef X
 };
 

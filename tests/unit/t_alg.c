@@ -138,8 +138,11 @@ static void t_check_sa(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
-		struct xi_sa sa = {.enc_alg = row[i].enc, .auth_alg = row[i].auth, .enc_key_len = row[i].enc_key,
-				   .auth_key_len = row[i].auth_key, .replay_window = row[i].window};
+		struct xi_sa sa = {.enc_alg = row[i].enc,
+				   .auth_alg = row[i].auth,
+				   .enc_key_len = row[i].enc_key,
+				   .auth_key_len = row[i].auth_key,
+				   .replay_window = row[i].window};
 
 		if (alg_check_sa(&sa) != row[i].rc)
 			fail_msg("%s: %d", row[i].what, alg_check_sa(&sa));
@@ -151,7 +154,7 @@ static void t_shape(void **state)
 	static const struct {
 		uint8_t enc, auth, iv, align, icv;
 	} row[] = {
-		{XI_ENC_NULL, XI_AUTH_MD5, 0, 4, 12},	   {XI_ENC_NULL, XI_AUTH_NULL, 0, 4, 0},
+		{XI_ENC_NULL, XI_AUTH_MD5, 0, 4, 12},	    {XI_ENC_NULL, XI_AUTH_NULL, 0, 4, 0},
 		{XI_ENC_AES_CBC, XI_AUTH_SHA1, 16, 16, 12}, {XI_ENC_AES_CBC, XI_AUTH_NULL, 16, 16, 0},
 		{XI_ENC_AES_GCM, XI_AUTH_NULL, 8, 4, 16},
 	};

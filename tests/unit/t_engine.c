@@ -369,6 +369,7 @@ static void t_rfc3602_3_ivs_do_not_repeat(void **state)
 	static uint8_t iv[COUNT][16];
 	static struct iv_rng a, b;
 	uint64_t ones = 0;
+	unsigned shared = 0;
 
 	(void)state;
 	assert_int_equal(iv_init(&a), 0);
@@ -377,10 +378,16 @@ static void t_rfc3602_3_ivs_do_not_repeat(void **state)
 	for (unsigned i = 0; i < COUNT; i += 5)
 		iv_fill(i % 2 ? &a : &b, iv[i], 5 * 16);
 	iv_fill(&a, iv[0], sizeof(iv) / 2); /* and one piece larger than the pool */
+	for (unsigned i = 0; i < COUNT / 4; i++)
+		iv_fill(&b, iv[i], 16);
 	for (unsigned i = 0; i < COUNT * 16; i++)
 		ones += (unsigned)__builtin_popcount(((const uint8_t *)iv)[i]);
 	/* 25.6 million fair bits: six sigma are 15,000. */
 	assert_true(ones > COUNT * 64ull - 15000 && ones < COUNT * 64ull + 15000);
+	/* Neither do neighbours share bytes: 1 in 256 by chance. */
+	for (unsigned i = 1; i < COUNT; i++)
+		shared += iv[i - 1][15] == iv[i][0];
+	assert_true(shared < COUNT / 128);
 	qsort(iv, COUNT, 16, by_bytes);
 	for (unsigned i = 1; i < COUNT; i++)
 		assert_memory_not_equal(iv[i - 1], iv[i], 16);

@@ -40,20 +40,58 @@ static void run_steps(uint32_t window, const struct step *s, unsigned n)
 static void t_rfc4303_3_4_3_window_steps(void **state)
 {
 	static const struct step w64[] = {
-		{0, ZERO}, {1, OK},    {1, DUP},    {9, OK},	{8, OK},     {7, OK},	 {7, DUP},   {6, OK},
-		{5, OK},   {4, OK},    {3, OK},	    {2, OK},	{2, DUP},    {64, OK},	 {65, OK},   {1, OLD},
-		{2, DUP},  {10, OK},   {66, OK},    {2, OLD},	{3, DUP},    {129, OK},	 {65, OLD},  {66, DUP},
-		{67, OK},  {128, OK},  {128, DUP},  {193, OK},	{129, OLD},  {130, OK},	 {1000, OK}, {936, OLD},
-		{937, OK}, {999, OK},  {1000, DUP}, {0, ZERO},	{1 << 30, OK}, {1000, OLD}, {(1 << 30) - 63, OK},
-		{(1 << 30) - 64, OLD}, {UINT32_MAX, OK}, {UINT32_MAX, DUP}, {UINT32_MAX - 63, OK}, {UINT32_MAX - 64, OLD},
+		{0, ZERO},
+		{1, OK},
+		{1, DUP},
+		{9, OK},
+		{8, OK},
+		{7, OK},
+		{7, DUP},
+		{6, OK},
+		{5, OK},
+		{4, OK},
+		{3, OK},
+		{2, OK},
+		{2, DUP},
+		{64, OK},
+		{65, OK},
+		{1, OLD},
+		{2, DUP},
+		{10, OK},
+		{66, OK},
+		{2, OLD},
+		{3, DUP},
+		{129, OK},
+		{65, OLD},
+		{66, DUP},
+		{67, OK},
+		{128, OK},
+		{128, DUP},
+		{193, OK},
+		{129, OLD},
+		{130, OK},
+		{1000, OK},
+		{936, OLD},
+		{937, OK},
+		{999, OK},
+		{1000, DUP},
+		{0, ZERO},
+		{1 << 30, OK},
+		{1000, OLD},
+		{(1 << 30) - 63, OK},
+		{(1 << 30) - 64, OLD},
+		{UINT32_MAX, OK},
+		{UINT32_MAX, DUP},
+		{UINT32_MAX - 63, OK},
+		{UINT32_MAX - 64, OLD},
 	};
 	static const struct step w32[] = {
 		{32, OK}, {1, OK}, {0, ZERO}, {33, OK}, {1, OLD}, {2, OK}, {64, OK}, {33, DUP}, {32, OLD}, {34, OK},
 	};
 	static const struct step w65536[] = {
-		{65536, OK},  {1, OK},	   {65537, OK}, {1, OLD},   {2, OK},	  {2, DUP},	{65600, OK}, {64, OLD},
-		{65, OK},     {131136, OK}, {65600, OLD}, {65601, OK}, {65601, DUP}, {262272, OK}, {196736, OLD},
-		{196737, OK}, {262271, OK},
+		{65536, OK},  {1, OK},	    {65537, OK},   {1, OLD},	 {2, OK},      {2, DUP},
+		{65600, OK},  {64, OLD},    {65, OK},	   {131136, OK}, {65600, OLD}, {65601, OK},
+		{65601, DUP}, {262272, OK}, {196736, OLD}, {196737, OK}, {262271, OK},
 	};
 
 	(void)state;
@@ -138,7 +176,8 @@ static void t_rfc6479_ring_equals_model(void **state)
 				want = model(seen, &top, window[w], seq);
 				if (look != want || move != want || rt.seq_top != top)
 					fail_msg("window %u seed %llu step %u number %llu: %d/%d, want %d", window[w],
-						 (unsigned long long)seed, i, (unsigned long long)seq, look, move, want);
+						 (unsigned long long)seed, i, (unsigned long long)seq, look, move,
+						 want);
 				verdicts[want == OK ? 0 : want - DUP + 1]++;
 			}
 			/* A stream that never meets a case proves nothing. */
@@ -176,10 +215,8 @@ static void t_lock_is_free_after_use(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_rfc4303_3_4_3_window_steps),
-		cmocka_unit_test(t_window_off_accepts_everything),
-		cmocka_unit_test(t_rfc6479_ring_equals_model),
-		cmocka_unit_test(t_look_changes_nothing),
+		cmocka_unit_test(t_rfc4303_3_4_3_window_steps), cmocka_unit_test(t_window_off_accepts_everything),
+		cmocka_unit_test(t_rfc6479_ring_equals_model),	cmocka_unit_test(t_look_changes_nothing),
 		cmocka_unit_test(t_lock_is_free_after_use),
 	};
 

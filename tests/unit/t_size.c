@@ -209,8 +209,8 @@ static void t_rfc791_3_1_copied_options(void **state)
 /* Option lists with lengths that lie: no byte outside the header is touched. */
 static void t_malformed_options(void **state)
 {
-	static const uint8_t opt[][4] = {{148, 0, 0, 0}, {148, 1, 0, 0}, {148, 5, 0, 0}, {148, 255, 0, 0}, {1, 1, 1, 148},
-					 {0, 148, 4, 0}};
+	static const uint8_t opt[][4] = {{148, 0, 0, 0},   {148, 1, 0, 0}, {148, 5, 0, 0},
+					 {148, 255, 0, 0}, {1, 1, 1, 148}, {0, 148, 4, 0}};
 	struct rig_frame f;
 
 	(void)state;

@@ -65,8 +65,10 @@ static void t_rfc6040_4_2_decapsulation(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(fig4); i++) {
 		for (int outer = 0; outer < 4; outer++) {
-			const int want = outer == NOT ? fig4[i].not_ect : outer == ECT0 ? fig4[i].ect0
-					 : outer == ECT1 ? fig4[i].ect1 : fig4[i].ce;
+			const int want = outer == NOT	 ? fig4[i].not_ect
+					 : outer == ECT0 ? fig4[i].ect0
+					 : outer == ECT1 ? fig4[i].ect1
+							 : fig4[i].ce;
 			uint8_t *in = rig_inner(&f, 40);
 			enum xi_drop v;
 

@@ -12,25 +12,27 @@
 
 enum alg_kind { ALG_ENC, ALG_AUTH };
 
-#define ALG_F_AEAD 0x01	   /* makes its own ICV: goes with authentication null only */
-#define ALG_F_COUNTER 0x02 /* the IV is a counter that must never repeat under a key: the IV on the wire is the packet's
-			      sequence number, and manual keys need unsafe-aead=yes (spec section 9) */
+/* ALG_F_AEAD: makes its own ICV, goes with authentication null only.
+ * ALG_F_COUNTER: the IV is a counter that must never repeat under a key; on the wire it is the packet's sequence number, and
+ * manual keys need unsafe-aead=yes (spec section 9). */
+#define ALG_F_AEAD 0x01
+#define ALG_F_COUNTER 0x02
 
 struct alg {
 	const char *name;    /* as typed and printed in esp-enc-algorithm, esp-auth-algorithm: "aes-128", "sha1" */
 	const char *sa_name; /* as shown by installed-sa: "aes", "none" */
 	const char *rfc;     /* "RFC 3602" */
 	enum alg_kind kind;
-	uint8_t abi;	     /* enum xi_enc or enum xi_auth: the number in xi_sa */
-	uint8_t key_len;     /* bytes of key material proper */
-	uint8_t salt_len;    /* bytes of salt that follow the key in xi_sa.enc_key */
-	uint8_t iv_len;	     /* bytes of IV on the wire */
-	uint8_t block;	     /* ciphertext is a multiple of this many bytes (1 = stream) */
-	uint8_t icv_len;     /* bytes of ICV on the wire, after truncation */
-	uint8_t flags;	     /* ALG_F_* */
-	int16_t ike_esp;     /* ciphers: IKEv1 ESP transform ID; -1 = none (spec section 24.2) */
-	int16_t ike_auth;    /* authentication: value of the IKEv1 attribute 5; -1 = none */
-	int16_t ike_bits;    /* value of the IKEv1 attribute 6, key length; -1 = not sent */
+	uint8_t abi;	  /* enum xi_enc or enum xi_auth: the number in xi_sa */
+	uint8_t key_len;  /* bytes of key material proper */
+	uint8_t salt_len; /* bytes of salt that follow the key in xi_sa.enc_key */
+	uint8_t iv_len;	  /* bytes of IV on the wire */
+	uint8_t block;	  /* ciphertext is a multiple of this many bytes (1 = stream) */
+	uint8_t icv_len;  /* bytes of ICV on the wire, after truncation */
+	uint8_t flags;	  /* ALG_F_* */
+	int16_t ike_esp;  /* ciphers: IKEv1 ESP transform ID; -1 = none (spec section 24.2) */
+	int16_t ike_auth; /* authentication: value of the IKEv1 attribute 5; -1 = none */
+	int16_t ike_bits; /* value of the IKEv1 attribute 6, key length; -1 = not sent */
 };
 
 /* What the ESP packet format needs to know of a pair of algorithms. */

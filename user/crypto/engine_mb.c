@@ -230,8 +230,8 @@ static const struct engine_ops mb_ops = {
 int engine_mb_setup(struct engine *en, struct err *e)
 {
 	static const char *const arch_name[IMB_ARCH_NUM] = {
-		[IMB_ARCH_NONE] = "?",	   [IMB_ARCH_NOAESNI] = "no-aesni", [IMB_ARCH_SSE] = "sse",
-		[IMB_ARCH_AVX] = "avx",	   [IMB_ARCH_AVX2] = "avx2",	    [IMB_ARCH_AVX512] = "avx512",
+		[IMB_ARCH_NONE] = "?",	[IMB_ARCH_NOAESNI] = "no-aesni", [IMB_ARCH_SSE] = "sse",
+		[IMB_ARCH_AVX] = "avx", [IMB_ARCH_AVX2] = "avx2",	 [IMB_ARCH_AVX512] = "avx512",
 	};
 	IMB_ARCH arch = IMB_ARCH_NONE;
 

@@ -14,8 +14,8 @@
 #include "user/crypto/engine.h"
 
 #define AES_BLOCK 16
-#define GCM_IV 12  /* salt and explicit IV (RFC 4106 §4) */
-#define GCM_AAD 8  /* SPI and 32-bit sequence number (RFC 4106 §5) */
+#define GCM_IV 12     /* salt and explicit IV (RFC 4106 §4) */
+#define GCM_AAD 8     /* SPI and 32-bit sequence number (RFC 4106 §5) */
 #define HMAC_BLOCK 64 /* of MD5 and SHA-1 (RFC 2104) */
 
 /* AES round keys and the HMAC states behind the inner and the outer pad, as ipsec-mb wants them. */
@@ -68,7 +68,7 @@ struct engine_ops {
 struct engine {
 	const struct engine_ops *ops;
 	char name[48];
-	IMB_MGR *mgr; /* ipsec-mb only */
+	IMB_MGR *mgr;							/* ipsec-mb only */
 	uint8_t iv[ENGINE_BURST_MAX][16] __attribute__((aligned(64)));	/* with salt, for GCM */
 	uint8_t icv[ENGINE_BURST_MAX][16] __attribute__((aligned(64))); /* computed while opening */
 };

@@ -16,8 +16,8 @@
 #define IV_POOL 4096
 
 struct iv_rng {
-	void *ctx;	 /* EVP_CIPHER_CTX, owned */
-	uint32_t left;	 /* unused bytes at the end of pool */
+	void *ctx;	  /* EVP_CIPHER_CTX, owned */
+	uint32_t left;	  /* unused bytes at the end of pool */
 	uint32_t refills; /* since the last reseed */
 	uint8_t key[32];
 	uint8_t pool[IV_POOL];

@@ -140,8 +140,7 @@ static int kat_load(struct kat_bytes *b, const struct kat *t, const struct keyct
 	memset(b, 0, sizeof(*b));
 	b->in_len = kat_hex(t->in, b->in, KAT_MAX);
 	b->out_len = kat_hex(t->out, b->out, sizeof(b->out));
-	if (iv_len < 0 || b->in_len < 0 || b->out_len < b->in_len ||
-	    kat_hex(t->esp, b->buf, ESP_HDR) < 0)
+	if (iv_len < 0 || b->in_len < 0 || b->out_len < b->in_len || kat_hex(t->esp, b->buf, ESP_HDR) < 0)
 		return -EINVAL;
 	memcpy(b->buf + ESP_HDR, iv, (size_t)iv_len);
 	b->job.key = k;

@@ -11,8 +11,9 @@
 /* clang-format on */
 
 /* The last byte, 256 cut to 0, only fills a whole number of words. */
-const uint8_t esp_pad[ESP_PAD_MAX + 1] = {PAD64(1), PAD64(65), PAD64(129), PAD16(193), PAD16(209), PAD16(225),
-					  PAD4(241), PAD4(245), PAD4(249), 253, 254, 255, 0};
+const uint8_t esp_pad[ESP_PAD_MAX + 1] = {PAD64(1),   PAD64(65), PAD64(129), PAD16(193), PAD16(209),
+					  PAD16(225), PAD4(241), PAD4(245),  PAD4(249),	 253,
+					  254,	      255,	 0};
 
 int esp_sa_shape(const struct xi_sa *sa, struct alg_shape *s)
 {

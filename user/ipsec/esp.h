@@ -15,14 +15,14 @@
 
 struct esp_op {
 	const struct xi_sa *sa;
-	struct xi_sa_rt *rt;	 /* inbound: replay state, under rt->lock; outbound: not used */
+	struct xi_sa_rt *rt; /* inbound: replay state, under rt->lock; outbound: not used */
 	struct xi_replay *replay;
 	const struct keyctx *key;
 	struct pkt *pkt;
-	uint64_t seq;		 /* outbound in: number reserved for this packet; inbound out: number received */
-	uint16_t ip_id;		 /* outbound in: ID for the outer IPv4 header, network order does not matter */
-	uint8_t flags;		 /* ESP_OP_* */
-	enum xi_drop verdict;	 /* in: XI_OK, others are skipped; out: XI_OK or the reason */
+	uint64_t seq;	      /* outbound in: number reserved for this packet; inbound out: number received */
+	uint16_t ip_id;	      /* outbound in: ID for the outer IPv4 header, network order does not matter */
+	uint8_t flags;	      /* ESP_OP_* */
+	enum xi_drop verdict; /* in: XI_OK, others are skipped; out: XI_OK or the reason */
 };
 
 /* IV source for CBC: fills buf with unpredictable bytes (RFC 3602 §3). State is the caller's, one per thread. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Outbound ESP, tunnel mode, IPv4 in IPv4 (RFC 4303 §3.3, spec section 15). A burst goes run by run (one SA) through the packet
- * format, then as a whole through the engine. A packet is checked completely before its first byte changes, so that one too big can
- * still be answered with ICMP.
+ * Outbound ESP, tunnel mode, IPv4 in IPv4 (RFC 4303 §3.3, spec section 15). A burst goes run by run (one SA) through
+ * the packet format, then as a whole through the engine. A packet is checked completely before its first byte changes,
+ * so that one too big can still be answered with ICMP.
  */
 #include "user/ipsec/esp_priv.h"
 
@@ -77,8 +77,8 @@ static enum xi_drop out_build(struct esp_op *op, struct run *r, struct crypto_jo
 	be32_put(esp, r->sa->spi);
 	be32_put(esp + 4, htonl((uint32_t)op->seq));
 	write_iv(r, esp + ESP_HDR, j->iv, op->seq);
-	tunnel_outer4(esp - TUNNEL_HDR4, inner, (uint16_t)(esp_front_len(s) + text + s->icv_len), op->ip_id, XI_PROTO_ESP,
-		      r->sa->src.w[0], r->sa->dst.w[0]);
+	tunnel_outer4(esp - TUNNEL_HDR4, inner, (uint16_t)(esp_front_len(s) + text + s->icv_len), op->ip_id,
+		      XI_PROTO_ESP, r->sa->src.w[0], r->sa->dst.w[0]);
 	j->key = op->key;
 	j->esp = esp;
 	j->text = inner;

@@ -81,7 +81,8 @@ static inline uint16_t ip4_fold(uint64_t sum)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
-/* Ones' complement sum over len bytes, an odd last one padded with zero (RFC 1071). 0xffff over what has a right checksum in it. */
+/* Ones' complement sum over len bytes, an odd last one padded with zero (RFC 1071); 0xffff when a right checksum is
+ * among them. */
 static inline uint16_t ip4_sum(const uint8_t *p, size_t len)
 {
 	uint64_t sum = 0;
