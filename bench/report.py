@@ -66,12 +66,12 @@ def cpu_model():
 
 
 def gateway_engine(path):
-    """The line in which xdp-ipsecd names its crypto engine, or nothing."""
+    """What xdp-ipsecd's log calls its crypto engine, or nothing."""
     try:
         with open(path, encoding="utf-8", errors="replace") as f:
             for line in f:
-                if "ipsec-mb" in line or "OpenSSL" in line:
-                    return line.strip().split(" ", 1)[-1]
+                if "engine " in line:
+                    return line.strip().rsplit("engine ", 1)[1]
     except OSError:
         pass
     return ""
@@ -86,9 +86,8 @@ def load_baseline(path):
 
 
 def print_table(result, baseline):
-    print(f"{result['cores']} cores of {result['cpu']}, Linux {result['kernel']}, veth, AF_XDP {result['mode']} mode")
-    if result["engine"]:
-        print(result["engine"])
+    print(f"{result['cores']} cores of {result['cpu']}, Linux {result['kernel']}, veth, XDP {result['mode']} mode, "
+          f"engine {result['engine'] or 'unknown'}")
     print(f"{'':28}{'':9}{'':>6} {'packets/s':>11} {'ns CPU':>8} {'ratio to the ceiling':>28}  {'baseline':>8}")
     print(f"{'':28}{'':9}{'bytes':>6} {'':>11} {'/packet':>8} {'rate':>6} {'(min-max)':>13} {'per CPU':>7}  {'per CPU':>8}")
     for r in result["results"]:

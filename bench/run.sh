@@ -11,13 +11,13 @@
 # encrypt: UDP packets of 64, 512, 1408 bytes become ESP. decrypt: ESP packets (replay window off: the
 # same packet is sent again and again) become UDP packets of those sizes; the ceiling is that of the size inside.
 #
-#   O=build  ROUNDS=4  RUN_MS=600  LENS="64 512 1408"  ALGS="gcm cbc"  DIRS="encrypt decrypt"  RATE=0 (packets/s, 0: all)
+#   O=build  ROUNDS=6  RUN_MS=600  LENS="64 512 1408"  ALGS="gcm cbc"  DIRS="encrypt decrypt"  RATE=0 (packets/s, 0: all)
 # Output: a table and the difference from bench/baseline.json; $O/bench.json.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 O=${O:-build}
 [[ $O == /* ]] || O=$PWD/$O
-ROUNDS=${ROUNDS:-4} RUN_MS=${RUN_MS:-600} WARM_MS=${WARM_MS:-150} RATE=${RATE:-0}
+ROUNDS=${ROUNDS:-6} RUN_MS=${RUN_MS:-600} WARM_MS=${WARM_MS:-150} RATE=${RATE:-0}
 LENS=${LENS:-64 512 1408} ALGS=${ALGS-gcm cbc} DIRS=${DIRS:-encrypt decrypt}
 GW_CPU=0 GEN_CPU=1
 P=xb$$
