@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "tests/lib/esp_rig.h"
@@ -212,12 +213,54 @@ static void t_lock_is_free_after_use(void **state)
 	assert_int_equal(rt.lock, 0);
 }
 
+/* Any worker may serve any SA: of all that see the same numbers exactly one accepts each. */
+#define RACE_NUMBERS 200000
+
+struct race {
+	struct xi_sa_rt rt;
+	struct xi_replay replay;
+	unsigned accepted[RACE_NUMBERS + 1];
+};
+
+static void *race_run(void *arg)
+{
+	struct race *r = arg;
+
+	for (unsigned seq = 1; seq <= RACE_NUMBERS; seq++) {
+		replay_lock(&r->rt);
+		if (replay_update(&r->rt, &r->replay, XI_REPLAY_WINDOW_MAX, seq) == XI_OK)
+			r->accepted[seq]++;
+		replay_unlock(&r->rt);
+	}
+	return NULL;
+}
+
+static void t_one_of_many_workers_accepts(void **state)
+{
+	static struct race r;
+	pthread_t thread[3];
+	unsigned missed = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(thread); i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, race_run, &r), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(thread); i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+	for (unsigned seq = 1; seq <= RACE_NUMBERS; seq++) {
+		assert_true(r.accepted[seq] <= 1);
+		missed += !r.accepted[seq];
+	}
+	/* The first to come accepts, so nothing is lost. */
+	assert_int_equal(missed, 0);
+	assert_int_equal(r.rt.seq_top, RACE_NUMBERS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_rfc4303_3_4_3_window_steps), cmocka_unit_test(t_window_off_accepts_everything),
 		cmocka_unit_test(t_rfc6479_ring_equals_model),	cmocka_unit_test(t_look_changes_nothing),
-		cmocka_unit_test(t_lock_is_free_after_use),
+		cmocka_unit_test(t_lock_is_free_after_use),	cmocka_unit_test(t_one_of_many_workers_accepts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
