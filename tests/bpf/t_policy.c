@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The classifier against an oracle: random sets of policies, random packets, and a second reading of spec sections 6.2, 13.1, 13.2,
+ * 13.6 that shares nothing with xi_rule_match(): it compares addresses bit by bit as text of bits and sorts by hand.
+ */
+#include "tests/bpf/xdp_run.h"
+
+struct model {
+	int six, src[128], dst[128], src_len, dst_len; /* addresses as bits */
+	int proto, sport, dport;		       /* -1 = any */
+	int action, level, dynamic, priority, position;
+	uint32_t slot;
+	uint64_t sa;
+};
+
+static struct model model[4096];
+static unsigned models;
+static int prog;
+static unsigned seed = 20261123;
+
+static int rnd(int n)
+{
+	return rand_r(&seed) % n;
+}
+
+/* --- the world is small, so that things meet: four networks, two bits of hosts --- */
+
+static const char *const nets4[] = {"10.1.0.", "10.1.128.", "10.2.0.", "192.168.7."};
+static const char *const nets6[] = {"fd01::", "fd01:0:0:8000::", "fd02::", "fd02:1::"};
+static const int protos[] = {6, 17, 1, 132};
+static const int ports[] = {22, 53, 500, 4500};
+
+static void a_host(char text[64], int six)
+{
+	(void)snprintf(text, 64, "%s%d", (six ? nets6 : nets4)[rnd(4)], rnd(4));
+}
+
+static void to_bits(int bits[128], const char *text)
+{
+	uint8_t b[16] = {0};
+
+	assert_int_equal(inet_pton(strchr(text, ':') ? AF_INET6 : AF_INET, text, b), 1);
+	for (int i = 0; i < 128; i++)
+		bits[i] = b[i / 8] >> (7 - i % 8) & 1;
+}
+
+static void one_policy(unsigned i, uint64_t sa)
+{
+	static const int len4[] = {0, 8, 16, 17, 24, 30, 31, 32}, len6[] = {0, 16, 32, 49, 64, 126, 127, 128};
+	struct model *d = &model[i];
+	struct xi_policy p = {.sa_out = sa};
+	char src[64], dst[64];
+	struct err e;
+
+	memset(d, 0, sizeof(*d));
+	d->six = rnd(3) == 0;
+	a_host(src, d->six);
+	a_host(dst, d->six);
+	to_bits(d->src, src);
+	to_bits(d->dst, dst);
+	d->src_len = (d->six ? len6 : len4)[rnd(8)];
+	d->dst_len = (d->six ? len6 : len4)[rnd(8)];
+	d->proto = rnd(2) ? protos[rnd(4)] : -1;
+	d->sport = d->proto != -1 && d->proto != 1 && rnd(4) == 0 ? ports[rnd(4)] : -1;
+	d->dport = d->proto != -1 && d->proto != 1 && rnd(2) == 0 ? ports[rnd(4)] : -1;
+	d->action = rnd(5) < 3 ? XI_ACTION_ENCRYPT : rnd(2);
+	d->level = rnd(3);
+	d->dynamic = rnd(4) == 0;
+	d->priority = rnd(5) - 2;
+	d->position = rnd(1000) * 1000 + (int)i; /* no two equal */
+	d->sa = sa;
+	p.action = (uint8_t)d->action;
+	p.level = (uint8_t)d->level;
+	p.flags = d->dynamic ? XI_POL_DYNAMIC : 0;
+	p.priority = d->priority;
+	p.position = (uint32_t)d->position;
+	p.sel = (struct xi_selector){.src = addr(src),
+				     .dst = addr(dst),
+				     .src_len = (uint8_t)d->src_len,
+				     .dst_len = (uint8_t)d->dst_len,
+				     .family = d->six ? XI_IP6 : XI_IP4};
+	if (d->proto != -1) {
+		p.sel.flags |= XI_SEL_PROTO;
+		p.sel.proto = (uint8_t)d->proto;
+	}
+	if (d->sport != -1) {
+		p.sel.flags |= XI_SEL_SRC_PORT;
+		p.sel.src_port = htons((uint16_t)d->sport);
+	}
+	if (d->dport != -1) {
+		p.sel.flags |= XI_SEL_DST_PORT;
+		p.sel.dst_port = htons((uint16_t)d->dport);
+	}
+	assert_ok(spd_add(m, &p, &d->slot, &e), &e);
+}
+
+/* Spec 13.1, as it is written: is a to be asked before b? */
+static int before(const struct model *a, const struct model *b)
+{
+	if (a->priority > b->priority)
+		return 1;
+	if (a->priority < b->priority)
+		return 0;
+	if (!a->dynamic && b->dynamic)
+		return 1;
+	if (a->dynamic && !b->dynamic)
+		return 0;
+	return a->position < b->position;
+}
+
+static void new_policies(unsigned n)
+{
+	struct err e;
+
+	assert_ok(spd_lock(m, &e), &e);
+	for (uint32_t s = 0; s < m->meta->spd_max; s++)
+		(void)spd_del(m, s); /* -ENOENT: was free */
+	assert_ok(spd_commit(m, &e), &e);
+	for (unsigned i = 0; i < n; i++)
+		one_policy(i, rnd(3) ? XI_REF(1 + i, 77) : 0);
+	assert_ok(spd_commit(m, &e), &e);
+	spd_unlock(m);
+	models = n;
+	for (unsigned i = 1; i < n; i++) /* insertion sort */
+		for (unsigned k = i; k > 0 && before(&model[k], &model[k - 1]); k--) {
+			struct model t = model[k];
+
+			model[k] = model[k - 1];
+			model[k - 1] = t;
+		}
+}
+
+/* --- the oracle --- */
+
+struct question {
+	int six, src[128], dst[128], proto, sport, dport;
+};
+
+static int same_bits(const int *a, const int *b, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (a[i] != b[i])
+			return 0;
+	return 1;
+}
+
+static int addresses_fit(const struct model *d, const struct question *q)
+{
+	return d->six == q->six && same_bits(d->src, q->src, d->src_len) && same_bits(d->dst, q->dst, d->dst_len);
+}
+
+static int fits(const struct model *d, const struct question *q)
+{
+	return addresses_fit(d, q) && (d->proto == -1 || d->proto == q->proto) &&
+	       (d->sport == -1 || d->sport == q->sport) && (d->dport == -1 || d->dport == q->dport);
+}
+
+static const struct model *first(const struct question *q)
+{
+	for (unsigned i = 0; i < models; i++)
+		if (fits(&model[i], q))
+			return &model[i];
+	return NULL;
+}
+
+/* 13.2: inbound the roles swap. */
+static struct question swapped(const struct question *q)
+{
+	struct question s = *q;
+
+	memcpy(s.src, q->dst, sizeof(s.src));
+	memcpy(s.dst, q->src, sizeof(s.dst));
+	s.sport = q->dport;
+	s.dport = q->sport;
+	return s;
+}
+
+static unsigned expected(const struct question *q, uint64_t *sa)
+{
+	struct question in = swapped(q);
+	const struct model *d = first(&in);
+
+	if (d && d->action == XI_ACTION_DISCARD)
+		return XI_DROP_IN_BLOCKED;
+	if (d && d->action == XI_ACTION_ENCRYPT && d->level != XI_LEVEL_USE)
+		return XI_DROP_IN_PLAIN;
+	d = first(q);
+	if (!d)
+		return XI_PASS_NO_POLICY;
+	if (d->action == XI_ACTION_NONE)
+		return XI_PASS_NONE;
+	if (d->action == XI_ACTION_DISCARD)
+		return XI_DROP_OUT_BLOCKED;
+	*sa = d->sa;
+	if (d->sa)
+		return XI_TO_WORKER;
+	return d->level == XI_LEVEL_USE ? XI_PASS_USE : XI_DROP_OUT_NO_SA;
+}
+
+/*
+ * 13.6 for a fragment without ports: may it go on in clear? Not if any policy that could be the first one for some ports has action
+ * discard, or encrypt with a level other than use.
+ */
+static int may_be_clear(const struct question *q)
+{
+	for (unsigned i = 0; i < models; i++) {
+		const struct model *d = &model[i];
+
+		if (!addresses_fit(d, q) || (d->proto != -1 && d->proto != q->proto))
+			continue;
+		if (d->action == XI_ACTION_DISCARD || (d->action == XI_ACTION_ENCRYPT && d->level != XI_LEVEL_USE))
+			return 0;
+		if (d->sport == -1 && d->dport == -1)
+			return 1; /* the answer for every port */
+	}
+	return 1;
+}
+
+/* --- asking --- */
+
+static void a_packet(struct packet *p, struct question *q, char src[64], char dst[64])
+{
+	memset(p, 0, sizeof(*p));
+	q->six = rnd(3) == 0;
+	a_host(src, q->six);
+	a_host(dst, q->six);
+	to_bits(q->src, src);
+	to_bits(q->dst, dst);
+	q->proto = protos[rnd(4)];
+	q->sport = ports[rnd(4)];
+	q->dport = ports[rnd(4)];
+	p->src = src;
+	p->dst = dst;
+	p->proto = (uint8_t)q->proto;
+	p->sport = (uint16_t)q->sport;
+	p->dport = (uint16_t)q->dport;
+	if (q->six && rnd(2))
+		p->ext = rnd(2) ? "hd" : "rD";
+	p->options = (uint8_t)(rnd(4) ? 0 : 1 + rnd(10));
+	if (rnd(4) == 0)
+		p->tag[0] = 0x8100;
+}
+
+static void ask(unsigned packets)
+{
+	for (unsigned i = 0; i < packets; i++) {
+		char src[64], dst[64];
+		struct question q;
+		struct packet p;
+		struct outcome o;
+		uint64_t sa = 0;
+		unsigned want;
+
+		a_packet(&p, &q, src, dst);
+		want = expected(&q, &sa);
+		o = run_packet(prog, &p);
+		if (o.reason != want)
+			print_error("%u policies, %s -> %s proto %d ports %d %d: reason %u, expected %u\n", models, src,
+				    dst, q.proto, q.sport, q.dport, o.reason, want);
+		assert_int_equal(o.reason, want);
+		if (want == XI_TO_WORKER)
+			assert_true(XI_REF(o.v.slot, o.v.gen) == sa);
+	}
+}
+
+static void ask_fragments(unsigned packets)
+{
+	for (unsigned i = 0; i < packets; i++) {
+		char src[64], dst[64];
+		struct question q, in;
+		struct packet p;
+		struct outcome o;
+		int clear;
+
+		a_packet(&p, &q, src, dst);
+		p.ext = q.six ? "f" : NULL;
+		p.frag = 0x0040; /* an offset, in both families */
+		in = swapped(&q);
+		o = run_packet(prog, &p);
+		clear = may_be_clear(&in) && may_be_clear(&q);
+		if ((o.action == XDP_PASS) > clear)
+			print_error("%u policies, fragment %s -> %s proto %d: reason %u\n", models, src, dst, q.proto,
+				    o.reason);
+		if (!clear)
+			assert_int_not_equal(o.action, XDP_PASS);
+		/* and not more strict than that: what only a level=use policy wants may go either way */
+		if (clear)
+			assert_int_not_equal(o.action, XDP_DROP);
+	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	xdp_run_begin(8, 4096);
+	prog = load(2, 0, 0);
+	set_workers(1);
+	return 0;
+}
+
+static void rounds(unsigned sets, unsigned policies, unsigned packets)
+{
+	for (unsigned i = 0; i < sets; i++) {
+		new_policies(policies);
+		ask(packets);
+		ask_fragments(packets / 4);
+	}
+}
+
+static void t_no_policy(void **state)
+{
+	(void)state;
+	rounds(1, 0, 400);
+}
+
+static void t_one_policy(void **state)
+{
+	(void)state;
+	rounds(60, 1, 100);
+}
+
+static void t_ten_policies(void **state)
+{
+	(void)state;
+	rounds(40, 10, 200);
+}
+
+static void t_three_hundred_policies(void **state)
+{
+	(void)state;
+	rounds(10, 300, 1500);
+}
+
+/* As many as there can be by default. */
+static void t_four_thousand_policies(void **state)
+{
+	(void)state;
+	rounds(1, 4096, 400);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_no_policy),
+		cmocka_unit_test(t_one_policy),
+		cmocka_unit_test(t_ten_policies),
+		cmocka_unit_test(t_three_hundred_policies),
+		cmocka_unit_test(t_four_thousand_policies),
+	};
+
+	sandbox_enter();
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
