@@ -50,15 +50,16 @@ skip() { # DESCRIPTION REASON
 
 note() { printf '%s\n' "$*" | sed 's/^/# /'; }
 
-# check DESCRIPTION COMMAND...: ok when the command succeeds; its output is shown when it does not.
+# check DESCRIPTION COMMAND...: ok when the command succeeds; its output is shown when it does not. It runs in this
+# shell: gw_start and the like are at home in it.
 check() {
-	local what=$1 out
+	local what=$1
 	shift
-	if out=$("$@" 2>&1); then
+	if "$@" >"$T/check.out" 2>&1; then
 		ok "$what"
 	else
 		not_ok "$what"
-		note "failed: $*"$'\n'"$out"
+		note "failed: $*"$'\n'"$(tail -n 40 "$T/check.out")"
 		return 1
 	fi
 }
@@ -239,7 +240,12 @@ topo_down() {
 		[ -z "$pid" ] || stop_pid "$pid"
 	done
 	for n in a gw1 r gw2 b; do
-		[ ! -e "/run/netns/$P-$n" ] || ip netns del "$P-$n"
+		[ -e "/run/netns/$P-$n" ] || continue
+		# What a test started in a subshell is not in the lists above, but it is in a namespace of ours.
+		for pid in $(ip netns pids "$P-$n"); do
+			stop_pid "$pid"
+		done
+		ip netns del "$P-$n"
 	done
 	for n in 1 2; do
 		rm -rf "/etc/xdp-ipsec/${P}g$n" "/run/xdp-ipsec/${P}g$n" "/sys/fs/bpf/xdp-ipsec/${P}g$n"
@@ -247,11 +253,11 @@ topo_down() {
 	rm -rf "$T"
 }
 
-# bg NS LOG COMMAND...: runs it in the background until topo_down; its pid in BG_PID, output in $T/LOG.log.
+# bg NS LOG COMMAND...: runs it in the background until topo_down; its pid in BG_PID, output line by line in $T/LOG.log.
 bg() {
 	local ns=$1 log=$2
 	shift 2
-	nsenter --net="/run/netns/$P-$ns" "$@" >"$T/$log.log" 2>&1 </dev/null &
+	stdbuf -oL nsenter --net="/run/netns/$P-$ns" "$@" >"$T/$log.log" 2>&1 </dev/null &
 	BG_PID=$!
 	BG_PIDS+=("$BG_PID")
 }
