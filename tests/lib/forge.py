@@ -8,7 +8,7 @@ clear: a packet in clear (a spoof, when its addresses are the protected ones).
 esp:   an IPv4-in-IPv4 ESP packet (RFC 4303) with the given keys, sound unless one of the options spoils it.
        ESP is put together by hand, ciphers and HMACs come from python3-cryptography: nothing of ours is in it.
 
---out writes the first frame to a file instead (for bench/gen). Prints the number of frames sent.
+--out writes the first frame to a file instead (for bench/gen).
 """
 import argparse
 import os
@@ -165,6 +165,7 @@ def arguments():
     kinds = p.add_subparsers(dest="kind", required=True)
     clear, esp = kinds.add_parser("clear"), kinds.add_parser("esp")
     for k in (clear, esp):
+        k.add_argument("--count", type=number, default=argparse.SUPPRESS, help="as above")
         k.add_argument("--proto", choices=("udp", "tcp", "icmp"), default="udp")
         k.add_argument("--sport", type=number, default=4000)
         k.add_argument("--dport", type=number, default=4001)
@@ -224,7 +225,6 @@ def main():
     for _ in range(a.count):
         for frame in frames:
             sock.send(frame)
-    print(len(frames) * a.count)
 
 
 if __name__ == "__main__":

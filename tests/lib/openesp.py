@@ -37,6 +37,7 @@ def main():
         if not frame.haslayer(IP) or frame[IP].src != a.src or frame[IP].dst != a.dst or frame[IP].proto != 50:
             continue
         outer = IP(bytes(frame[IP]))
+        seq = int.from_bytes(bytes(outer.payload)[4:8], "big")  # first: decrypt() takes the payload away
         inner = sa.decrypt(outer)
         whole = IP(bytes(inner))
         fresh = whole.copy()
@@ -45,7 +46,6 @@ def main():
             sys.exit(f"inner header checksum {whole.chksum:#x} is wrong")
         if whole.ttl != 63:
             sys.exit(f"inner TTL {whole.ttl}, wanted 63")
-        seq = int.from_bytes(bytes(outer.payload)[4:8], "big")
         if seq in seen or seq == 0:
             sys.exit(f"sequence number {seq} twice")
         seen.add(seq)
