@@ -79,8 +79,10 @@ int prog_xdp_free(const struct nic *n, struct err *e)
 		(void)bpf_obj_get_info_by_fd(fd, &info, &len); /* the name is only for the text */
 		close(fd);
 	}
-	return err_set(e, -EBUSY, "XDP of %s is taken by program %s (id %u): detach it first, `ip link set %s xdp off`",
-		       n->name, info.name, id, n->name);
+	return err_set(e, -EBUSY,
+		       "XDP of %s is taken by program %s (id %u): detach it first (`bpftool net` and `bpftool link` "
+		       "show whose)",
+		       n->name, info.name, id);
 }
 
 static int xdp_refused(struct err *e, int rc, const struct xi_if *nic)
