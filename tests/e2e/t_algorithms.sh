@@ -7,25 +7,27 @@
 topo_up bypass
 tunnel_up null sha1 || fatal "no tunnel"
 
+ROUND=0
 try() { # ENC AUTH
-	local enc=$1 auth=$2 n
+	local enc=$1 auth=$2 n cap
+	ROUND=$((ROUND + 1)) cap=c-$ROUND-$1-$2
 	for n in 1 2; do
 		xi $n policy remove 0 && xi $n manual-sa remove m && tunnel_add $n "$enc" "$auth" || {
 			not_ok "$enc/$auth is configured"
 			return
 		}
 	done
-	capture_start r w1 "c-$enc-$auth"
+	capture_start r w1 "$cap"
 	for size in 0 1 15 16 17 100 1372; do
 		check "$enc/$auth carries ping -s $size" in_ns a ping -n -q -c 1 -W 2 -s $size $HOST_B
 	done
-	capture_stop "c-$enc-$auth" || not_ok "capture"
+	capture_stop "$cap" || not_ok "capture"
 	if [ "$enc" = null ]; then # the addresses are readable in there, as they must be
-		at_least "$enc/$auth: ESP on the wire" "$("$LIBDIR/capture.py" count "$T/c-$enc-$auth.pcap" --src $WAN1 --dst $WAN2 --proto 50)" 7
+		at_least "$enc/$auth: ESP on the wire" "$("$LIBDIR/capture.py" count "$T/$cap.pcap" --src $WAN1 --dst $WAN2 --proto 50)" 7
 	else
-		check "$enc/$auth: no cleartext" no_clear "c-$enc-$auth" --min 14
+		check "$enc/$auth: no cleartext" no_clear "$cap" --min 14
 	fi
-	check "$enc/$auth: scapy opens all of it" "$LIBDIR/openesp.py" "$T/c-$enc-$auth.pcap" --src $WAN1 --dst $WAN2 --enc "$enc" \
+	check "$enc/$auth: scapy opens all of it" "$LIBDIR/openesp.py" "$T/$cap.pcap" --src $WAN1 --dst $WAN2 --enc "$enc" \
 		--auth "$auth" --enc-key "$ENC_KEY12" --auth-key "$AUTH_KEY12" --spi 0x100 --min 7
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A decrypted packet: does its policy accept it by this SA (spec 13.4 steps 2 to 5), and where does it go (step 6)? The judgement is
- * cached by flow and SA for as long as policies and routes stay the same. The fast path forwards only what needs nothing else
+ * cached by flow and SA for as long as the policies stay the same, the next hop for as long as routes do. The fast path forwards only what needs nothing else
  * from this host: whatever another policy wants to see, options, a used-up TTL, a local destination, goes into the stack as received
  * on the interface the tunnel came in by, where tc_egress sees it again if it leaves.
  */
@@ -87,27 +87,12 @@ static enum xi_drop judge_in(struct worker *w, const struct wpkt *pk, struct flo
 
 static void judge(struct worker *w, const struct wpkt *pk, struct flow *f)
 {
-	struct rt_key key = {.family = f->tuple.family, .src = f->tuple.src, .dst = f->tuple.dst};
-	uint64_t rt_gen = rt_generation(w->rt);
-
-	f->in_transformed = f->to_stack = 0;
+	f->in_transformed = 0;
 	f->spd_gen = w->spd.spd_gen;
-	f->rt_gen = rt_gen;
+	f->hop.gen = 0;
 	f->verdict = (uint8_t)judge_in(w, pk, f);
-	if (f->verdict != XI_OK)
-		return;
 	/* Anything another policy has a say in leaves by way of tc_egress: never around it. */
-	if (spd_snapshot_match(&w->spd, &f->tuple, XI_DIR_OUT)) {
-		f->to_stack = 1;
-		return;
-	}
-	key.iif = w->maps->ifs[pk->v.if_slot].ifindex;
-	rt_lookup(w->rt, &key, &f->hop);
-	if (f->hop.kind == RT_UNKNOWN) {
-		rt_ask(w->rt, w->id, &key);
-		f->rt_gen = 0; /* look again with the next packet */
-	}
-	f->to_stack = f->hop.kind != RT_TX || !socket_for(w, f->hop.ifindex);
+	f->to_stack = f->verdict == XI_OK && spd_snapshot_match(&w->spd, &f->tuple, XI_DIR_OUT) != NULL;
 }
 
 static struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tuple *t)
@@ -115,8 +100,8 @@ static struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struc
 	uint64_t ref = XI_REF(pk->v.slot, pk->v.gen);
 	struct flow *f = &w->flow[hash_of(t, ref)];
 
-	if (likely(f->spd_gen == w->spd.spd_gen && f->rt_gen == rt_generation(w->rt) && f->sa_ref == ref &&
-		   f->if_slot == pk->v.if_slot && memcmp(&f->tuple, t, sizeof(*t)) == 0))
+	if (likely(f->spd_gen == w->spd.spd_gen && f->sa_ref == ref && f->if_slot == pk->v.if_slot &&
+		   memcmp(&f->tuple, t, sizeof(*t)) == 0))
 		return f;
 	f->tuple = *t;
 	f->sa_ref = ref;
@@ -125,16 +110,25 @@ static struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struc
 	return f;
 }
 
-static void forward(struct worker *w, struct wpkt *pk, const struct flow *f)
+static void forward(struct worker *w, struct wpkt *pk, struct flow *f)
 {
+	struct io_sock *s = NULL;
 	struct iphdr ip;
 
 	memcpy(&ip, pk->p.data, sizeof(ip));
-	if (f->to_stack || ip.ihl != 5 || pkt_len(&pk->p) > f->hop.mtu || tunnel_ttl4(pk->p.data)) {
-		slow_inject(w, pk);
-		return;
+	if (likely(!f->to_stack && ip.ihl == 5)) {
+		const struct rt_key key = {.family = f->tuple.family,
+					   .src = f->tuple.src,
+					   .dst = f->tuple.dst,
+					   .iif = w->maps->ifs[pk->v.if_slot].ifindex};
+
+		hop_refresh(w, &f->hop, &key);
+		s = hop_socket(w, &f->hop);
 	}
-	transmit(w, pk, &f->hop, XI_DROP_IN_TX_FULL);
+	if (unlikely(!s || pkt_len(&pk->p) > f->hop.rt.mtu || tunnel_ttl4(pk->p.data)))
+		slow_inject(w, pk);
+	else
+		transmit(w, pk, s, &f->hop.rt, XI_DROP_IN_TX_FULL);
 }
 
 void deliver(struct worker *w, struct wpkt *pk)

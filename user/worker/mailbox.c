@@ -78,6 +78,7 @@ void worker_do_commands(struct worker *w)
 			break;
 		}
 		w->sockets_changed = 1;
+		w->sock_epoch++;
 		__atomic_store_n(&w->pending, 0, __ATOMIC_RELEASE);
 		pthread_cond_signal(&w->done);
 	}

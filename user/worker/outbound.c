@@ -6,8 +6,6 @@
 #include "user/worker/worker.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <linux/if_ether.h>
 #include <netinet/ip.h>
 
 #include "user/ipsec/size.h"
@@ -36,19 +34,11 @@ static struct sa_entry *current_sa(struct worker *w, struct wpkt *pk, enum xi_dr
 	return se;
 }
 
-/* The next hop to the peer, asked again when routes or neighbours have changed. */
 static void refresh_hop(struct worker *w, struct sa_entry *se)
 {
-	struct rt_key key = {.dst = se->sa.dst, .src = se->sa.src, .family = se->sa.family};
-	uint64_t gen = rt_generation(w->rt);
+	const struct rt_key key = {.dst = se->sa.dst, .src = se->sa.src, .family = se->sa.family};
 
-	if (likely(se->hop_gen == gen))
-		return;
-	rt_lookup(w->rt, &key, &se->hop);
-	if (se->hop.kind == RT_UNKNOWN)
-		rt_ask(w->rt, w->id, &key);
-	else
-		se->hop_gen = gen;
+	hop_refresh(w, &se->hop, &key);
 }
 
 /* data..tail becomes exactly the inner packet. */
@@ -78,7 +68,7 @@ static int may_fragment(const struct pkt *p)
 
 static size_t path_mtu(const struct sa_entry *se)
 {
-	return se->hop.mtu ? se->hop.mtu : PATH_MTU_UNKNOWN;
+	return se->hop.rt.mtu ? se->hop.rt.mtu : PATH_MTU_UNKNOWN;
 }
 
 /* Everything that is decided before the crypto. */
@@ -97,7 +87,7 @@ static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 	if (sad_state(&se->sa, w->now) == XI_SA_DEAD)
 		return XI_DROP_OUT_EXPIRED;
 	refresh_hop(w, se);
-	if (se->hop.kind == RT_NONE)
+	if (se->hop.rt.kind == RT_NONE)
 		return XI_DROP_OUT_NO_ROUTE;
 	/* Spec section 15: too big and DF set: tell the sender what fits. */
 	if (esp_sealed_len(&se->sa, pkt_len(&pk->p)) > path_mtu(se) && !may_fragment(&pk->p)) {
@@ -148,46 +138,13 @@ static void fill_run(struct worker *w, struct wpkt **pk, struct esp_op *op, unsi
 	}
 }
 
-struct io_sock *socket_for(const struct worker *w, uint32_t ifindex)
-{
-	for (unsigned i = 1; i < XI_IF_MAX; i++)
-		if (w->tx_by_slot[i] && w->tx_by_slot[i]->ifindex == ifindex)
-			return w->tx_by_slot[i];
-	return NULL;
-}
-
-void transmit(struct worker *w, struct wpkt *pk, const struct rt_hop *hop, enum xi_drop full)
-{
-	struct io_sock *s = socket_for(w, hop->ifindex);
-	struct ethhdr *eth;
-
-	if (!s || pk->p.data - pk->p.head < (ptrdiff_t)sizeof(*eth)) {
-		drop(w, pk, full);
-		return;
-	}
-	pk->p.data -= sizeof(*eth);
-	eth = (struct ethhdr *)pk->p.data;
-	memcpy(eth->h_dest, hop->dst_mac, ETH_ALEN);
-	memcpy(eth->h_source, hop->src_mac, ETH_ALEN);
-	eth->h_proto = htons(ETH_P_IP);
-	if (io_tx(s, &w->pool, (uint64_t)(pk->p.data - w->pool.area), (uint32_t)pkt_len(&pk->p)) == 0)
-		return;
-	io_kick(s); /* make room once; a ring that is still full is a link that is too slow */
-	io_complete(s, &w->pool);
-	if (io_tx(s, &w->pool, (uint64_t)(pk->p.data - w->pool.area), (uint32_t)pkt_len(&pk->p)))
-		drop(w, pk, full);
-}
-
-static int fast(const struct worker *w, const struct rt_hop *hop)
-{
-	return hop->kind == RT_TX && socket_for(w, hop->ifindex);
-}
-
 /* Sends one packet that fits. 0, or the reason for which it was dropped (and counted). */
-static enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct rt_hop *hop)
+static enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop *hop)
 {
-	if (likely(fast(w, hop))) {
-		transmit(w, pk, hop, XI_DROP_OUT_TX_FULL);
+	struct io_sock *s = hop_socket(w, hop);
+
+	if (likely(s != NULL)) {
+		transmit(w, pk, s, &hop->rt, XI_DROP_OUT_TX_FULL);
 		return XI_OK;
 	}
 	if (slow_send(w, &pk->p)) {
@@ -199,7 +156,7 @@ static enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct rt_
 }
 
 /* Spec section 15: fragments after encapsulation, each in a frame of its own. */
-static enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct rt_hop *hop, size_t mtu)
+static enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct hop *hop, size_t mtu)
 {
 	unsigned count_ = frag4_count(&whole->p, mtu);
 	enum xi_drop rc = count_ ? XI_OK : XI_DROP_OUT_MODE;
@@ -231,7 +188,7 @@ static enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const s
 
 static void finish(struct worker *w, struct wpkt *pk, const struct esp_op *op)
 {
-	const struct rt_hop *hop = &pk->sa->hop;
+	const struct hop *hop = &pk->sa->hop;
 	struct xi_polstat *ps = NULL;
 	enum xi_drop rc;
 

@@ -25,6 +25,13 @@
 
 _Static_assert(WRK_BURST == IO_BURST, "one receive burst is one crypto burst");
 
+/* A next hop and the interface slot whose socket sends there; good for one hop_generation(). */
+struct hop {
+	struct rt_hop rt;
+	uint32_t slot; /* 0 = this worker has no socket there: the stack must send */
+	uint64_t gen;
+};
+
 /* One packet of the burst. */
 struct wpkt {
 	struct pkt p;
@@ -39,16 +46,14 @@ struct sa_entry {
 	uint32_t gen; /* 0 = nothing here */
 	uint32_t usable; /* keys are expanded */
 	struct xi_sa sa; /* without keys */
-	struct rt_hop hop; /* outbound: to the peer */
-	uint64_t hop_gen;
+	struct hop hop; /* outbound: to the peer */
 };
 
-/* Where a decrypted packet of one flow goes; judged once for each generation of policies and routes. */
+/* Where a decrypted packet of one flow goes; judged once for each generation of policies. */
 struct flow {
 	struct xi_tuple tuple;
 	uint64_t sa_ref;
 	uint64_t spd_gen;
-	uint64_t rt_gen;
 	uint32_t if_slot;
 	uint32_t in_policy;	 /* slot, or UINT32_MAX */
 	uint32_t in_gen;
@@ -56,7 +61,7 @@ struct flow {
 	uint8_t to_stack;	/* not for the fast path */
 	uint8_t verdict;	/* enum xi_drop of the inbound check */
 	uint8_t pad;
-	struct rt_hop hop;
+	struct hop hop;
 };
 
 enum cmd_kind { CMD_ADD_SOCKET, CMD_CLOSE_SLOT, CMD_STOP };
@@ -75,6 +80,7 @@ struct worker {
 	struct io_sock *sock[XI_IF_MAX * XI_QUEUE_MAX]; /* all, in no order */
 	unsigned nsock;
 	int sockets_changed; /* the poll set is to be made anew */
+	uint32_t sock_epoch; /* +1 with every change of the sockets */
 	struct io_sock *tx_by_slot[XI_IF_MAX]; /* the one to send by on an interface; NULL = none */
 
 	struct sa_entry *sa;   /* [sad_max] */
@@ -149,10 +155,18 @@ void slow_too_big(struct worker *w, const struct pkt *p, size_t mtu);
 /* Reads reassembled ESP packets from the stack. */
 void slow_receive(struct worker *w);
 
-/* Ethernet header in front and out on the interface; takes the frame; drop is counted when there is no room or socket. */
-void transmit(struct worker *w, struct wpkt *pk, const struct rt_hop *hop, enum xi_drop full);
-/* The socket for an interface index, NULL when it is not attached or this worker has no queue there. */
-struct io_sock *socket_for(const struct worker *w, uint32_t ifindex);
+/* hop.c: brings *h up to date; kind RT_UNKNOWN and not kept when the kernel is still to answer. */
+void hop_refresh(struct worker *w, struct hop *h, const struct rt_key *key);
+/* The socket for a hop; NULL: the packet has to go through the stack. */
+struct io_sock *hop_socket(const struct worker *w, const struct hop *h);
+/* Ethernet header in front and out by s; takes the frame; a full ring is counted as `full`. */
+void transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, const struct rt_hop *hop, enum xi_drop full);
+
+/* Answers and sockets that a cached hop rests on. */
+static inline uint64_t hop_generation(const struct worker *w)
+{
+	return rt_generation(w->rt) + ((uint64_t)w->sock_epoch << 40);
+}
 
 static inline void count(struct worker *w, unsigned reason)
 {

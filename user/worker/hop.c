@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Next hops as a worker keeps them, and the last step of every packet: Ethernet header, transmit ring. */
+#include "user/worker/worker.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+
+static uint32_t slot_with_socket(const struct worker *w, uint32_t ifindex)
+{
+	for (uint32_t i = 1; i < XI_IF_MAX; i++)
+		if (w->tx_by_slot[i] && w->tx_by_slot[i]->ifindex == ifindex)
+			return i;
+	return 0;
+}
+
+void hop_refresh(struct worker *w, struct hop *h, const struct rt_key *key)
+{
+	uint64_t gen = hop_generation(w);
+
+	if (likely(h->gen == gen))
+		return;
+	rt_lookup(w->rt, key, &h->rt);
+	h->slot = 0;
+	if (h->rt.kind == RT_TX)
+		h->slot = slot_with_socket(w, h->rt.ifindex);
+	if (h->rt.kind == RT_UNKNOWN)
+		rt_ask(w->rt, w->id, key);
+	else
+		h->gen = gen;
+}
+
+struct io_sock *hop_socket(const struct worker *w, const struct hop *h)
+{
+	return h->slot ? w->tx_by_slot[h->slot] : NULL;
+}
+
+void transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, const struct rt_hop *hop, enum xi_drop full)
+{
+	struct ethhdr eth = {.h_proto = htons(ETH_P_IP)};
+	uint64_t addr;
+
+	if (unlikely(pk->p.data - pk->p.head < (ptrdiff_t)sizeof(eth))) {
+		drop(w, pk, full);
+		return;
+	}
+	memcpy(eth.h_dest, hop->dst_mac, ETH_ALEN);
+	memcpy(eth.h_source, hop->src_mac, ETH_ALEN);
+	pk->p.data -= sizeof(eth);
+	memcpy(pk->p.data, &eth, sizeof(eth));
+	addr = (uint64_t)(pk->p.data - w->pool.area);
+	if (likely(io_tx(s, &w->pool, addr, (uint32_t)pkt_len(&pk->p)) == 0))
+		return;
+	io_kick(s); /* make room once; a ring that is still full is a link that is too slow */
+	io_complete(s, &w->pool);
+	if (io_tx(s, &w->pool, addr, (uint32_t)pkt_len(&pk->p)))
+		drop(w, pk, full);
+}
