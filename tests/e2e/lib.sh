@@ -275,7 +275,7 @@ xi() {
 gw_start() {
 	local n=$1 sock=$T/notify$1 waiter daemon first rc
 	shift
-	rm -f "$sock"
+	rm -f "$sock" "$T/notify$n.out" # what an earlier start left there is not an answer to this one
 	"$LIBDIR/notify.py" "$sock" 20 >"$T/notify$n.out" 2>&1 &
 	waiter=$!
 	wait_for "grep -q bound $T/notify$n.out" || { kill $waiter; return 1; }
@@ -424,6 +424,7 @@ forge() {
 # capture_start NS DEV NAME [FILTER]: captures into $T/NAME.pcap; returns when tcpdump listens.
 capture_start() {
 	local file=$T/$3.pcap filter=${4:+($4) or ether proto 0x88b5}
+	rm -f "$T/tcpdump-$3.log"
 	nsenter --net="/run/netns/$P-$1" tcpdump -Z root -nn -U --immediate-mode -B 16384 -s 0 -i "$2" -w "$file" \
 		${filter:+"$filter"} >/dev/null 2>"$T/tcpdump-$3.log" </dev/null &
 	CAP_PID[$3]=$! CAP_NS[$3]=$1 CAP_DEV[$3]=$2 CAP_FILE[$3]=$file
