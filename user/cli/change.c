@@ -16,6 +16,7 @@ struct change {
 	struct store store;
 	struct conf before, after;
 	struct plan plan_before, plan_after;
+	char summary[400]; /* import: what differed */
 };
 
 static int change_begin(struct change *ch, struct cli *cli, struct conf_err *e)
@@ -257,21 +258,24 @@ static int find_old(const struct conf *before, enum menu_id menu, const struct c
 	return -1;
 }
 
-/* What is there already keeps its id and counts as untouched. Prints what differs. */
+/* What is there already keeps its id and counts as untouched. */
 static int merge_menu(struct change *ch, enum menu_id menu)
 {
 	struct conf_list *new = &ch->after.list[menu], *old = &ch->before.list[menu];
 	bool *used = calloc(old->count + 1, sizeof(*used));
 	unsigned added = 0, changed = 0, kept = 0;
+	size_t n = strlen(ch->summary);
 
 	if (!used)
 		return -ENOMEM;
+	new->last_id = old->last_id;
 	for (unsigned i = 0; i < new->count; i++) {
 		struct conf_item *it = new->item[i];
 		int o = find_old(&ch->before, menu, it, used);
 
 		if (o < 0) {
 			added++;
+			it->id = ++new->last_id;
 			continue;
 		}
 		used[o] = true;
@@ -285,8 +289,9 @@ static int merge_menu(struct change *ch, enum menu_id menu)
 		}
 	}
 	if (added || changed || kept != old->count)
-		(void)printf("%s: %u added, %u changed, %u removed, %u unchanged\n", menus[menu].name, added, changed,
-			     old->count - kept - changed, kept);
+		(void)snprintf(ch->summary + n, sizeof(ch->summary) - n,
+			       "%s: %u added, %u changed, %u removed, %u unchanged\n", menus[menu].name, added, changed,
+			       old->count - kept - changed, kept);
 	free(used);
 	return 0;
 }
@@ -315,7 +320,10 @@ static int import_text(struct change *ch, const char *text, size_t len, struct c
 	for (unsigned m = 0; m < MENU_MAX; m++)
 		if ((touched >> m & 1) && !menus[m].singleton && merge_menu(ch, m))
 			return conf_fail(e, CONF_E_SYSTEM, "out of memory");
-	return change_commit(ch, e);
+	if (change_commit(ch, e))
+		return -EINVAL;
+	(void)fputs(ch->summary, stdout);
+	return 0;
 }
 
 int change_import(struct cli *cli, const char *file, struct conf_err *e)

@@ -57,7 +57,12 @@ static int set_properties(const struct menu *m, const struct cmd *cmd, struct co
 		if (!a->name || is_command_arg(a->name))
 			continue;
 		p = prop_find(m, a->name, e, a->line, a->col);
-		if (!p || prop_parse(p, it, a->value, e))
+		if (!p) {
+			e->line = a->line;
+			e->col = a->col;
+			return -EINVAL;
+		}
+		if (prop_parse(p, it, a->value, e))
 			return blame(a, e);
 		*given |= 1ull << (p - m->prop);
 	}

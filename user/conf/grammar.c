@@ -40,7 +40,7 @@ const struct verb verbs[VERB_MAX] = {
 		"enforce the policies on an interface" },
 	[VERB_DETACH] = { "detach", BIT(MENU_INTERFACE), "detach NIC", "take the programs off an interface" },
 	[VERB_PRINT] = { "print", ALL_MENUS,
-		"print [ITEMS] [detail|brief|terse|value-list|count-only] [stats] [show-sensitive] [from=ITEMS] [file=NAME]",
+		"print [detail|brief|terse|value-list|count-only] [stats] [show-sensitive] [from=ITEMS] [file=NAME]",
 		"show" },
 	[VERB_EXPORT] = { "export", STORED | BIT(NODE_IPSEC) | BIT(NODE_IP) | BIT(NODE_ROOT),
 		"export [compact] [hide-sensitive] [file=NAME]", "write the script that recreates the configuration" },

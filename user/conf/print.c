@@ -75,18 +75,38 @@ static unsigned number_width(const struct print_row *row, unsigned count)
 	return width;
 }
 
-/* Comments are free text; a line stays a line, and the terminal sees no control characters. */
-static void print_comment(FILE *out, const char *comment)
+/* Text that stands without quotes: a line stays a line, and the terminal sees no control characters. */
+static void defuse(char *text, size_t size)
 {
 	char quoted[VALUE_MAX];
+	bool harmless = true;
 
-	if (!val_needs_quotes(comment)) {
-		(void)fprintf(out, ";;; %s\n", comment);
+	for (const char *s = text; *s; s++)
+		harmless &= *s >= ' ' && *s < 0x7f;
+	if (harmless)
 		return;
-	}
-	val_quote(quoted, sizeof(quoted), comment);
+	val_quote(quoted, sizeof(quoted), text);
 	quoted[strlen(quoted) - 1] = '\0';
-	(void)fprintf(out, ";;; %s\n", quoted + 1);
+	(void)snprintf(text, size, "%s", quoted + 1);
+}
+
+/* A value as columns and lists show it. */
+static void cell_text(const struct prop *p, const struct conf_item *it, const struct print_opt *opt, char *buf,
+		      size_t size)
+{
+	buf[0] = '\0';
+	if (prop_present(p, it))
+		print_value(p, it, opt->show_sensitive, buf, size);
+	defuse(buf, size);
+}
+
+static void print_comment(FILE *out, const char *comment)
+{
+	char text[VALUE_MAX];
+
+	(void)str_copy(text, sizeof(text), comment); /* a comment is shorter */
+	defuse(text, sizeof(text));
+	(void)fprintf(out, ";;; %s\n", text);
 }
 
 /* ` name=value`, the value quoted when it is a string. */
@@ -96,7 +116,7 @@ static size_t pair_text(const struct prop *p, const struct conf_item *it, const 
 	char value[VALUE_MAX], quoted[VALUE_MAX];
 
 	print_value(p, it, opt->show_sensitive, value, sizeof(value));
-	if (opt->style == PRINT_TERSE ? val_needs_quotes(value) : is_text(p)) {
+	if (is_text(p) && (opt->style != PRINT_TERSE || val_needs_quotes(value))) {
 		val_quote(quoted, sizeof(quoted), value);
 		return (size_t)snprintf(buf, size, "%s=%s ", p->name, quoted);
 	}
@@ -184,9 +204,7 @@ static void choose_columns(struct columns *c, const struct menu *m, const struct
 		for (unsigned r = 0; r < count; r++) {
 			char value[VALUE_MAX];
 
-			if (!prop_present(p, row[r].it))
-				continue;
-			print_value(p, row[r].it, opt->show_sensitive, value, sizeof(value));
+			cell_text(p, row[r].it, opt, value, sizeof(value));
 			width = MAX(width, (unsigned)strlen(value));
 		}
 		c->prop[c->count] = p;
@@ -235,10 +253,9 @@ static void print_columns(FILE *out, const struct menu *m, const struct print_ro
 		flag_field(m, row[r].it, false, field);
 		(void)fprintf(out, "%*u %s%s", (int)width, row[r].number, field, m->flag_columns ? " " : "");
 		for (unsigned i = 0; i < c.count; i++) {
-			char value[VALUE_MAX] = "";
+			char value[VALUE_MAX];
 
-			if (prop_present(c.prop[i], row[r].it))
-				print_value(c.prop[i], row[r].it, opt->show_sensitive, value, sizeof(value));
+			cell_text(c.prop[i], row[r].it, opt, value, sizeof(value));
 			print_cell(out, &c, i, value);
 		}
 	}
@@ -267,10 +284,9 @@ static void print_value_list(FILE *out, const struct menu *m, const struct print
 			if (pass)
 				(void)fprintf(out, "%*s:", (int)name_width(m), p->name);
 			for (unsigned r = 0; r < count; r++) {
-				char value[VALUE_MAX] = "";
+				char value[VALUE_MAX];
 
-				if (prop_present(p, row[r].it))
-					print_value(p, row[r].it, opt->show_sensitive, value, sizeof(value));
+				cell_text(p, row[r].it, opt, value, sizeof(value));
 				width[r] = MAX(width[r], (unsigned)strlen(value));
 				if (pass)
 					(void)fprintf(out, " %-*s", (int)width[r], value);
@@ -310,13 +326,21 @@ static json_t *json_value(const struct prop *p, const struct conf_item *it, cons
 	return json_text(value);
 }
 
-static json_t *json_item(enum menu_id menu, const struct conf_item *it, const struct print_opt *opt)
+/* row NULL: a singleton, which has no number. */
+static json_t *json_item(enum menu_id menu, const struct conf_item *it, const struct print_row *row,
+			 const struct print_opt *opt)
 {
 	const struct menu *m = &menus[menu];
 	struct print_opt all = *opt;
 	json_t *o = json_object(), *flags = json_array();
 	unsigned have = conf_flags(it);
+	char id[16];
 
+	if (row) {
+		(void)snprintf(id, sizeof(id), "*%" PRIX32, it->id);
+		(void)json_object_set_new(o, ".id", json_string(id));
+		(void)json_object_set_new(o, "number", json_integer(row->number));
+	}
 	all.style = PRINT_JSON;
 	for (unsigned i = 0; i < ARRAY_SIZE(m->flag) && m->flag[i].letter; i++)
 		if (have & m->flag[i].bit)
@@ -345,15 +369,8 @@ static void print_json(FILE *out, enum menu_id menu, const struct print_row *row
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < count; i++) {
-		json_t *o = json_item(menu, row[i].it, opt);
-		char id[16];
-
-		(void)snprintf(id, sizeof(id), "*%" PRIX32, row[i].it->id);
-		(void)json_object_set_new(o, ".id", json_string(id));
-		(void)json_object_set_new(o, "number", json_integer(row[i].number));
-		(void)json_array_append_new(list, o);
-	}
+	for (unsigned i = 0; i < count; i++)
+		(void)json_array_append_new(list, json_item(menu, row[i].it, &row[i], opt));
 	dump_json(out, list);
 }
 
@@ -388,7 +405,7 @@ void print_singleton(FILE *out, enum menu_id menu, const struct conf_item *it, c
 	const struct menu *m = &menus[menu];
 
 	if (opt->style == PRINT_JSON) {
-		dump_json(out, json_item(menu, it, opt));
+		dump_json(out, json_item(menu, it, NULL, opt));
 		return;
 	}
 	for (unsigned i = 0; i < m->count; i++) {

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From configuration to policies and SAs: what is inactive and why (spec sections 3.5, 6.4, 9), what the records hold. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+/* cmocka needs the ones above */
+#include <arpa/inet.h>
+#include <cmocka.h>
+
+#include "bpf/abi/xi_alg.h"
+#include "user/base/clock.h"
+#include "user/conf/exec.h"
+#include "user/conf/plan.h"
+
+#define K16A "000102030405060708090a0b0c0d0e0f"
+#define K16B "101112131415161718191a1b1c1d1e1f"
+#define K20A "000102030405060708090a0b0c0d0e0f10111213"
+#define K20B "202122232425262728292a2b2c2d2e2f30313233"
+#define TEMPLATE                                                                                                       \
+	"manual-sa add name=m esp-enc-algorithm=aes-128 esp-auth-algorithm=sha1 esp-enc-key=" K16A "/" K16B            \
+	" esp-auth-key=" K20A "/" K20B " esp-spi=0x101/0x202 "
+#define TUNNEL "policy add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 tunnel=yes sa-dst-address=203.0.113.1 manual-sa=m "
+
+static struct conf conf;
+static struct plan plan;
+
+static int route(const struct ip_addr *dst, struct ip_addr *src)
+{
+	if (dst->a.w[0] == inet_addr("192.0.2.99"))
+		return -1;
+	return val_addr_parse(src, "198.51.100.7");
+}
+
+static void build(const char *script)
+{
+	struct conf_err e = {0};
+
+	plan_free(&plan);
+	conf_free(&conf);
+	conf_init(&conf);
+	if (exec_script(&conf, script, strlen(script), NULL, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(plan_build(&plan, &conf, route), 0);
+}
+
+static const char *reason(enum menu_id menu, unsigned i)
+{
+	const struct conf_item *it = conf.list[menu].item[i];
+
+	return conf_flags(it) & ITEM_INACTIVE ? it->reason : "active";
+}
+
+static void t_sa_records(void **state)
+{
+	const struct xi_sa *in, *out;
+
+	(void)state;
+	build(TEMPLATE "lifetime=30m replay=128\n" TUNNEL "sa-src-address=198.51.100.1");
+	assert_string_equal(reason(MENU_POLICY, 0), "active");
+	assert_int_equal(plan.policies, 1);
+	assert_int_equal(plan.sas, 2);
+	in = &plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa;
+	out = &plan.sa[plan.policy[0].sa[XI_DIR_OUT]].sa;
+	assert_int_equal(in->spi, htonl(0x101));
+	assert_int_equal(out->spi, htonl(0x202));
+	assert_int_equal(in->dst.w[0], inet_addr("198.51.100.1"));
+	assert_int_equal(in->src.w[0], inet_addr("203.0.113.1"));
+	assert_int_equal(out->src.w[0], inet_addr("198.51.100.1"));
+	assert_int_equal(out->dst.w[0], inet_addr("203.0.113.1"));
+	assert_int_equal(in->enc_key[0], 0x00);
+	assert_int_equal(out->enc_key[0], 0x10);
+	assert_int_equal(out->auth_key[0], 0x20);
+	assert_int_equal(in->replay_window, 1024);
+	assert_int_equal(out->replay_window, 0);
+	assert_int_equal(in->hard_ns / NS_PER_S, 1800);
+	assert_int_equal(in->soft_ns / NS_PER_S, 1440);
+	assert_int_equal(alg_check_sa(in), 0);
+	assert_int_equal(alg_check_sa(out), 0);
+	assert_int_equal(plan.policy[0].pol.sel.src_len, 16);
+	assert_int_equal(plan.policy[0].pol.flags, 0);
+}
+
+/* Spec 6.1: sa-src-address unset is taken from the route. */
+static void t_spec_6_1_source_from_route(void **state)
+{
+	(void)state;
+	build(TEMPLATE "\n" TUNNEL);
+	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_OUT]].sa.src.w[0], inet_addr("198.51.100.7"));
+	build(TEMPLATE "\n" TUNNEL "sa-dst-address=192.0.2.99");
+	assert_string_equal(reason(MENU_POLICY, 0), "no route to sa-dst-address 192.0.2.99 to take sa-src-address from");
+	assert_int_equal(plan.sas, 0);
+	assert_int_equal(plan.policy[0].pol.flags, XI_POL_INACTIVE);
+}
+
+static const struct {
+	const char *template, *policy, *why_template, *why_policy;
+	unsigned in_maps;
+} rows[] = {
+	{"", "", "active", "active", 1},
+	{"disabled=yes", "", "active", "manual-sa m is disabled", 1},
+	{"esp-enc-key=0011", "", "incoming key of esp-enc-key has 2 bytes, aes-128 needs 16",
+	 "manual-sa m is invalid: incoming key of esp-enc-key has 2 bytes, aes-128 needs 16", 1},
+	{"esp-auth-key=" K20A "/", "", "outgoing key of esp-auth-key has 0 bytes, sha1 needs 20",
+	 "manual-sa m is invalid: outgoing key of esp-auth-key has 0 bytes, sha1 needs 20", 1},
+	{"esp-enc-algorithm=null esp-auth-algorithm=null", "", "active", "manual-sa m has no ESP algorithm", 1},
+	{"esp-enc-algorithm=aes-128/null esp-auth-algorithm=sha1/null", "", "active", "manual-sa m has no ESP algorithm", 1},
+	{"", "tunnel=no", "active", "transport mode is not implemented yet", 1},
+	{"", "ipsec-protocols=ah,esp", "active", "AH is not implemented yet", 1},
+	{"", "sa-dst-address=::", "active", "tunnel=yes needs sa-dst-address", 1},
+	{"", "sa-dst-address=2001:db8::1", "active", "encryption of or over IPv6 is not implemented yet", 1},
+	{"", "manual-sa=none", "active", "it names no manual-sa, and IKE is not implemented yet", 1},
+	/* spec 3.5: level=use does not fail closed; spec 6.1: none and discard ignore the rest */
+	{"", "manual-sa=none level=use", "active", "it names no manual-sa, and IKE is not implemented yet", 0},
+	{"", "action=discard manual-sa=none", "active", "active", 1},
+	{"", "action=none tunnel=no", "active", "active", 1},
+	{"", "disabled=yes tunnel=no", "active", "active", 0},
+};
+
+static void t_spec_6_4_inactive(void **state)
+{
+	char script[2000];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		(void)snprintf(script, sizeof(script), TEMPLATE "%s\n" TUNNEL "%s", rows[i].template, rows[i].policy);
+		build(script);
+		assert_string_equal(reason(MENU_MANUAL_SA, 0), rows[i].why_template);
+		assert_string_equal(reason(MENU_POLICY, 0), rows[i].why_policy);
+		assert_int_equal(plan.policies, rows[i].in_maps);
+		if (rows[i].in_maps && strcmp(rows[i].why_policy, "active"))
+			assert_int_equal(plan.policy[0].pol.flags, XI_POL_INACTIVE);
+	}
+}
+
+/* Spec 6.4: the later of two with the same selectors, in evaluation order. */
+static void t_spec_6_4_duplicates(void **state)
+{
+	(void)state;
+	build("policy\nadd action=discard\nadd action=none\nadd action=discard priority=5\nadd action=none protocol=tcp");
+	assert_string_equal(reason(MENU_POLICY, 0), "same selectors as policy *3, which is evaluated earlier");
+	assert_string_equal(reason(MENU_POLICY, 1), "same selectors as policy *3, which is evaluated earlier");
+	assert_string_equal(reason(MENU_POLICY, 2), "active");
+	assert_string_equal(reason(MENU_POLICY, 3), "active");
+	assert_int_equal(plan.policies, 2);
+	build("policy\nadd action=discard disabled=yes\nadd action=none");
+	assert_string_equal(reason(MENU_POLICY, 1), "active");
+}
+
+/* Spec 9: two templates with the same inbound SPI; one template for several policies; conflicts of ends. */
+static void t_spec_9_shared(void **state)
+{
+	(void)state;
+	build(TEMPLATE "\nmanual-sa add name=n copy-from=m esp-spi=0x101/0x333");
+	assert_string_equal(reason(MENU_MANUAL_SA, 0), "active");
+	assert_string_equal(reason(MENU_MANUAL_SA, 1), "incoming esp-spi 0x101 is taken by m");
+	build(TEMPLATE "disabled=yes\nmanual-sa add name=n copy-from=m disabled=no");
+	assert_string_equal(reason(MENU_MANUAL_SA, 1), "active");
+	/* two policies to the same peer share both SAs */
+	build(TEMPLATE "\n" TUNNEL "\npolicy add copy-from=0 dst-address=10.3.0.0/16");
+	assert_int_equal(plan.sas, 2);
+	assert_int_equal(plan.policy[0].sa[0], plan.policy[1].sa[0]);
+	assert_string_equal(reason(MENU_POLICY, 1), "active");
+	/* another peer by the same template: its inbound SA would be the first one's */
+	build(TEMPLATE "\n" TUNNEL "\npolicy add copy-from=0 dst-address=10.3.0.0/16 sa-dst-address=203.0.113.2");
+	assert_int_equal(plan.sas, 2);
+	assert_string_equal(reason(MENU_POLICY, 1),
+			    "incoming SPI 0x101 is in use by another policy with other ends, keys or level=unique");
+	assert_int_equal(plan.policy[1].pol.flags, XI_POL_INACTIVE);
+	/* unique wants its SA alone */
+	build(TEMPLATE "\n" TUNNEL "level=unique\npolicy add copy-from=0 dst-address=10.3.0.0/16");
+	assert_int_equal(plan.sa[0].sa.reqid, 1);
+	assert_int_equal(plan.policy[0].pol.reqid, 1);
+	assert_true(conf_flags(conf.list[MENU_POLICY].item[1]) & ITEM_INACTIVE);
+}
+
+/* Spec 15: no ICV, no anti-replay; GCM has one of its own. */
+static void t_spec_15_replay(void **state)
+{
+	(void)state;
+	build("manual-sa add name=m esp-enc-algorithm=aes-128 esp-enc-key=" K16A " replay=128\n" TUNNEL);
+	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa.replay_window, 0);
+	build("manual-sa add name=m esp-enc-algorithm=aes-128-gcm unsafe-aead=yes esp-enc-key=" K16A "01020304 replay=5\n" TUNNEL);
+	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa.replay_window, 64);
+	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa.enc_key_len, 20);
+	build("manual-sa add name=m esp-auth-algorithm=md5 esp-auth-key=" K16A " replay=8192\n" TUNNEL);
+	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa.replay_window, XI_REPLAY_WINDOW_MAX);
+}
+
+static void t_selectors(void **state)
+{
+	const struct xi_selector *s;
+
+	(void)state;
+	build("policy add action=discard src-address=2001:db8::/32 dst-address=::/0 protocol=tcp dst-port=443");
+	s = &plan.policy[0].pol.sel;
+	assert_int_equal(s->family, XI_IP6);
+	assert_int_equal(s->flags, XI_SEL_PROTO | XI_SEL_DST_PORT);
+	assert_int_equal(s->dst_port, htons(443));
+	assert_int_equal(s->src_len, 32);
+	/* what has no effect is not in the record, so that editing it moves nothing */
+	assert_int_equal(plan.policy[0].pol.level, 0);
+	assert_int_equal(plan.policy[0].pol.protos, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t_sa_records),		 cmocka_unit_test(t_spec_6_1_source_from_route),
+		cmocka_unit_test(t_spec_6_4_inactive),	 cmocka_unit_test(t_spec_6_4_duplicates),
+		cmocka_unit_test(t_spec_9_shared),	 cmocka_unit_test(t_spec_15_replay),
+		cmocka_unit_test(t_selectors),
+	};
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+
+	plan_free(&plan);
+	conf_free(&conf);
+	return rc;
+}
