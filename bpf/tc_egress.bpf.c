@@ -53,8 +53,11 @@ static __always_inline enum xi_parse parse_pulling(struct __sk_buff *skb, struct
 	return parse(skb, k);
 }
 
-/* What the host sends for IPsec itself, under an address of its own. */
-static __always_inline int own_ipsec(const struct xi_pkt *k)
+/*
+ * What the host sends for IPsec itself, under an address of its own. `forwarded`: it arrived on an interface; behind source NAT such
+ * a packet has an address of ours too, but the IKE of other hosts is not exempt (spec 13.5).
+ */
+static __always_inline int own_ipsec(const struct xi_pkt *k, int forwarded)
 {
 	if (!xi_is_local(&k->tuple.src, k->tuple.family))
 		return GO_ON;
@@ -64,7 +67,7 @@ static __always_inline int own_ipsec(const struct xi_pkt *k)
 		if ((k->flags & XI_PKT_LATER) || ((k->flags & XI_PKT_SPI) && xi_spi_find(k, XI_DIR_OUT)))
 			return pass(XI_PASS_OURS);
 	}
-	if (xi_is_udp(k) && xi_is_ike_port(k->tuple.src_port))
+	if (!forwarded && xi_is_udp(k) && xi_is_ike_port(k->tuple.src_port))
 		return pass(XI_PASS_IKE);
 	return GO_ON;
 }
@@ -118,7 +121,7 @@ int xi_tc_egress(struct __sk_buff *skb)
 	} else {
 		if (xi_is_link_message(&f.pkt))
 			return pass(XI_PASS_ND);
-		rc = own_ipsec(&f.pkt);
+		rc = own_ipsec(&f.pkt, skb->ingress_ifindex != 0);
 		if (rc != GO_ON)
 			return rc;
 	}

@@ -20,7 +20,6 @@
 const volatile __u32 if_slot;	   /* of this interface in xi_if */
 const volatile __u8 internal;	   /* the workers' end of the internal pair */
 const volatile __u8 generic;	   /* attached in generic mode */
-const volatile __u8 mac[6];	   /* of this interface */
 const volatile __u8 inject_mac[6]; /* source of frames that tc_inject handed to this interface */
 
 #define GO_ON (-1)
@@ -41,6 +40,15 @@ static __always_inline int mac_is(const __u8 *at, const volatile __u8 *want)
 {
 	return at[0] == want[0] && at[1] == want[1] && at[2] == want[2] && at[3] == want[3] && at[4] == want[4] &&
 	       at[5] == want[5];
+}
+
+/* Is the frame addressed to this interface? The address is looked up: the administrator may change it. */
+static __always_inline int for_us(const __u8 *data)
+{
+	__u32 slot = if_slot;
+	const struct xi_if *nic = bpf_map_lookup_elem(&xi_if, &slot);
+
+	return nic && mac_is(data, nic->mac);
 }
 
 /* Puts the verdict in front of the packet and hands it to the worker of this queue. */
@@ -144,8 +152,12 @@ static __always_inline int seal(struct xdp_md *ctx, const struct xi_find *f, __u
 	return to_worker(ctx, &v);
 }
 
-/* To be forwarded by this host. */
-static __always_inline int outbound(struct xdp_md *ctx, const struct xi_find *f)
+/*
+ * To be forwarded by this host. A frame for another MAC address (a capturing interface, a flooding switch) is not ours to send on a
+ * second time; the stack would drop it too. But it might be ours under an address that this program does not know (changed while
+ * xdp-ipsecd was down, a macvlan on top): so it goes up only when no policy wants it protected.
+ */
+static __always_inline int outbound(struct xdp_md *ctx, const struct xi_find *f, int ours)
 {
 	__u64 sa = 0;
 	__u32 reason;
@@ -157,6 +169,8 @@ static __always_inline int outbound(struct xdp_md *ctx, const struct xi_find *f)
 		return drop(reason);
 	if (reason != XI_TO_WORKER)
 		return pass(reason);
+	if (!ours)
+		return drop(XI_DROP_OUT_OTHERHOST);
 	if (!header_sum_ok(ctx, &f->pkt))
 		return pass(XI_PASS_MALFORMED);
 	return seal(ctx, f, sa);
@@ -216,7 +230,7 @@ int xi_xdp_ingress(struct xdp_md *ctx)
 		return pass(XI_PASS_ND);
 	if (xi_is_multicast(&f.pkt.tuple))
 		return pass(XI_PASS_MULTICAST);
-	ours = mac_is(data, mac);
+	ours = for_us(data);
 	local = xi_is_local(&f.pkt.tuple.dst, f.pkt.tuple.family);
 	if (local) {
 		rc = local_packet(ctx, &f.pkt);
@@ -230,13 +244,7 @@ int xi_xdp_ingress(struct xdp_md *ctx)
 		return rc;
 	if (local)
 		return pass(XI_PASS_LOCAL);
-	/*
-	 * Somebody else's frame (seen while capturing, or flooded by a switch) is not ours to send on a second time. The stack
-	 * drops it, or gives it to an interface with an address of its own on top of this one, whose packets tc egress sees.
-	 */
-	if (!ours)
-		return pass(XI_PASS_OTHERHOST);
-	return outbound(ctx, &f);
+	return outbound(ctx, &f, ours);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -87,7 +87,8 @@ enum xi_statistic {
 	X(OUT_POLICY_DEAD, OUT_POLICY_DEAD, "policy removed between lookup and use") \
 	X(OUT_LOOKUP, OUT_POLICY_ERRORS, "policy lookup failed") \
 	X(OUT_TX_FULL, OUT_ERRORS, "transmit ring full, protected packet") \
-	X(OUT_SLOW, OUT_ERRORS, "slow path could not send the protected packet")
+	X(OUT_SLOW, OUT_ERRORS, "slow path could not send the protected packet") \
+	X(OUT_OTHERHOST, OUT_ERRORS, "to be protected, but sent to a MAC address that is not this interface's")
 
 /* X(symbol, text) */
 #define XI_PASSES(X) \
@@ -105,7 +106,6 @@ enum xi_statistic {
 	X(PASS_INJECTED, "decrypted packet on its way into the stack") \
 	X(TO_WORKER, "handed to a worker") \
 	X(PASS_ND, "neighbour discovery or multicast listener message of the link") \
-	X(PASS_OTHERHOST, "sent to another station's MAC address: left to the stack") \
 	X(TO_INTERNAL, "the host's own packet, handed to the internal interface")
 
 #define XI_PASS_BASE 96

@@ -134,10 +134,9 @@ static inline int load(uint32_t slot, int internal, int generic)
 	s->rodata->if_slot = slot;
 	s->rodata->internal = (uint8_t)internal;
 	s->rodata->generic = (uint8_t)generic;
-	for (int i = 0; i < 6; i++) {
-		s->rodata->mac[i] = MAC_NIC[i];
+	for (int i = 0; i < 6; i++)
 		s->rodata->inject_mac[i] = m->meta->inject_mac[i];
-	}
+	memcpy(m->ifs[slot].mac, MAC_NIC, 6);
 	assert_int_equal(xdp_ingress__load(s), 0);
 	fd = dup(bpf_program__fd(s->progs.xi_xdp_ingress));
 	xdp_ingress__destroy(s);

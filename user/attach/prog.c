@@ -124,10 +124,8 @@ int prog_xdp_attach(struct maps *m, unsigned slot, struct err *e)
 	s->rodata->if_slot = slot;
 	s->rodata->internal = slot == XI_IF_INTERNAL;
 	s->rodata->generic = (nic->flags & XI_IF_GENERIC) != 0;
-	for (int i = 0; i < 6; i++) {
-		s->rodata->mac[i] = nic->mac[i];
+	for (int i = 0; i < 6; i++)
 		s->rodata->inject_mac[i] = m->meta->inject_mac[i];
-	}
 	rc = reuse_maps(s->obj, m);
 	if (!rc)
 		rc = xdp_ingress__load(s);
