@@ -71,8 +71,8 @@ static const struct {
 	{"manual-sa add name=none", "failure: the name none is reserved (line 1 column 11)"},
 	{"manual-sa add name=a\nmanual-sa add name=a", "failure: already have such name (line 2 column 11)"},
 	{"manual-sa add name=a replay=3", "value of replay out of range (4..8192) (line 1 column 11)"},
-	{"manual-sa add name=a esp-enc-algorithm=aes-128-gcm",
-	 "failure: aes-128-gcm is not safe with manual keys; for laboratory use set unsafe-aead=yes (line 1 column 11)"},
+	{"manual-sa add name=a esp-enc-algorithm=aes-128-gcm", "failure: aes-128-gcm is not safe with manual keys; for "
+							       "laboratory use set unsafe-aead=yes (line 1 column 11)"},
 	{"manual-sa add name=a unsafe-aead=yes esp-enc-algorithm=null/aes-128-gcm esp-auth-algorithm=sha1",
 	 "failure: aes-128-gcm authenticates by itself and needs esp-auth-algorithm=null (line 1 column 11)"},
 	{"manual-sa add name=a\npolicy add manual-sa=a\nmanual-sa remove a",
@@ -152,7 +152,8 @@ static void t_rename_is_followed(void **state)
 
 	(void)state;
 	conf_init(&c);
-	assert_string_equal(run(&c, "manual-sa add name=old\npolicy add manual-sa=old\nmanual-sa set old name=new"), "");
+	assert_string_equal(run(&c, "manual-sa add name=old\npolicy add manual-sa=old\nmanual-sa set old name=new"),
+			    "");
 	assert_string_equal(CONF_ITEM(conf_policy, &c.list[MENU_POLICY], 0)->manual_sa, "new");
 	/* a template is no longer in use: it may go */
 	assert_string_equal(run(&c, "policy set 0 manual-sa=none\nmanual-sa remove new"), "");
@@ -259,10 +260,7 @@ static void t_spec_3_7_round_trip(void **state)
 	for (unsigned len = 1; len < STRING_MAX; len += len < 100 ? 1 : 13)
 		for (int shape = 0; shape < 4; shape++) {
 			for (unsigned i = 0; i < len; i++)
-				comment[i] = "x  \x01"[shape == 0   ? 0
-						       : shape == 1 ? (i % 2)
-						       : shape == 2 ? 1
-								    : 3];
+				comment[i] = "x  \x01"[shape == 0 ? 0 : shape == 1 ? (i % 2) : shape == 2 ? 1 : 3];
 			comment[len] = '\0';
 			(void)snprintf(script, sizeof(script), "policy add comment=\"");
 			for (unsigned i = 0; i < len; i++)
@@ -296,10 +294,11 @@ static void t_spec_27_policy(void **state)
 
 	(void)state;
 	conf_init(&c);
-	assert_string_equal(run(&c, "/ip ipsec policy\n"
-				    "add src-address=10.1.202.0/24 src-port=any dst-address=10.1.101.0/24 dst-port=any \\\n"
-				    "    sa-src-address=198.51.100.1 sa-dst-address=203.0.113.1 tunnel=yes \\\n"
-				    "    action=encrypt proposal=default\n"),
+	assert_string_equal(run(&c,
+				"/ip ipsec policy\n"
+				"add src-address=10.1.202.0/24 src-port=any dst-address=10.1.101.0/24 dst-port=any \\\n"
+				"    sa-src-address=198.51.100.1 sa-dst-address=203.0.113.1 tunnel=yes \\\n"
+				"    action=encrypt proposal=default\n"),
 			    "");
 	assert_int_equal(c.list[MENU_POLICY].count, 1);
 	conf_free(&c);
@@ -308,10 +307,10 @@ static void t_spec_27_policy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_spec_3_8_errors),	 cmocka_unit_test(t_spec_3_2_order),
+		cmocka_unit_test(t_spec_3_8_errors),	   cmocka_unit_test(t_spec_3_2_order),
 		cmocka_unit_test(t_spec_3_2_set_and_copy), cmocka_unit_test(t_rename_is_followed),
-		cmocka_unit_test(t_spec_3_3_references), cmocka_unit_test(t_attach_and_settings),
-		cmocka_unit_test(t_spec_3_7_round_trip), cmocka_unit_test(t_spec_3_7_format),
+		cmocka_unit_test(t_spec_3_3_references),   cmocka_unit_test(t_attach_and_settings),
+		cmocka_unit_test(t_spec_3_7_round_trip),   cmocka_unit_test(t_spec_3_7_format),
 		cmocka_unit_test(t_spec_27_policy),
 	};
 

@@ -21,7 +21,9 @@
 #define TEMPLATE                                                                                                       \
 	"manual-sa add name=m esp-enc-algorithm=aes-128 esp-auth-algorithm=sha1 esp-enc-key=" K16A "/" K16B            \
 	" esp-auth-key=" K20A "/" K20B " esp-spi=0x101/0x202 "
-#define TUNNEL "policy add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 tunnel=yes sa-dst-address=203.0.113.1 manual-sa=m "
+#define TUNNEL                                                                                                         \
+	"policy add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 tunnel=yes sa-dst-address=203.0.113.1 "            \
+	"manual-sa=m "
 
 static struct conf conf;
 static struct plan plan;
@@ -89,7 +91,8 @@ static void t_spec_6_1_source_from_route(void **state)
 	build(TEMPLATE "\n" TUNNEL);
 	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_OUT]].sa.src.w[0], inet_addr("198.51.100.7"));
 	build(TEMPLATE "\n" TUNNEL "sa-dst-address=192.0.2.99");
-	assert_string_equal(reason(MENU_POLICY, 0), "no route to sa-dst-address 192.0.2.99 to take sa-src-address from");
+	assert_string_equal(reason(MENU_POLICY, 0),
+			    "no route to sa-dst-address 192.0.2.99 to take sa-src-address from");
 	assert_int_equal(plan.sas, 0);
 	assert_int_equal(plan.policy[0].pol.flags, XI_POL_INACTIVE);
 }
@@ -105,7 +108,8 @@ static const struct {
 	{"esp-auth-key=" K20A "/", "", "outgoing key of esp-auth-key has 0 bytes, sha1 needs 20",
 	 "manual-sa m is invalid: outgoing key of esp-auth-key has 0 bytes, sha1 needs 20", 1},
 	{"esp-enc-algorithm=null esp-auth-algorithm=null", "", "active", "manual-sa m has no ESP algorithm", 1},
-	{"esp-enc-algorithm=aes-128/null esp-auth-algorithm=sha1/null", "", "active", "manual-sa m has no ESP algorithm", 1},
+	{"esp-enc-algorithm=aes-128/null esp-auth-algorithm=sha1/null", "", "active",
+	 "manual-sa m has no ESP algorithm", 1},
 	{"", "tunnel=no", "active", "transport mode is not implemented yet", 1},
 	{"", "ipsec-protocols=ah,esp", "active", "AH is not implemented yet", 1},
 	{"", "sa-dst-address=::", "active", "tunnel=yes needs sa-dst-address", 1},
@@ -138,7 +142,8 @@ static void t_spec_6_4_inactive(void **state)
 static void t_spec_6_4_duplicates(void **state)
 {
 	(void)state;
-	build("policy\nadd action=discard\nadd action=none\nadd action=discard priority=5\nadd action=none protocol=tcp");
+	build("policy\nadd action=discard\nadd action=none\nadd action=discard priority=5\nadd action=none "
+	      "protocol=tcp");
 	assert_string_equal(reason(MENU_POLICY, 0), "same selectors as policy *3, which is evaluated earlier");
 	assert_string_equal(reason(MENU_POLICY, 1), "same selectors as policy *3, which is evaluated earlier");
 	assert_string_equal(reason(MENU_POLICY, 2), "active");
@@ -181,7 +186,8 @@ static void t_spec_15_replay(void **state)
 	(void)state;
 	build("manual-sa add name=m esp-enc-algorithm=aes-128 esp-enc-key=" K16A " replay=128\n" TUNNEL);
 	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa.replay_window, 0);
-	build("manual-sa add name=m esp-enc-algorithm=aes-128-gcm unsafe-aead=yes esp-enc-key=" K16A "01020304 replay=5\n" TUNNEL);
+	build("manual-sa add name=m esp-enc-algorithm=aes-128-gcm unsafe-aead=yes esp-enc-key=" K16A
+	      "01020304 replay=5\n" TUNNEL);
 	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa.replay_window, 64);
 	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa.enc_key_len, 20);
 	build("manual-sa add name=m esp-auth-algorithm=md5 esp-auth-key=" K16A " replay=8192\n" TUNNEL);
@@ -207,9 +213,9 @@ static void t_selectors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_sa_records),		 cmocka_unit_test(t_spec_6_1_source_from_route),
-		cmocka_unit_test(t_spec_6_4_inactive),	 cmocka_unit_test(t_spec_6_4_duplicates),
-		cmocka_unit_test(t_spec_9_shared),	 cmocka_unit_test(t_spec_15_replay),
+		cmocka_unit_test(t_sa_records),	       cmocka_unit_test(t_spec_6_1_source_from_route),
+		cmocka_unit_test(t_spec_6_4_inactive), cmocka_unit_test(t_spec_6_4_duplicates),
+		cmocka_unit_test(t_spec_9_shared),     cmocka_unit_test(t_spec_15_replay),
 		cmocka_unit_test(t_selectors),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,8 +39,9 @@ static void run(struct conf *c, const char *script)
 		fail_msg("%s", e.text);
 }
 
-#define OFFICE1 \
-	"policy add src-address=10.1.202.0/24 dst-address=10.1.101.0/24 tunnel=yes sa-src-address=198.51.100.1 sa-dst-address=203.0.113.1\n"
+#define OFFICE1                                                                                                        \
+	"policy add src-address=10.1.202.0/24 dst-address=10.1.101.0/24 tunnel=yes sa-src-address=198.51.100.1 "       \
+	"sa-dst-address=203.0.113.1\n"
 
 static void t_spec_6_1_printout(void **state)
 {

@@ -26,18 +26,18 @@ struct apply {
 	const struct plan *plan;
 	const struct conf *conf;
 	struct seqmem seq;
-	uint64_t *have;	       /* references of the manual SAs that are there, sorted by SPI key */
+	uint64_t *have; /* references of the manual SAs that are there, sorted by SPI key */
 	unsigned haves;
-	int *have_of;	       /* [plan->sas]: index in have[] of the SA with its key, -1 = none */
-	uint64_t *ref;	       /* [plan->sas]: reference of each planned SA */
-	uint8_t *wanted;       /* [haves]: a planned SA is it */
-	struct sa_was *was;    /* [haves] */
+	int *have_of;	    /* [plan->sas]: index in have[] of the SA with its key, -1 = none */
+	uint64_t *ref;	    /* [plan->sas]: reference of each planned SA */
+	uint8_t *wanted;    /* [haves]: a planned SA is it */
+	struct sa_was *was; /* [haves] */
 	unsigned wases;
-	uint64_t *fresh;       /* [plan->sas]: published by us */
+	uint64_t *fresh; /* [plan->sas]: published by us */
 	unsigned freshs;
-	uint32_t *slot;	       /* [plan->policies]: slot it is in already, UINT32_MAX = new */
-	uint8_t *slot_taken;   /* [spd_max] */
-	uint64_t *old_sa;      /* [2 * spd_max]: out, in before we touched them */
+	uint32_t *slot;	     /* [plan->policies]: slot it is in already, UINT32_MAX = new */
+	uint8_t *slot_taken; /* [spd_max] */
+	uint64_t *old_sa;    /* [2 * spd_max]: out, in before we touched them */
 };
 
 static const struct xi_sa *sa_at(const struct apply *a, uint64_t ref)
@@ -410,8 +410,8 @@ static int apply_alloc(struct apply *a)
 	a->slot = malloc(np * sizeof(*a->slot));
 	a->slot_taken = calloc(spd_max, 1);
 	a->old_sa = calloc(2 * (size_t)spd_max, sizeof(*a->old_sa));
-	if (!a->have || !a->wanted || !a->was || !a->have_of || !a->ref ||
-	    !a->fresh || !a->slot || !a->slot_taken || !a->old_sa)
+	if (!a->have || !a->wanted || !a->was || !a->have_of || !a->ref || !a->fresh || !a->slot || !a->slot_taken ||
+	    !a->old_sa)
 		return -ENOMEM;
 	memset(a->slot, 0xff, np * sizeof(*a->slot));
 	for (uint32_t s = 0; s < spd_max; s++) {

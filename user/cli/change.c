@@ -119,7 +119,8 @@ static void warn_interfaces(const struct change *ch)
 		cli_warn("xdp-ipsecd does not run: protected packets are dropped until it is started");
 	if (m && has && (m->meta->sad_max != s->max_sas || m->meta->spd_max != s->max_policies) &&
 	    !conf_item_same(MENU_SETTINGS, &ch->before.settings.it, &s->it))
-		cli_warn("the new sizes are in force after all interfaces were detached, xdp-ipsecd was stopped, and the "
+		cli_warn("the new sizes are in force after all interfaces were detached, xdp-ipsecd was stopped, and "
+			 "the "
 			 "interfaces attached again");
 }
 

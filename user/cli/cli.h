@@ -55,12 +55,12 @@ int change_start(struct cli *cli, struct conf_err *e) __must_check;
  * Makes the attached interfaces those of `after`: what is in `before` only is detached, what has ITEM_WANTED is attached. The policies
  * are in the maps already. On failure everything is as before.
  */
-int nic_reconcile(struct cli *cli, const struct conf *before, const struct conf *after, struct conf_err *e)
-	__must_check;
+int nic_reconcile(struct cli *cli, const struct conf *before, const struct conf *after,
+		  struct conf_err *e) __must_check;
 
 /* Refuses changes of an attached interface that need it to be detached first. */
-int nic_check(const struct cli *cli, const struct conf *before, const struct conf *after, struct conf_err *e)
-	__must_check;
+int nic_check(const struct cli *cli, const struct conf *before, const struct conf *after,
+	      struct conf_err *e) __must_check;
 
 /* Number of interfaces that are attached now. */
 unsigned nic_attached(const struct maps *m);

@@ -43,9 +43,9 @@ static void range_text(const struct prop *p, char *buf, size_t size)
 		(void)snprintf(buf, size, "%" PRId64 "..%" PRId64 "%s%s", p->min, p->max, p->special ? "|" : "",
 			       p->special ? p->special : "");
 	} else {
-		static const char *const kinds[] = {[PT_TIME] = "time", [PT_STRING] = "text", [PT_NAME] = "name",
-						    [PT_ADDR] = "address", [PT_PREFIX] = "prefix",
-						    [PT_REF] = "name|none", [PT_KEY_PAIR] = "hex/hex"};
+		static const char *const kinds[] = {
+			[PT_TIME] = "time",	[PT_STRING] = "text",	[PT_NAME] = "name",	  [PT_ADDR] = "address",
+			[PT_PREFIX] = "prefix", [PT_REF] = "name|none", [PT_KEY_PAIR] = "hex/hex"};
 
 		if ((size_t)p->type < ARRAY_SIZE(kinds) && kinds[p->type])
 			(void)snprintf(buf, size, "%s", kinds[p->type]);
@@ -110,7 +110,9 @@ void help_man_properties(FILE *out)
 				if (p->unit)
 					(void)fprintf(out, " %s", p->unit);
 				(void)fputs(". Default: ", out);
-				man_escape(out, p->flags & PF_MANDATORY ? "none, must be given" : *p->def ? p->def : "empty");
+				man_escape(out, p->flags & PF_MANDATORY ? "none, must be given"
+						: *p->def		? p->def
+									: "empty");
 			} else if (p->help) {
 				(void)fputs(" (shown only)", out);
 			}

@@ -38,9 +38,9 @@ int nic_check(const struct cli *cli, const struct conf *before, const struct con
 
 		if (cli->maps && old && attach_find(cli->maps, old->name) >= 0 &&
 		    (strcmp(old->name, new->name) || old->mode != new->mode || old->queues != new->queues ||
-		     (new->it.flags & ITEM_WANTED)))
+		     (new->it.flags &ITEM_WANTED)))
 			return conf_fail(e, CONF_E_FAIL, "failure: %s is attached already: detach it first", old->name);
-		if ((new->it.flags & ITEM_WANTED) && !if_nametoindex(new->name))
+		if ((new->it.flags &ITEM_WANTED) && !if_nametoindex(new->name))
 			return conf_fail(e, CONF_E_FAIL, "failure: there is no interface %s: see ip link for the names",
 					 new->name);
 	}
@@ -162,7 +162,8 @@ void view_interfaces(const struct cli *cli, struct conf *c)
 			struct conf_if *extra = (struct conf_if *)conf_item_new(MENU_INTERFACE);
 
 			(void)str_copy(extra->name, sizeof(extra->name), name);
-			(void)str_copy(extra->it.comment, sizeof(extra->it.comment), "attached, but not in the configuration");
+			(void)str_copy(extra->it.comment, sizeof(extra->it.comment),
+				       "attached, but not in the configuration");
 			i = (int)l->count;
 			conf_insert(c, MENU_INTERFACE, &extra->it, l->count);
 		}

@@ -12,7 +12,7 @@
 static void digest_of(const struct xi_sa *sa, uint8_t digest[32])
 {
 	uint8_t text[4 + XI_ENC_KEY_MAX + XI_AUTH_KEY_MAX] = {sa->enc_alg, (uint8_t)sa->enc_key_len, sa->auth_alg,
-							       (uint8_t)sa->auth_key_len};
+							      (uint8_t)sa->auth_key_len};
 
 	memcpy(text + 4, sa->enc_key, MIN(sa->enc_key_len, sizeof(sa->enc_key)));
 	memcpy(text + 4 + XI_ENC_KEY_MAX, sa->auth_key, MIN(sa->auth_key_len, sizeof(sa->auth_key)));

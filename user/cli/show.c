@@ -18,7 +18,7 @@ struct print_cmd {
 	const char *from, *file;
 };
 
-static const char *const modifiers[] = {"detail", "brief", "terse", "value-list", "count-only",
+static const char *const modifiers[] = {"detail", "brief",	    "terse",   "value-list",	 "count-only",
 					"stats",  "show-sensitive", "as-json", "without-paging", NULL};
 
 static const char *next_modifier(const void *ctx, unsigned i)
@@ -38,7 +38,8 @@ static unsigned terminal_width(void)
 
 static int read_modifier(struct print_cmd *pc, const struct cmd *cmd, const struct cmd_arg *a, struct conf_err *e)
 {
-	static const enum print_style styles[] = {PRINT_DETAIL, PRINT_BRIEF, PRINT_TERSE, PRINT_VALUE_LIST, PRINT_COUNT};
+	static const enum print_style styles[] = {PRINT_DETAIL, PRINT_BRIEF, PRINT_TERSE, PRINT_VALUE_LIST,
+						  PRINT_COUNT};
 	int i = word_match(next_modifier, NULL, a->value);
 
 	if (i == -2)
@@ -106,7 +107,8 @@ static int close_output(FILE *f, const char *name, struct conf_err *e)
 	int bad = ferror(f);
 
 	if (f == stdout)
-		return fflush(f) || bad ? conf_fail(e, CONF_E_SYSTEM, "cannot write the output: %s", strerror(errno)) : 0;
+		return fflush(f) || bad ? conf_fail(e, CONF_E_SYSTEM, "cannot write the output: %s", strerror(errno))
+					: 0;
 	if (fclose(f) || bad)
 		return conf_fail(e, CONF_E_SYSTEM, "cannot write %s: %s", name, strerror(errno));
 	return 0;
@@ -192,7 +194,8 @@ static void warn_aead(const struct conf *c)
 		const struct alg *bad = out->flags & ALG_F_COUNTER ? out : in;
 
 		if (bad->flags & ALG_F_COUNTER)
-			cli_warn("manual-sa %s uses %s with manual keys: after a reboot the counter starts anew under the "
+			cli_warn("manual-sa %s uses %s with manual keys: after a reboot the counter starts anew under "
+				 "the "
 				 "same key, which gives the plaintext away; laboratory use only",
 				 m->name, bad->name);
 	}
@@ -235,7 +238,8 @@ static int print_menu(struct cli *cli, const struct print_cmd *pc, enum menu_id 
 	case MENU_INTERFACE:
 		view_interfaces(cli, c);
 		if (c->list[menu].count && !daemon_status(cli, reply))
-			cli_warn("xdp-ipsecd of instance %s does not run: protected packets are dropped", cli->paths.instance);
+			cli_warn("xdp-ipsecd of instance %s does not run: protected packets are dropped",
+				 cli->paths.instance);
 		break;
 	default:
 		if (plan_build(&plan, c, route_source))

@@ -34,8 +34,8 @@ static json_t *interfaces(const struct conf *c)
 		prop_format(prop_named(m, "mode"), it, mode, sizeof(mode));
 		prop_format(prop_named(m, "state"), it, state, sizeof(state));
 		prop_format(prop_named(m, "zero-copy"), it, zc, sizeof(zc));
-		(void)json_array_append_new(
-			list, json_pack("{s:s,s:s,s:s,s:s}", "name", name, "mode", mode, "state", state, "zero-copy", zc));
+		(void)json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s}", "name", name, "mode", mode, "state",
+							    state, "zero-copy", zc));
 	}
 	return list;
 }
@@ -89,7 +89,8 @@ static void print_drops(json_t *o)
 	bool any = false;
 
 	(void)printf("      dropped:");
-	json_object_foreach(o, key, value) {
+	json_object_foreach(o, key, value)
+	{
 		(void)printf("%s %s=%lld", any ? "," : "", key, (long long)json_integer_value(value));
 		any = true;
 	}
@@ -139,8 +140,8 @@ int show_status(struct cli *cli, struct conf_err *e)
 		view_interfaces(cli, &c);
 		view_sas(&c, cli->maps);
 		o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "version", XI_VERSION, "instance", cli->paths.instance,
-			      "data-plane", data_plane(cli), "interfaces", interfaces(&c), "policies", policies(&c), "sas",
-			      sas(&c, cli->maps), "dropped", drops(cli->maps));
+			      "data-plane", data_plane(cli), "interfaces", interfaces(&c), "policies", policies(&c),
+			      "sas", sas(&c, cli->maps), "dropped", drops(cli->maps));
 		if (cli->json) {
 			(void)json_dumpf(o, stdout, JSON_INDENT(2));
 			(void)putchar('\n');

@@ -24,7 +24,8 @@ static void view_times(struct conf_sa *v, const struct xi_sa *sa, const struct x
 	v->expires_in = -1;
 	if (sa->hard_ns)
 		v->expires_in = age < sa->hard_ns ? (int64_t)((sa->hard_ns - age) / NS_PER_S) : 0;
-	v->usetime = rt->first_ns ? (int64_t)(sa->add_wall + (rt->first_ns - MIN(sa->add_ns, rt->first_ns)) / NS_PER_S) : -1;
+	v->usetime =
+		rt->first_ns ? (int64_t)(sa->add_wall + (rt->first_ns - MIN(sa->add_ns, rt->first_ns)) / NS_PER_S) : -1;
 }
 
 static void view_algorithms(struct conf_sa *v, const struct xi_sa *sa)

@@ -37,9 +37,10 @@ static int check_msa(const struct conf_msa *m, struct conf_err *e)
 		const struct alg *auth = prop_alg(ALG_AUTH, m->esp_auth[d]);
 
 		if ((enc->flags & (ALG_F_AEAD | ALG_F_COUNTER)) && !m->unsafe_aead)
-			return conf_fail(e, CONF_E_FAIL,
-					 "failure: %s is not safe with manual keys; for laboratory use set unsafe-aead=yes",
-					 enc->name);
+			return conf_fail(
+				e, CONF_E_FAIL,
+				"failure: %s is not safe with manual keys; for laboratory use set unsafe-aead=yes",
+				enc->name);
 		if ((enc->flags & ALG_F_AEAD) && auth->abi)
 			return conf_fail(e, CONF_E_FAIL,
 					 "failure: %s authenticates by itself and needs esp-auth-algorithm=null",

@@ -117,8 +117,8 @@ struct conf {
 	struct conf_settings settings;
 };
 
-void conf_init(struct conf *c); /* empty, settings at their defaults */
-void conf_free(struct conf *c); /* wipes keys */
+void conf_init(struct conf *c);				  /* empty, settings at their defaults */
+void conf_free(struct conf *c);				  /* wipes keys */
 void conf_copy(struct conf *to, const struct conf *from); /* `to` is overwritten, not freed */
 
 /* A new item with defaults, not in the list yet; id 0. */
@@ -131,7 +131,7 @@ void conf_insert(struct conf *c, enum menu_id menu, struct conf_item *it, unsign
 void conf_remove(struct conf *c, enum menu_id menu, unsigned index);
 void conf_move(struct conf *c, enum menu_id menu, unsigned from, unsigned before);
 
-int conf_index_of_id(const struct conf *c, enum menu_id menu, uint32_t id); /* -1 none */
+int conf_index_of_id(const struct conf *c, enum menu_id menu, uint32_t id);	   /* -1 none */
 int conf_index_of_name(const struct conf *c, enum menu_id menu, const char *name); /* -1 none */
 
 /* The `name` property of an item, NULL in menus without one. */

@@ -52,7 +52,7 @@ extern const struct verb verbs[VERB_MAX];
 struct cmd_arg {
 	const char *name; /* NULL: unnamed */
 	const char *value;
-	bool quoted;	  /* the value stood in quotes: never an abbreviation or a reference */
+	bool quoted;	      /* the value stood in quotes: never an abbreviation or a reference */
 	unsigned line, col;   /* of name, or of the unnamed value */
 	unsigned vline, vcol; /* of the value */
 };

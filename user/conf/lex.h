@@ -25,7 +25,7 @@ enum token_type {
 struct token {
 	enum token_type type;
 	bool quoted;
-	bool glued; /* no blank between it and the token before */
+	bool glued;	    /* no blank between it and the token before */
 	unsigned line, col; /* of its first character, from 1 */
 	char text[LEX_WORD_MAX];
 };

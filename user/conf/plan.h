@@ -10,8 +10,8 @@
 #include "user/conf/conf.h"
 
 struct plan_sa {
-	struct xi_sa sa;     /* gen, state, add_ns, add_wall are 0 */
-	uint32_t policy;     /* id of the first policy that asks for it */
+	struct xi_sa sa; /* gen, state, add_ns, add_wall are 0 */
+	uint32_t policy; /* id of the first policy that asks for it */
 	uint32_t template_id;
 };
 

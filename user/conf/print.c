@@ -374,8 +374,7 @@ static void print_json(FILE *out, enum menu_id menu, const struct print_row *row
 	dump_json(out, list);
 }
 
-void print_items(FILE *out, enum menu_id menu, const struct print_row *row, unsigned count,
-		 const struct print_opt *opt)
+void print_items(FILE *out, enum menu_id menu, const struct print_row *row, unsigned count, const struct print_opt *opt)
 {
 	const struct menu *m = &menus[menu];
 

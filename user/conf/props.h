@@ -20,52 +20,52 @@ enum menu_id {
 	MENU_MAX
 };
 
-enum prop_type {	/* C type at off */
-	PT_BOOL,	/* uint8_t */
-	PT_INT,		/* int64_t; `special` is a word for `special_value` */
-	PT_TIME,	/* int64_t, seconds */
-	PT_STRING,	/* char[size] */
-	PT_NAME,	/* char[size], not empty */
-	PT_ADDR,	/* struct ip_addr */
-	PT_PREFIX,	/* struct ip_prefix */
-	PT_PROTO,	/* int64_t, -1 = all */
-	PT_ENUM,	/* uint8_t: index in words */
-	PT_SET,		/* uint8_t: bit i is words[i] */
-	PT_REF,		/* char[XI_NAME_MAX]: name of an item of menu `ref`, "" printed as `special` */
-	PT_ENUM_PAIR,	/* uint8_t[2]: in, out */
-	PT_ALG_PAIR,	/* uint8_t[2]: rows of the algorithm table, counted within `alg` */
-	PT_SPI_PAIR,	/* uint32_t[2] */
-	PT_KEY_PAIR,	/* struct conf_key[2] */
-	/* only shown, never read: */
-	PT_COUNT,	/* uint64_t */
-	PT_HEX,		/* uint32_t: 0x8CB9B32 */
-	PT_KEY,		/* struct conf_key */
-	PT_DATE,	/* int64_t, seconds since 1970 */
-	PT_TIME_PAIR,	/* int64_t[2]: soft/hard */
-	PT_COUNT_PAIR,	/* uint64_t[2]: soft/hard */
+enum prop_type {	       /* C type at off */
+		 PT_BOOL,      /* uint8_t */
+		 PT_INT,       /* int64_t; `special` is a word for `special_value` */
+		 PT_TIME,      /* int64_t, seconds */
+		 PT_STRING,    /* char[size] */
+		 PT_NAME,      /* char[size], not empty */
+		 PT_ADDR,      /* struct ip_addr */
+		 PT_PREFIX,    /* struct ip_prefix */
+		 PT_PROTO,     /* int64_t, -1 = all */
+		 PT_ENUM,      /* uint8_t: index in words */
+		 PT_SET,       /* uint8_t: bit i is words[i] */
+		 PT_REF,       /* char[XI_NAME_MAX]: name of an item of menu `ref`, "" printed as `special` */
+		 PT_ENUM_PAIR, /* uint8_t[2]: in, out */
+		 PT_ALG_PAIR,  /* uint8_t[2]: rows of the algorithm table, counted within `alg` */
+		 PT_SPI_PAIR,  /* uint32_t[2] */
+		 PT_KEY_PAIR,  /* struct conf_key[2] */
+		 /* only shown, never read: */
+		 PT_COUNT,	/* uint64_t */
+		 PT_HEX,	/* uint32_t: 0x8CB9B32 */
+		 PT_KEY,	/* struct conf_key */
+		 PT_DATE,	/* int64_t, seconds since 1970 */
+		 PT_TIME_PAIR,	/* int64_t[2]: soft/hard */
+		 PT_COUNT_PAIR, /* uint64_t[2]: soft/hard */
 };
 
 #define PF_MANDATORY 0x0001    /* add needs it */
 #define PF_SKIP_DEFAULT 0x0002 /* printed only when it has not its default value */
 #define PF_SENSITIVE 0x0004    /* masked unless show-sensitive */
 #define PF_READONLY 0x0008
-#define PF_HIDDEN 0x0010       /* not in property and column style: print shows it as flag or comment */
-#define PF_STATS 0x0020	       /* only in `print stats` */
-#define PF_SELECTOR 0x0040     /* also in `print stats` */
-#define PF_DETAIL 0x0080       /* only in `print detail` */
-#define PF_STATIC 0x0100       /* not shown for dynamic items */
-#define PF_BRIEF 0x0200	       /* a column of `print brief` */
-#define PF_OPTIONAL 0x0400     /* shown only: absent when negative, empty or (PT_KEY) of length 0xff */
+#define PF_HIDDEN 0x0010   /* not in property and column style: print shows it as flag or comment */
+#define PF_STATS 0x0020	   /* only in `print stats` */
+#define PF_SELECTOR 0x0040 /* also in `print stats` */
+#define PF_DETAIL 0x0080   /* only in `print detail` */
+#define PF_STATIC 0x0100   /* not shown for dynamic items */
+#define PF_BRIEF 0x0200	   /* a column of `print brief` */
+#define PF_OPTIONAL 0x0400 /* shown only: absent when negative, empty or (PT_KEY) of length 0xff */
 
 struct prop {
 	const char *name;
 	enum prop_type type;
 	unsigned flags;
 	size_t off;
-	size_t size;		  /* strings */
-	const char *def;	  /* default as one would type it; NULL for what is only shown */
-	int64_t min, max;	  /* PT_INT, PT_TIME, PT_SPI_PAIR */
-	const char *special;	  /* word for special_value */
+	size_t size;	     /* strings */
+	const char *def;     /* default as one would type it; NULL for what is only shown */
+	int64_t min, max;    /* PT_INT, PT_TIME, PT_SPI_PAIR */
+	const char *special; /* word for special_value */
 	int64_t special_value;
 	const char *const *words; /* NULL-terminated */
 	enum alg_kind alg;	  /* PT_ALG_PAIR */
@@ -76,9 +76,9 @@ struct prop {
 
 struct menu_flag {
 	char letter;
-	uint8_t column;	     /* in the flag field */
-	unsigned bit;	     /* ITEM_* */
-	const char *text;    /* NULL: not in the legend, shown in detail only */
+	uint8_t column;	  /* in the flag field */
+	unsigned bit;	  /* ITEM_* */
+	const char *text; /* NULL: not in the legend, shown in detail only */
 };
 
 struct menu {

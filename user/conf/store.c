@@ -201,9 +201,10 @@ int store_load(const struct paths *p, struct conf *c, struct conf_err *e)
 	if (exec_script(c, text, len, NULL, &bad)) {
 		conf_free(c);
 		conf_init(c);
-		(void)conf_fail(e, CONF_E_SYSTEM,
-				"configuration file %s is damaged: %.300s; repair it or move it away, nothing was changed",
-				p->conf, bad.text);
+		(void)conf_fail(
+			e, CONF_E_SYSTEM,
+			"configuration file %s is damaged: %.300s; repair it or move it away, nothing was changed",
+			p->conf, bad.text);
 	} else {
 		read_ids(c, text);
 	}

@@ -11,9 +11,9 @@
 
 struct store {
 	const struct paths *paths;
-	int lock;	/* -1 = not held */
+	int lock; /* -1 = not held */
 	char tmp[PATH_LEN + 8];
-	bool prepared;	/* tmp is complete and on the disk */
+	bool prepared; /* tmp is complete and on the disk */
 };
 
 /* Makes the folder and waits for the lock. */

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* user/cli/apply.c against real maps: what stays, what is renewed, what is undone. */
+#include "tests/bpf/sandbox.h"
+
+#include <arpa/inet.h>
+
+#include "user/base/clock.h"
+#include "user/cli/apply.h"
+#include "user/conf/exec.h"
+
+#define SADS 8
+#define SPDS 16
+#define K16A "000102030405060708090a0b0c0d0e0f"
+#define K16B "101112131415161718191a1b1c1d1e1f"
+#define TEMPLATE                                                                                                       \
+	"manual-sa add name=m esp-enc-algorithm=aes-128 esp-enc-key=" K16A "/" K16B                                    \
+	" esp-auth-algorithm=md5 esp-auth-key=" K16A "/" K16B " esp-spi=0x101/0x202 replay=128\n"
+#define TUNNEL                                                                                                         \
+	"policy add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 tunnel=yes sa-src-address=198.51.100.1 "           \
+	"sa-dst-address=203.0.113.1 manual-sa=m\n"
+
+static struct maps *m;
+static struct conf conf;
+
+static int setup(void **state)
+{
+	(void)state;
+	m = sandbox_maps(SADS, SPDS);
+	conf_init(&conf);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct paths p = m->paths;
+	char seq[PATH_LEN + 8];
+
+	(void)state;
+	conf_free(&conf);
+	(void)snprintf(seq, sizeof(seq), "%s/seq", p.run);
+	(void)unlink(seq);
+	maps_close(m);
+	m = NULL;
+	return maps_unpin(&p, NULL);
+}
+
+/* Runs commands on conf and brings it into the maps. */
+static int change(const char *script, struct err *e)
+{
+	struct conf_err ce = {0};
+	struct plan plan;
+	int rc;
+
+	for (unsigned menu = 0; menu < MENU_MAX; menu++)
+		for (unsigned i = 0; i < conf.list[menu].count; i++)
+			conf.list[menu].item[i]->flags = 0;
+	if (exec_script(&conf, script, strlen(script), NULL, &ce))
+		fail_msg("%s", ce.text);
+	assert_int_equal(plan_build(&plan, &conf, route_source), 0);
+	rc = apply_plan(m, &plan, &conf, e);
+	plan_free(&plan);
+	return rc;
+}
+
+static void must(const char *script)
+{
+	struct err e = {""};
+
+	assert_ok(change(script, &e), &e);
+}
+
+static uint32_t slot_of(uint32_t id)
+{
+	for (uint32_t s = 0; s < SPDS; s++)
+		if (m->spd[s].gen && m->spd[s].id == id)
+			return s;
+	fail_msg("policy *%u is not in the maps", id);
+	return 0;
+}
+
+static unsigned policies(void)
+{
+	unsigned n = 0;
+
+	for (uint32_t s = 0; s < SPDS; s++)
+		n += m->spd[s].gen != 0;
+	return n;
+}
+
+static unsigned sas(void)
+{
+	unsigned n = 0;
+
+	for (uint32_t s = 0; s < SADS; s++)
+		n += m->sad[s].gen != 0;
+	return n;
+}
+
+static struct xi_sa_rt *rt_out(uint32_t id)
+{
+	uint64_t ref = m->spd[slot_of(id)].sa_out;
+
+	assert_non_null(sad_get(m, ref));
+	return &m->sa_rt[XI_REF_SLOT(ref)];
+}
+
+static struct xi_sa_rt *rt_in(uint32_t id)
+{
+	uint64_t ref = m->spd[slot_of(id)].sa_in;
+
+	assert_non_null(sad_get(m, ref));
+	return &m->sa_rt[XI_REF_SLOT(ref)];
+}
+
+static void used(uint32_t id)
+{
+	rt_out(id)->seq_out = 5000;
+	rt_out(id)->bytes = 77;
+	rt_in(id)->seq_top = 900;
+	m->replay[XI_REF_SLOT(m->spd[slot_of(id)].sa_in)].word[0] = 0x55;
+}
+
+/* What does not concern them leaves slots, generations and counters alone (spec 6.4: comment, priority, position). */
+static void t_spec_6_4_nothing_moves(void **state)
+{
+	struct xi_policy before;
+	struct xi_sa out;
+
+	(void)state;
+	must(TEMPLATE TUNNEL);
+	assert_int_equal(sas(), 2);
+	used(1);
+	before = m->spd[slot_of(1)];
+	out = *sad_get(m, before.sa_out);
+	must("policy set 0 comment=x priority=7\nmanual-sa set m comment=y\n"
+	     "policy add place-before=0 action=discard src-address=10.9.0.0/16 dst-address=10.2.0.0/16");
+	assert_int_equal(m->spd[slot_of(1)].gen, before.gen);
+	assert_true(m->spd[slot_of(1)].sa_out == before.sa_out);
+	assert_true(m->spd[slot_of(1)].sa_in == before.sa_in);
+	assert_int_equal(m->spd[slot_of(1)].priority, 7);
+	assert_int_equal(m->spd[slot_of(1)].position, 1);
+	assert_int_equal(m->spd[slot_of(1)].order, 0);
+	assert_int_equal(m->spd[slot_of(2)].order, 1);
+	assert_memory_equal(sad_get(m, before.sa_out), &out, sizeof(out));
+	assert_int_equal(rt_out(1)->seq_out, 5000);
+	assert_int_equal(rt_out(1)->bytes, 77);
+}
+
+/* An edit that keeps the keys renews the SA in its place: sequence and replay state go on, the policy points at it. */
+static void t_renewed_in_place(void **state)
+{
+	uint64_t old_out;
+
+	(void)state;
+	must(TEMPLATE TUNNEL);
+	used(1);
+	old_out = m->spd[slot_of(1)].sa_out;
+	must("manual-sa set m lifetime=1h");
+	assert_int_equal(sas(), 2);
+	assert_int_equal(XI_REF_SLOT(m->spd[slot_of(1)].sa_out), XI_REF_SLOT(old_out));
+	assert_true(m->spd[slot_of(1)].sa_out != old_out);
+	assert_null(sad_get(m, old_out));
+	assert_int_equal(rt_out(1)->seq_out, 5000);
+	assert_int_equal(rt_out(1)->bytes, 0);
+	assert_int_equal(rt_in(1)->seq_top, 900);
+	assert_int_equal(m->replay[XI_REF_SLOT(m->spd[slot_of(1)].sa_in)].word[0], 0x55);
+	assert_int_equal(sad_get(m, m->spd[slot_of(1)].sa_out)->hard_ns / NS_PER_S, 3600);
+}
+
+/* Spec 10, flush: installed anew at once, sequence and replay state kept, policy untouched. */
+static void t_spec_10_flush(void **state)
+{
+	struct err e = {""};
+	uint64_t old_out;
+	uint32_t gen;
+
+	(void)state;
+	must(TEMPLATE TUNNEL);
+	used(1);
+	old_out = m->spd[slot_of(1)].sa_out;
+	gen = m->spd[slot_of(1)].gen;
+	assert_ok(apply_flush(m, XI_PROTO_AH, &e), &e);
+	assert_true(m->spd[slot_of(1)].sa_out == old_out);
+	assert_ok(apply_flush(m, 0, &e), &e);
+	assert_true(m->spd[slot_of(1)].sa_out != old_out);
+	assert_int_equal(m->spd[slot_of(1)].gen, gen);
+	assert_int_equal(rt_out(1)->seq_out, 5000);
+	assert_int_equal(rt_out(1)->bytes, 0);
+	assert_int_equal(rt_in(1)->seq_top, 900);
+}
+
+/* RFC 4303 §3.3.3: a number is not used twice under one key, also when the SA was away meanwhile. */
+static void t_rfc4303_3_3_3_sequence_goes_on(void **state)
+{
+	(void)state;
+	must(TEMPLATE TUNNEL);
+	used(1);
+	must("manual-sa disable m");
+	assert_int_equal(sas(), 0);
+	assert_int_equal(m->spd[slot_of(1)].flags, XI_POL_INACTIVE);
+	must("manual-sa enable m");
+	assert_true(rt_out(1)->seq_out >= 5000);
+	assert_int_equal(rt_in(1)->seq_top, 0);
+	/* the same key under another SPI */
+	rt_out(1)->seq_out = 100000;
+	must("manual-sa set m esp-spi=0x101/0x999");
+	assert_int_equal(sas(), 2);
+	assert_true(rt_out(1)->seq_out >= 100000);
+	/* a new key starts anew */
+	must("manual-sa set m esp-enc-key=" K16B "/" K16A);
+	assert_int_equal(sas(), 2);
+	assert_int_equal(rt_out(1)->seq_out, 0);
+	/* and going back to the old one does not */
+	must("manual-sa set m esp-enc-key=" K16A "/" K16B);
+	assert_true(rt_out(1)->seq_out >= 100000);
+	/* maps that vanish (last interface detached) */
+	rt_out(1)->seq_out = 200000;
+	apply_remember(m);
+	must("policy remove 0");
+	must(TUNNEL);
+	assert_true(rt_out(2)->seq_out >= 200000);
+}
+
+/* Spec 9: past its lifetime an SA stays dead until its policy or template is edited or enabled again. */
+static void t_spec_9_dead_until_edited(void **state)
+{
+	uint64_t out;
+
+	(void)state;
+	must(TEMPLATE TUNNEL "manual-sa set m lifetime=10s");
+	out = m->spd[slot_of(1)].sa_out;
+	m->sad[XI_REF_SLOT(out)].add_ns -= 11 * NS_PER_S;
+	assert_int_equal(sad_state(sad_get(m, out), clock_ns()), XI_SA_DEAD);
+	must("policy add action=none");
+	assert_true(m->spd[slot_of(1)].sa_out == out);
+	must("policy enable 0");
+	assert_int_equal(sad_state(sad_get(m, m->spd[slot_of(1)].sa_out), clock_ns()), XI_SA_MATURE);
+}
+
+/* One command is one transaction: a table that is full leaves everything as it was. */
+static void t_undo(void **state)
+{
+	struct xi_policy before[SPDS];
+	struct err e = {""};
+	char script[4000];
+	struct conf saved;
+
+	(void)state;
+	must(TEMPLATE TUNNEL);
+	used(1);
+	memcpy(before, m->spd, sizeof(before));
+	conf_copy(&saved, &conf);
+	/* too many policies, a renewed SA and a replaced one at once */
+	(void)snprintf(script, sizeof(script), "manual-sa set m lifetime=5m esp-enc-key=%s/%s\npolicy\n", K16A, K16A);
+	for (int i = 0; i < SPDS; i++)
+		(void)snprintf(script + strlen(script), 100, "add action=none src-address=10.%d.0.0/16\n", i);
+	assert_true(change(script, &e) < 0);
+	assert_non_null(strstr(e.text, "policies"));
+	assert_int_equal(policies(), 1);
+	assert_int_equal(sas(), 2);
+	assert_int_equal(m->spd[slot_of(1)].gen, before[slot_of(1)].gen);
+	assert_true(rt_out(1)->seq_out >= 5000);
+	assert_int_equal(rt_in(1)->seq_top, 900);
+	assert_int_equal(sad_get(m, m->spd[slot_of(1)].sa_out)->hard_ns, 0);
+	assert_int_equal(sad_get(m, m->spd[slot_of(1)].sa_out)->enc_key[0], 0x10);
+	conf_free(&conf);
+	conf = saved;
+	/* the same for a full SAD */
+	(void)snprintf(script, sizeof(script), "%s", "");
+	for (int i = 0; i < SADS / 2; i++)
+		(void)snprintf(script + strlen(script), 400,
+			       "manual-sa add copy-from=m name=n%d esp-spi=0x%d\npolicy add copy-from=0 "
+			       "src-address=10.%d.0.0/16 manual-sa=n%d\n",
+			       i, 300 + i, 100 + i, i);
+	assert_true(change(script, &e) < 0);
+	assert_non_null(strstr(e.text, "SAs"));
+	assert_int_equal(policies(), 1);
+	assert_int_equal(sas(), 2);
+}
+
+/* A command that died between publishing and committing left an SA behind: the next one takes it away. */
+static void t_leftover_is_removed(void **state)
+{
+	struct xi_sa orphan = {.dir = XI_DIR_IN,
+			       .proto = XI_PROTO_ESP,
+			       .mode = XI_MODE_TUNNEL,
+			       .family = XI_IP4,
+			       .flags = XI_SA_F_MANUAL,
+			       .spi = htonl(0x777),
+			       .dst = ip4(198, 51, 100, 1)};
+	struct err e = {""};
+	uint64_t ref;
+
+	(void)state;
+	assert_ok(spd_lock(m, &e), &e);
+	assert_ok(sad_publish(m, &orphan, 0, &ref, &e), &e);
+	spd_unlock(m);
+	must(TEMPLATE TUNNEL);
+	assert_null(sad_get(m, ref));
+	assert_int_equal(sas(), 2);
+	must("policy remove 0\nmanual-sa remove m");
+	assert_int_equal(sas() + policies(), 0);
+}
+
+/* Two templates exchange their SPIs: both SPI entries change owner in one command. */
+static void t_exchange_of_spis(void **state)
+{
+	(void)state;
+	must(TEMPLATE TUNNEL "manual-sa add copy-from=m name=n esp-spi=0x303/0x404 esp-enc-key=" K16B "/" K16A "\n"
+			     "policy add copy-from=0 src-address=10.3.0.0/16 manual-sa=n");
+	assert_int_equal(sas(), 4);
+	must("manual-sa set m esp-spi=0x505/0x606\nmanual-sa set n esp-spi=0x101/0x202\nmanual-sa set m "
+	     "esp-spi=0x303/0x404");
+	assert_int_equal(sas(), 4);
+	assert_int_equal(sad_get(m, m->spd[slot_of(1)].sa_out)->spi, htonl(0x404));
+	assert_int_equal(sad_get(m, m->spd[slot_of(1)].sa_out)->enc_key[0], 0x10);
+	assert_int_equal(sad_get(m, m->spd[slot_of(2)].sa_in)->spi, htonl(0x101));
+	assert_int_equal(sad_get(m, m->spd[slot_of(2)].sa_in)->enc_key[0], 0x10);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(t_spec_6_4_nothing_moves),
+		T(t_renewed_in_place),
+		T(t_spec_10_flush),
+		T(t_rfc4303_3_3_3_sequence_goes_on),
+		T(t_spec_9_dead_until_edited),
+		T(t_undo),
+		T(t_leftover_is_removed),
+		T(t_exchange_of_spis),
+	};
+
+	sandbox_enter();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
