@@ -364,7 +364,7 @@ int change_start(struct cli *cli, struct conf_err *e)
 		struct conf_if *nic = CONF_ITEM(conf_if, l, i);
 		struct conf_err one = {0};
 
-		if (cli->maps && attach_find(cli->maps, nic->name) >= 0)
+		if (nic_live(cli->maps, nic->name))
 			continue;
 		nic->it.flags |= ITEM_WANTED;
 		if (nic_check(cli, &ch.before, &ch.after, &one) || (!cli->check_only && bring_up(&ch, &one)))

@@ -65,6 +65,9 @@ int nic_check(const struct cli *cli, const struct conf *before, const struct con
 /* Number of interfaces that are attached now. */
 unsigned nic_attached(const struct maps *m);
 
+/* Is it attached, and still the interface that was attached (not one made anew under its name)? */
+bool nic_live(const struct maps *m, const char *name);
+
 /* Does xdp-ipsecd answer? Its status as text in reply[DATASOCK_MSG_MAX]. */
 bool daemon_status(const struct cli *cli, char *reply);
 

@@ -18,6 +18,13 @@ unsigned nic_attached(const struct maps *m)
 	return n;
 }
 
+bool nic_live(const struct maps *m, const char *name)
+{
+	int slot = m ? attach_find(m, name) : -1;
+
+	return slot >= 0 && m->ifs[slot].ifindex == if_nametoindex(name);
+}
+
 bool daemon_status(const struct cli *cli, char *reply)
 {
 	return datasock_call(&cli->paths, "{\"cmd\":\"status\"}", reply, NULL) == 0;
@@ -36,7 +43,7 @@ int nic_check(const struct cli *cli, const struct conf *before, const struct con
 		const struct conf_if *new = CONF_ITEM(conf_if, &after->list[MENU_INTERFACE], i);
 		const struct conf_if *old = nic_by_id(before, new->it.id);
 
-		if (cli->maps && old && attach_find(cli->maps, old->name) >= 0 &&
+		if (old && nic_live(cli->maps, old->name) &&
 		    (strcmp(old->name, new->name) || old->mode != new->mode || old->queues != new->queues ||
 		     (new->it.flags &ITEM_WANTED)))
 			return conf_fail(e, CONF_E_FAIL, "failure: %s is attached already: detach it first", old->name);
@@ -157,6 +164,8 @@ void view_interfaces(const struct cli *cli, struct conf *c)
 		if (s == XI_IF_INTERNAL || !at->ifindex || !(at->flags & XI_IF_ATTACHED))
 			continue;
 		memcpy(name, at->name, sizeof(at->name));
+		if (!nic_live(m, name))
+			continue; /* the interface is gone, or is another one of the same name */
 		i = conf_index_of_name(c, MENU_INTERFACE, name);
 		if (i < 0) {
 			struct conf_if *extra = (struct conf_if *)conf_item_new(MENU_INTERFACE);
