@@ -55,11 +55,11 @@ static __always_inline enum xi_parse parse_pulling(struct __sk_buff *skb, struct
 
 /*
  * What the host sends for IPsec itself, under an address of its own. `forwarded`: it arrived on an interface; behind source NAT such
- * a packet has an address of ours too, but the IKE of other hosts is not exempt (spec 13.5).
+ * a packet has an address of ours too, but IKE and ESP of other hosts are not exempt (spec 13.5).
  */
 static __always_inline int own_ipsec(const struct xi_pkt *k, int forwarded)
 {
-	if (!xi_is_local(&k->tuple.src, k->tuple.family))
+	if (forwarded || !xi_is_local(&k->tuple.src, k->tuple.family))
 		return GO_ON;
 	if (xi_is_ipsec(k)) {
 		/* RFC 4301 §5.1.3: our product is not looked up again. A later fragment has no SPI to show; whoever can make
@@ -67,7 +67,7 @@ static __always_inline int own_ipsec(const struct xi_pkt *k, int forwarded)
 		if ((k->flags & XI_PKT_LATER) || ((k->flags & XI_PKT_SPI) && xi_spi_find(k, XI_DIR_OUT)))
 			return pass(XI_PASS_OURS);
 	}
-	if (!forwarded && xi_is_udp(k) && xi_is_ike_port(k->tuple.src_port))
+	if (xi_is_udp(k) && xi_is_ike_port(k->tuple.src_port))
 		return pass(XI_PASS_IKE);
 	return GO_ON;
 }

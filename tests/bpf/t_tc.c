@@ -113,6 +113,7 @@ struct tc_row {
 #define PEER .dst = "198.51.100.9"
 #define SIX .src = "fd01::5", .dst = "fd02::5"
 
+/* clang-format off */
 static struct tc_row rows[] = {
 	{"ARP", {LAN, .dst = "10.2.0.5", .eth_type = 0x0806}, OK, XI_PASS_NOT_IP},
 	{"protected", {LAN, .dst = "10.2.0.5"}, GONE, XI_TO_INTERNAL},
@@ -144,10 +145,8 @@ static struct tc_row rows[] = {
 	{"multicast, encrypt", {GW, .dst = "239.1.1.1"}, SHOT, XI_DROP_OUT_NO_SA},
 	{"broadcast of a network, encrypt", {GW, .dst = "198.51.100.255"}, SHOT, XI_DROP_OUT_NO_SA},
 	{"multicast, no policy", {GW, .dst = "224.0.0.5"}, OK, XI_PASS_MULTICAST},
-	{"solicitation under a wide policy",
-	 {.src = "fd01::5", .dst = "ff02::1:ff00:5", .proto = 58, .icmp_type = 135, .ttl = 255},
-	 OK,
-	 XI_PASS_ND},
+	{"solicitation under a wide policy", {.src = "fd01::5", .dst = "ff02::1:ff00:5", .proto = 58, .icmp_type = 135, .ttl = 255},
+	 OK, XI_PASS_ND},
 	{"advertisement to one host", {SIX, .proto = 58, .icmp_type = 136, .ttl = 255}, OK, XI_PASS_ND},
 	{"echo under a wide policy", {SIX, .proto = 58, .icmp_type = 128, .ttl = 255}, GONE, XI_TO_INTERNAL},
 	{"IPv6 multicast under a wide policy", {.src = "fd01::5", .dst = "ff0e::1"}, SHOT, XI_DROP_OUT_NO_SA},
@@ -156,18 +155,18 @@ static struct tc_row rows[] = {
 	{"malformed, port policy", {LAN, .dst = "10.7.0.5", .ihl = 4}, SHOT, XI_DROP_OUT_MODE},
 	{"malformed, discard", {LAN, .dst = "10.5.0.5", .version = 7}, SHOT, XI_DROP_OUT_BLOCKED},
 	{"malformed, no policy", {.src = "10.9.0.1", .dst = "10.2.0.5", .ihl = 4}, OK, XI_PASS_NO_POLICY},
-	{"malformed ESP is not ours",
-	 {GW, PEER, .proto = 50, .dport = 0x2001, .ip_len_add = 1},
-	 SHOT,
-	 XI_DROP_OUT_MODE},
+	{"malformed ESP is not ours", {GW, PEER, .proto = 50, .dport = 0x2001, .ip_len_add = 1},
+	 SHOT, XI_DROP_OUT_MODE},
 };
+/* clang-format on */
 
-static struct outcome run_tc(struct packet *p)
+static struct outcome run_tc_from(struct packet *p, uint32_t ingress_ifindex)
 {
 	static uint64_t before[XI_REASON_MAX], after[XI_REASON_MAX];
 	static uint8_t out[4096];
+	struct __sk_buff ctx = {.ingress_ifindex = ingress_ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, t, .data_in = p->data, .data_out = out, .data_size_out = sizeof(out),
-		    .repeat = 1);
+		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
 	struct outcome o = {0};
 
 	packet_make(p);
@@ -184,6 +183,27 @@ static struct outcome run_tc(struct packet *p)
 	assert_int_equal(t.data_size_out, p->len);
 	assert_memory_equal(out, p->data, p->len);
 	return o;
+}
+
+static struct outcome run_tc(struct packet *p)
+{
+	return run_tc_from(p, 0);
+}
+
+/* Behind source NAT a forwarded packet has our address, too: it is not ours for that. */
+static void t_egress_forwarded_is_not_ours(void **state)
+{
+	struct packet row[] = {
+		{GW, PEER, .proto = 50, .dport = 0x2001},
+		{GW, PEER, .proto = 50, .frag = 0x0010},
+		{GW, PEER, .sport = 500, .dport = 500},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		assert_int_equal((int)run_tc_from(&row[i], 0).action, OK);
+		assert_int_equal(run_tc_from(&row[i], 1).reason, XI_TO_INTERNAL);
+	}
 }
 
 static void t_egress_rows(void **state)
@@ -226,12 +246,12 @@ static void t_egress_policy_counters(void **state)
 /* The gateway is this namespace: wan0 (198.51.100.1) to a namespace "far", lan0 (10.1.0.1) to nobody. */
 static void build_topology(void)
 {
-	sh("ip netns add h3far 2>/dev/null; mount --make-rprivate /run 2>/dev/null; ip link add wan0 type veth peer "
+	sh("ip netns add far 2>/dev/null; mount --make-rprivate /run 2>/dev/null; ip link add wan0 type veth peer "
 	   "name "
-	   "wan1 netns h3far && ip link add lan0 type veth peer name lan1");
-	sh("for i in wan0 lan0 lan1; do ip link set $i up; done; ip -n h3far link set wan1 up; ip link set lo up");
+	   "wan1 netns far && ip link add lan0 type veth peer name lan1");
+	sh("for i in wan0 lan0 lan1; do ip link set $i up; done; ip -n far link set wan1 up; ip link set lo up");
 	sh("ip addr add 198.51.100.1/24 brd + dev wan0; ip addr add 10.1.0.1/24 brd + dev lan0; "
-	   "ip -n h3far addr add 198.51.100.9/24 dev wan1; ip route add 10.2.0.0/24 via 198.51.100.9");
+	   "ip -n far addr add 198.51.100.9/24 dev wan1; ip route add 10.2.0.0/24 via 198.51.100.9");
 	sh("echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 1 >/proc/sys/net/ipv4/conf/wan0/rp_filter; "
 	   "echo 1 >/proc/sys/net/ipv4/conf/lan0/rp_filter");
 }
@@ -452,7 +472,7 @@ static void t_host_packets_without_worker_do_not_leave(void **state)
 	int far, ns, here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
 	(void)state;
-	ns = open("/var/run/netns/h3far", O_RDONLY | O_CLOEXEC);
+	ns = open("/var/run/netns/far", O_RDONLY | O_CLOEXEC);
 	assert_true(here >= 0 && ns >= 0);
 	assert_int_equal(setns(ns, CLONE_NEWNET), 0);
 	far = packet_socket("wan1");
@@ -506,13 +526,14 @@ static int group_setup(void **state)
 static int group_teardown(void **state)
 {
 	(void)state;
-	return system("ip netns del h3far");
+	return system("ip netns del far");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(t_egress_rows, setup_rows),
+		cmocka_unit_test(t_egress_forwarded_is_not_ours),
 		cmocka_unit_test(t_egress_policy_counters),
 		cmocka_unit_test_setup(t_inject_native, setup),
 		cmocka_unit_test_setup(t_inject_generic, setup),
