@@ -14,8 +14,21 @@
 #include "user/base/path.h"
 
 enum map_id {
-	MAP_META, MAP_SAD, MAP_SA_RT, MAP_REPLAY, MAP_SPI, MAP_SPD, MAP_CLASS, MAP_LOCAL,
-	MAP_IF, MAP_XSK, MAP_STAT, MAP_POLSTAT, MAP_WSTAT, MAP_WPOLSTAT, MAP_MAX
+	MAP_META,
+	MAP_SAD,
+	MAP_SA_RT,
+	MAP_REPLAY,
+	MAP_SPI,
+	MAP_SPD,
+	MAP_CLASS,
+	MAP_LOCAL,
+	MAP_IF,
+	MAP_XSK,
+	MAP_STAT,
+	MAP_POLSTAT,
+	MAP_WSTAT,
+	MAP_WPOLSTAT,
+	MAP_MAX
 };
 
 struct maps {
@@ -109,7 +122,8 @@ struct spd_snapshot {
 int spd_snapshot_init(struct spd_snapshot *s, const struct maps *m) __must_check; /* allocates for spd_max */
 void spd_snapshot_free(struct spd_snapshot *s);
 int spd_snapshot_refresh(struct spd_snapshot *s, const struct maps *m); /* 1 changed, 0 not */
-const struct xi_rule *spd_snapshot_match(const struct spd_snapshot *s, const struct xi_tuple *t, int dir); /* NULL = none */
+const struct xi_rule *spd_snapshot_match(const struct spd_snapshot *s, const struct xi_tuple *t,
+					 int dir); /* NULL = none */
 
 /* --- statistics: sums over CPUs and workers --- */
 
@@ -117,7 +131,7 @@ const struct xi_rule *spd_snapshot_match(const struct spd_snapshot *s, const str
 int stats_reasons(const struct maps *m, uint64_t reason[XI_REASON_MAX]) __must_check;
 /* The 25 counters of spec section 12 from the reasons. */
 void stats_from_reasons(uint64_t stat[XI_STAT_MAX], const uint64_t reason[XI_REASON_MAX]);
-const char *stat_name(unsigned stat);	 /* "in-errors" */
+const char *stat_name(unsigned stat);	  /* "in-errors" */
 const char *reason_text(unsigned reason); /* NULL when the number is unused */
 /* Counters of one policy slot; zero when they are of an older generation. */
 int stats_policy(const struct maps *m, uint32_t slot, struct xi_polstat *out) __must_check;
