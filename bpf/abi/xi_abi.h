@@ -16,11 +16,11 @@
 #define XI_ABI_MAGIC 0x58495053u /* "XIPS" */
 #define XI_ABI_VERSION 1
 
-#define XI_IF_MAX 16	  /* interface slots of an instance; slot 0 is the worker's end of the internal veth pair */
-#define XI_IF_INTERNAL 0  /* that slot */
-#define XI_QUEUE_MAX 32	  /* receive queues of one interface that are served */
-#define XI_WORKER_MAX 32  /* workers of one xdp-ipsecd */
-#define XI_NAME_MAX 32	  /* bytes of a name in a record, with its terminator */
+#define XI_IF_MAX 16	 /* interface slots of an instance; slot 0 is the worker's end of the internal veth pair */
+#define XI_IF_INTERNAL 0 /* that slot */
+#define XI_QUEUE_MAX 32	 /* receive queues of one interface that are served */
+#define XI_WORKER_MAX 32 /* workers of one xdp-ipsecd */
+#define XI_NAME_MAX 32	 /* bytes of a name in a record, with its terminator */
 #define XI_SAD_DEFAULT 4096
 #define XI_SPD_DEFAULT 4096
 
@@ -29,19 +29,19 @@
 #define XI_VETH_WORKER "xi1"
 
 /* Names of the maps and of their pins (the kernel cuts map names after 15 characters). */
-#define XI_MAP_META "xi_meta"	    /* array[1] of struct xi_meta, mmapable */
-#define XI_MAP_SAD "xi_sad"	    /* array[sad_max] of struct xi_sa, mmapable; no program references it: it has keys */
-#define XI_MAP_SA_RT "xi_sa_rt"	    /* array[sad_max] of struct xi_sa_rt, mmapable */
-#define XI_MAP_REPLAY "xi_replay"   /* array[sad_max] of struct xi_replay, mmapable */
-#define XI_MAP_SPI "xi_spi"	    /* hash struct xi_spi_key -> struct xi_spi_val */
-#define XI_MAP_SPD "xi_spd"	    /* array[spd_max] of struct xi_policy, mmapable */
-#define XI_MAP_CLASS "xi_class"	    /* array of maps[1]: the compiled classifier, an array of struct xi_rule */
-#define XI_MAP_LOCAL "xi_local"	    /* hash struct xi_local_key -> __u32 ifindex: the host's own addresses */
-#define XI_MAP_IF "xi_if"	    /* array[XI_IF_MAX] of struct xi_if, mmapable */
-#define XI_MAP_XSK "xi_xsk"	    /* XSKMAP: interface slot * XI_QUEUE_MAX + queue -> AF_XDP socket */
-#define XI_MAP_STAT "xi_stat"	    /* per-CPU array[XI_REASON_MAX] of __u64, written by the BPF programs */
-#define XI_MAP_POLSTAT "xi_polstat" /* per-CPU array[spd_max] of struct xi_polstat, written by the BPF programs */
-#define XI_MAP_WSTAT "xi_wstat"	    /* array[XI_WORKER_MAX] of struct xi_wstat, mmapable, written by workers */
+#define XI_MAP_META "xi_meta"	  /* array[1] of struct xi_meta, mmapable */
+#define XI_MAP_SAD "xi_sad"	  /* array[sad_max] of struct xi_sa, mmapable; no program references it: it has keys */
+#define XI_MAP_SA_RT "xi_sa_rt"	  /* array[sad_max] of struct xi_sa_rt, mmapable */
+#define XI_MAP_REPLAY "xi_replay" /* array[sad_max] of struct xi_replay, mmapable */
+#define XI_MAP_SPI "xi_spi"	  /* hash struct xi_spi_key -> struct xi_spi_val */
+#define XI_MAP_SPD "xi_spd"	  /* array[spd_max] of struct xi_policy, mmapable */
+#define XI_MAP_CLASS "xi_class"	  /* array of maps[1]: the compiled classifier, an array of struct xi_rule */
+#define XI_MAP_LOCAL "xi_local"	  /* hash struct xi_local_key -> __u32 ifindex: the host's own addresses */
+#define XI_MAP_IF "xi_if"	  /* array[XI_IF_MAX] of struct xi_if, mmapable */
+#define XI_MAP_XSK "xi_xsk"	  /* XSKMAP: interface slot * XI_QUEUE_MAX + queue -> AF_XDP socket */
+#define XI_MAP_STAT "xi_stat"	  /* per-CPU array[XI_REASON_MAX] of __u64, written by the BPF programs */
+#define XI_MAP_POLSTAT "xi_polstat"   /* per-CPU array[spd_max] of struct xi_polstat, written by the BPF programs */
+#define XI_MAP_WSTAT "xi_wstat"	      /* array[XI_WORKER_MAX] of struct xi_wstat, mmapable, written by workers */
 #define XI_MAP_WPOLSTAT "xi_wpolstat" /* array[XI_WORKER_MAX * spd_max] of struct xi_polstat, mmapable, by workers */
 
 #define XI_DIR_IN 0  /* towards us: AH/ESP to be opened, or plaintext that arrived */
@@ -65,23 +65,23 @@ struct xi_addr {
 struct xi_meta {
 	__u32 magic;
 	__u32 abi;
-	__u32 size_sa;	     /* sizeof of the records, compared by whoever opens the maps */
+	__u32 size_sa; /* sizeof of the records, compared by whoever opens the maps */
 	__u32 size_sa_rt;
 	__u32 size_replay;
 	__u32 size_policy;
 	__u32 size_rule;
 	__u32 size_if;
-	__u32 sad_max;	     /* entries of xi_sad, xi_sa_rt, xi_replay */
-	__u32 spd_max;	     /* entries of xi_spd, xi_polstat */
-	__u64 spd_gen;	     /* +1 after each change of the SPD, under the SPD lock (spd_commit) */
-	__u64 sad_gen;	     /* +1 after each publish or removal of an SA */
-	__u32 next_gen;	     /* last generation given to an SA or policy slot; under the SPD lock */
-	__u32 workers;	     /* workers of the running data plane; writer: xdp-ipsecd */
-	__u32 reason_max;    /* XI_REASON_MAX of whoever made the maps */
-	__u8 inject_mac[6];  /* random source MAC of packets that tc_inject hands to the stack: lets the XDP
+	__u32 sad_max;	    /* entries of xi_sad, xi_sa_rt, xi_replay */
+	__u32 spd_max;	    /* entries of xi_spd, xi_polstat */
+	__u64 spd_gen;	    /* +1 after each change of the SPD, under the SPD lock (spd_commit) */
+	__u64 sad_gen;	    /* +1 after each publish or removal of an SA */
+	__u32 next_gen;	    /* last generation given to an SA or policy slot; under the SPD lock */
+	__u32 workers;	    /* workers of the running data plane; writer: xdp-ipsecd */
+	__u32 reason_max;   /* XI_REASON_MAX of whoever made the maps */
+	__u8 inject_mac[6]; /* random source MAC of packets that tc_inject hands to the stack: lets the XDP
 				program of a generic-mode interface recognise them. */
 	__u8 pad[6];
-	__u64 spd_begin;     /* +1 before the first change of a commit, so spd_begin != spd_gen while one runs, and after a
+	__u64 spd_begin; /* +1 before the first change of a commit, so spd_begin != spd_gen while one runs, and after a
 				writer died in one: the next spd_lock() then makes the SPD equal to the classifier in force */
 	__u8 res[168];
 };
@@ -138,7 +138,7 @@ struct xi_spi_val {
  * Everything in it was checked against the bounds of the packet by the program that wrote it.
  */
 struct xi_verdict {
-	__u32 slot;   /* SA: slot and generation */
+	__u32 slot; /* SA: slot and generation */
 	__u32 gen;
 	__u32 policy; /* outbound: policy slot and generation */
 	__u32 policy_gen;

@@ -31,9 +31,9 @@ struct xi_selector {
 	struct xi_addr dst;
 	__u8 src_len; /* prefix length */
 	__u8 dst_len;
-	__u8 family;  /* XI_IP4, XI_IP6 */
-	__u8 flags;   /* XI_SEL_* */
-	__u8 proto;   /* IP protocol, with XI_SEL_PROTO */
+	__u8 family; /* XI_IP4, XI_IP6 */
+	__u8 flags;  /* XI_SEL_* */
+	__u8 proto;  /* IP protocol, with XI_SEL_PROTO */
 	__u8 pad[3];
 	__be16 src_port;
 	__be16 dst_port;
@@ -45,8 +45,8 @@ struct xi_selector {
 
 /* xi_spd. Writer: CLI (static), IKE (dynamic, and sa_out/sa_in of those it serves), under the SPD lock. */
 struct xi_policy {
-	__u32 gen;	/* 0 = free; written last, store-release */
-	__u32 order;	/* place in evaluation order, 0 first; spd_commit writes it */
+	__u32 gen;   /* 0 = free; written last, store-release */
+	__u32 order; /* place in evaluation order, 0 first; spd_commit writes it */
 	struct xi_selector sel;
 	__u8 action;	/* XI_ACTION_* */
 	__u8 level;	/* XI_LEVEL_* */
@@ -81,12 +81,12 @@ struct xi_rule {
 	__be16 src_port;
 	__be16 dst_port;
 	__u8 family;
-	__u8 flags;  /* XI_SEL_*, XI_RULE_END */
+	__u8 flags; /* XI_SEL_*, XI_RULE_END */
 	__u8 proto;
 	__u8 action; /* XI_ACTION_* */
 	__u8 level;
 	__u8 pad[3];
-	__u32 slot;  /* policy */
+	__u32 slot; /* policy */
 	__u32 gen;
 	__s32 priority; /* of the policy, as sorted by: spd_lock() restores them from here after a writer died */
 	__u32 position;

@@ -4,7 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n%s\n' "$*"; }
-run() { printf '$ %s\n' "$*"; "$@"; }
+run() { printf '%s$ %s\n' "$2" "${*:3}"; "$@"; }               # run in_ns NS COMMAND...
+show() { printf 'gw1$ xdp-ipsec %s\n' "$*"; xi 1 "$@" 2>/dev/null; } # a command on gateway 1
 ok() { :; } # this is no test; check still stops on a failure
 step() { "$@" || { echo "demo failed: $*" >&2; exit 1; }; }
 [ "$(id -u)" = 0 ] || { echo "make demo needs root: it makes network namespaces" >&2; exit 1; }
@@ -24,11 +25,16 @@ cat <<EOT
       esp-enc-key=.../... esp-spi=0x101/0x100 replay=128 unsafe-aead=yes
 \$ xdp-ipsec policy add src-address=$LAN1 dst-address=$LAN2 tunnel=yes sa-src-address=$WAN1 \\
       sa-dst-address=$WAN2 action=encrypt manual-sa=m
-\$ xdp-ipsec interface attach lan; xdp-ipsec interface attach wan
 \$ xdp-ipsecd &
+\$ xdp-ipsec interface attach lan
+\$ xdp-ipsec interface attach wan
 EOT
-step tunnel_up aes-128-gcm null
-run xi 1 interface print
+for n in 1 2; do
+	step tunnel_add $n aes-128-gcm null 2>"$T/warnings$n.log"
+	step gw_start $n
+	step gw_attach $n
+done
+show interface print
 
 say "Host A pings host B; the router in the middle sees"
 capture_start r w1 w1
@@ -50,13 +56,13 @@ forge r w1 gw1 wan clear --src $HOST_B --dst $HOST_A --count 3
 step stat_wait 1 in-template-mismatches 3
 gw_kill9 1
 in_ns a ping -n -q -c 2 -i 0.1 -W 1 $HOST_B >/dev/null
-run xi 1 statistics print detail | awk '$2 != 0 {print}' # what was dropped, and why
+show statistics print detail | awk '$2 != 0 {print}' # what was dropped, and why
 step gw_start 1
 step run in_ns a ping -n -q -c 2 -i 0.1 -W 2 $HOST_B
 
 say "What gateway 1 shows"
-run xi 1 policy print stats
-run xi 1 installed-sa print detail
+show policy print stats
+show installed-sa print detail
 say "Done: everything is removed again"
 TAP_DONE=1
 exit 0

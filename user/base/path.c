@@ -22,8 +22,8 @@ int paths_init(struct paths *p, const char *instance, unsigned abi, struct err *
 		return err_set(e, -EINVAL, "instance name must have 1 to %d characters", PATH_INSTANCE_MAX - 1);
 	for (size_t i = 0; i < n; i++)
 		if (!isalnum((unsigned char)instance[i]) && instance[i] != '-' && instance[i] != '_')
-			return err_set(e, -EINVAL, "instance name \"%s\": only letters, digits, '-' and '_' are allowed",
-				       instance);
+			return err_set(e, -EINVAL,
+				       "instance name \"%s\": only letters, digits, '-' and '_' are allowed", instance);
 	memset(p, 0, sizeof(*p));
 	memcpy(p->instance, instance, n);
 	(void)snprintf(p->pins, PATH_LEN, BPFFS "/xdp-ipsec/%s/v%u", instance, abi);

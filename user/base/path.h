@@ -16,12 +16,12 @@
 
 struct paths {
 	char instance[PATH_INSTANCE_MAX];
-	char pins[PATH_LEN];	  /* folder, no slash at the end */
-	char run[PATH_LEN];	  /* folder */
+	char pins[PATH_LEN]; /* folder, no slash at the end */
+	char run[PATH_LEN];  /* folder */
 	char data_sock[PATH_LEN];
 	char spd_lock[PATH_LEN];
 	char conf_dir[PATH_LEN];
-	char conf[PATH_LEN];	  /* file */
+	char conf[PATH_LEN]; /* file */
 };
 
 /* Fills p. instance: 1 to 31 letters, digits, '-', '_'; else -EINVAL. Makes nothing. */

@@ -81,6 +81,8 @@ int select_items(const struct conf *c, struct conf_numbers *n, enum menu_id menu
 		}
 		if (!id) {
 			selection_free(out);
+			if (menu == MENU_INTERFACE)
+				return conf_fail(e, CONF_E_ITEM, "failure: %.*s is not attached", (int)len, text);
 			return conf_fail(e, CONF_E_ITEM, "no such item");
 		}
 		if (!selected(out, id))

@@ -49,8 +49,11 @@ void io_pool_free(struct io_pool *p)
 /* One try in one mode. */
 static int try_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsigned queue, uint16_t bind_flags)
 {
-	const struct xsk_umem_config uc = {
-		.fill_size = IO_RING, .comp_size = IO_RING, .frame_size = IO_FRAME_SIZE, .frame_headroom = 0, .flags = 0};
+	const struct xsk_umem_config uc = {.fill_size = IO_RING,
+					   .comp_size = IO_RING,
+					   .frame_size = IO_FRAME_SIZE,
+					   .frame_headroom = 0,
+					   .flags = 0};
 	const struct xsk_socket_config sc = {.rx_size = IO_RING,
 					     .tx_size = IO_RING,
 					     .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,

@@ -17,7 +17,8 @@
 #include "user/base/err.h"
 
 #define IO_FRAME_SIZE 2048
-#define IO_XDP_HEADROOM 256 /* what the kernel leaves in front of a received packet: outer headers and the verdict go there */
+#define IO_XDP_HEADROOM                                                                                                \
+	256 /* what the kernel leaves in front of a received packet: outer headers and the verdict go there */
 #define IO_RING 2048
 #define IO_BURST 64
 #define IO_SOCK_MAX 1024 /* sockets over one pool, and one */
@@ -27,7 +28,7 @@ struct io_pool {
 	size_t bytes;
 	unsigned frames;
 	unsigned nfree;
-	uint64_t *free;	/* stack of frame addresses */
+	uint64_t *free;	 /* stack of frame addresses */
 	uint16_t *owner; /* by frame: tag of the socket whose rings have it, 0 = pool or worker */
 	uint8_t tag_used[IO_SOCK_MAX];
 };
@@ -40,13 +41,13 @@ struct io_sock {
 	struct xsk_ring_prod fill;
 	struct xsk_ring_cons comp;
 	int fd;
-	int zero_copy;	  /* mode in force */
+	int zero_copy; /* mode in force */
 	unsigned ifindex;
 	unsigned queue;
-	unsigned slot;	  /* interface slot */
-	uint16_t tag;	  /* in pool->owner */
-	unsigned in_tx;	  /* frames sent and not completed */
-	unsigned tx_new;  /* reserved in the transmit ring since the last kick */
+	unsigned slot;	 /* interface slot */
+	uint16_t tag;	 /* in pool->owner */
+	unsigned in_tx;	 /* frames sent and not completed */
+	unsigned tx_new; /* reserved in the transmit ring since the last kick */
 	char name[16];
 };
 

@@ -37,12 +37,20 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *attr, *address = NULL, *local = NULL, *broadcast = NULL;
 
-	mnl_attr_for_each(attr, nlh, sizeof(*ifa)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*ifa))
+	{
 		switch (mnl_attr_get_type(attr)) {
-		case IFA_ADDRESS: address = attr; break;
-		case IFA_LOCAL: local = attr; break;
-		case IFA_BROADCAST: broadcast = attr; break;
-		default: break;
+		case IFA_ADDRESS:
+			address = attr;
+			break;
+		case IFA_LOCAL:
+			local = attr;
+			break;
+		case IFA_BROADCAST:
+			broadcast = attr;
+			break;
+		default:
+			break;
 		}
 	}
 	if (ifa->ifa_family == AF_INET || ifa->ifa_family == AF_INET6) {

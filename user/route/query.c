@@ -56,9 +56,8 @@ static __u32 metric_mtu(const struct nlattr *metrics)
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, metrics)
-		if (mnl_attr_get_type(a) == RTAX_MTU && mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
-			return mnl_attr_get_u32(a);
+	mnl_attr_for_each_nested(a, metrics) if (mnl_attr_get_type(a) == RTAX_MTU &&
+						 mnl_attr_validate(a, MNL_TYPE_U32) >= 0) return mnl_attr_get_u32(a);
 	return 0;
 }
 
@@ -71,7 +70,8 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_type != RTM_NEWROUTE)
 		return MNL_CB_OK;
 	r->type = rtm->rtm_type;
-	mnl_attr_for_each(a, nlh, sizeof(*rtm)) {
+	mnl_attr_for_each(a, nlh, sizeof(*rtm))
+	{
 		switch (mnl_attr_get_type(a)) {
 		case RTA_OIF:
 			r->oif = mnl_attr_get_u32(a);
@@ -116,7 +116,8 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_type != RTM_NEWLINK)
 		return MNL_CB_OK;
 	l->ethernet_up = ifi->ifi_type == ARPHRD_ETHER && (ifi->ifi_flags & IFF_UP) && (ifi->ifi_flags & IFF_RUNNING);
-	mnl_attr_for_each(a, nlh, sizeof(*ifi)) {
+	mnl_attr_for_each(a, nlh, sizeof(*ifi))
+	{
 		if (mnl_attr_get_type(a) == IFLA_MTU)
 			l->mtu = mnl_attr_get_u32(a);
 		else if (mnl_attr_get_type(a) == IFLA_ADDRESS && mnl_attr_get_payload_len(a) == 6)
@@ -144,7 +145,8 @@ void rt_neigh_parse(const struct nlmsghdr *nlh, struct rt_neigh *n)
 	int has_mac = 0;
 
 	memset(n, 0, sizeof(*n));
-	mnl_attr_for_each(a, nlh, sizeof(*nd)) {
+	mnl_attr_for_each(a, nlh, sizeof(*nd))
+	{
 		if (mnl_attr_get_type(a) == NDA_DST) {
 			copy_addr(&n->addr, a);
 		} else if (mnl_attr_get_type(a) == NDA_LLADDR && mnl_attr_get_payload_len(a) == 6) {
@@ -187,7 +189,8 @@ void rt_query_confirm(struct rt_query *q, unsigned ifindex, unsigned family, con
 	(void)rc; /* a full neighbour table or a link just gone: the packets stay on the slow path, which reports it */
 }
 
-static int get_neigh(struct rt_query *q, unsigned ifindex, unsigned family, const struct xi_addr *addr, struct rt_neigh *n)
+static int get_neigh(struct rt_query *q, unsigned ifindex, unsigned family, const struct xi_addr *addr,
+		     struct rt_neigh *n)
 {
 	char buf[256] = {0};
 

@@ -20,7 +20,7 @@
 #define RT_ASK_MAX 64
 
 struct rt_entry {
-	__u32 seq; /* odd while it is written */
+	__u32 seq;  /* odd while it is written */
 	__u32 used; /* by a worker since the last rt_refresh() */
 	__u64 gen;
 	struct rt_key key;
@@ -49,8 +49,8 @@ struct rt {
 
 int rt_open(struct rt **out, unsigned workers, int xi_local_fd, struct err *e)
 {
-	const unsigned groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
-				RTMGRP_IPV6_ROUTE | (1u << (RTNLGRP_IPV4_RULE - 1));
+	const unsigned groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+				RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | (1u << (RTNLGRP_IPV4_RULE - 1));
 	struct rt *rt = calloc(1, sizeof(*rt));
 	int rc = -ENOMEM, size = 4 << 20;
 
@@ -213,7 +213,8 @@ void rt_on_requests(struct rt *rt)
 
 		while (r->tail != __atomic_load_n(&r->head, __ATOMIC_ACQUIRE)) {
 			struct rt_key key = r->key[r->tail % RT_ASK_MAX];
-			__u64 gen = rt_generation(rt); /* before the question: a change meanwhile makes the answer old */
+			__u64 gen =
+				rt_generation(rt); /* before the question: a change meanwhile makes the answer old */
 			struct rt_answer a;
 
 			rt_query_hop(&rt->query, &key, &a);
@@ -239,7 +240,8 @@ static void on_link(struct event_ctx *c, const struct nlmsghdr *nlh)
 
 	if (ifi->ifi_family != AF_UNSPEC)
 		return; /* bridge ports and the like */
-	mnl_attr_for_each(attr, nlh, sizeof(*ifi)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*ifi))
+	{
 		if (mnl_attr_get_type(attr) == IFLA_MTU && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
 			link.mtu = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == 6)

@@ -48,7 +48,7 @@ int rt_fd_requests(const struct rt *rt); /* readable: rt_on_requests() */
 struct rt_link {
 	int ifindex;
 	int gone;
-	unsigned mtu;	  /* 0 = not said */
+	unsigned mtu;	 /* 0 = not said */
 	const __u8 *mac; /* 6 bytes, NULL = not said */
 };
 /* link_change is called for each link message. */

@@ -64,10 +64,10 @@ static json_t *do_detach(struct serve *sv, json_t *req)
 
 static json_t *do_status(struct serve *sv)
 {
-	return json_pack("{s:b,s:i,s:i,s:s,s:I,s:I,s:i,s:i}", "ok", 1, "pid", (int)getpid(), "workers", (int)sv->workers,
-			 "engine", engine_name(sv->worker[0].engine), "memory", (json_int_t)sv->memory, "map-memory",
-			 (json_int_t)sv->maps->bytes, "max-sas", (int)sv->maps->meta->sad_max, "max-policies",
-			 (int)sv->maps->meta->spd_max);
+	return json_pack("{s:b,s:i,s:i,s:s,s:I,s:I,s:i,s:i}", "ok", 1, "pid", (int)getpid(), "workers",
+			 (int)sv->workers, "engine", engine_name(sv->worker[0].engine), "memory",
+			 (json_int_t)sv->memory, "map-memory", (json_int_t)sv->maps->bytes, "max-sas",
+			 (int)sv->maps->meta->sad_max, "max-policies", (int)sv->maps->meta->spd_max);
 }
 
 json_t *control_request(struct serve *sv, const char *text, size_t len)

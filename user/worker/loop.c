@@ -9,9 +9,9 @@
 #include "user/base/clock.h"
 #include "user/base/log.h"
 
-#define IDLE_ROUNDS 8	     /* empty rounds before the thread sleeps in poll(2) */
-#define SLOW_EVERY 64	     /* busy rounds between looks at the stack's reassembled ESP */
-#define POLL_MS 1000	     /* a sleeping worker still looks after completions now and then */
+#define IDLE_ROUNDS 8 /* empty rounds before the thread sleeps in poll(2) */
+#define SLOW_EVERY 64 /* busy rounds between looks at the stack's reassembled ESP */
+#define POLL_MS 1000  /* a sleeping worker still looks after completions now and then */
 #define POLL_MAX (XI_IF_MAX * XI_QUEUE_MAX + 2)
 
 /* Insertion sort by SA slot: bursts mostly hold one SA, or runs of a few. */

@@ -15,7 +15,8 @@ static const char usage_text[] =
 	"\n"
 	"The data plane of an xdp-ipsec instance: runs in the foreground until SIGTERM.\n"
 	"  --instance NAME  pins, run and configuration folders (default: default)\n"
-	"  --workers N      threads, 1 to 32 (default: one for each CPU, at most 16); queue q goes to worker q modulo N\n"
+	"  --workers N      threads, 1 to 32 (default: one for each CPU, at most 16); queue q goes to worker q modulo "
+	"N\n"
 	"  --cpus LIST      CPU of worker 0, 1, ...: 0,2,4 (default: the allowed CPUs in turn)\n"
 	"  --frames N       packet buffers of 2 KiB for each worker, 4096 to 1048576 (default: 16384)\n"
 	"  --log FILE       log there as well as to standard error\n"
@@ -55,25 +56,47 @@ static int parse_cpus(char *list, struct serve_conf *conf)
 static int parse_options(int argc, char **argv, struct serve_conf *conf)
 {
 	static const struct option longs[] = {
-		{"instance", required_argument, NULL, 'i'}, {"workers", required_argument, NULL, 'w'},
-		{"cpus", required_argument, NULL, 'c'},	    {"frames", required_argument, NULL, 'f'},
-		{"log", required_argument, NULL, 'l'},	    {"debug", no_argument, NULL, 'd'},
-		{"version", no_argument, NULL, 'V'},	    {"help", no_argument, NULL, 'h'},
+		{"instance", required_argument, NULL, 'i'},
+		{"workers", required_argument, NULL, 'w'},
+		{"cpus", required_argument, NULL, 'c'},
+		{"frames", required_argument, NULL, 'f'},
+		{"log", required_argument, NULL, 'l'},
+		{"debug", no_argument, NULL, 'd'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	int c, rc = 0;
 
 	while ((c = getopt_long(argc, argv, "i:w:c:f:l:dVh", longs, NULL)) != -1) {
 		switch (c) {
-		case 'i': conf->instance = optarg; break;
-		case 'w': rc = parse_number("workers", optarg, 1, XI_WORKER_MAX, &conf->workers); break;
-		case 'c': rc = parse_cpus(optarg, conf); break;
-		case 'f': rc = parse_number("frames", optarg, 4096, 1048576, &conf->frames); break;
-		case 'l': conf->log_file = optarg; break;
-		case 'd': conf->debug = 1; break;
-		case 'V': puts("xdp-ipsecd " XI_VERSION); return 0;
-		case 'h': fputs(usage_text, stdout); return 0;
-		default: rc = -1; break;
+		case 'i':
+			conf->instance = optarg;
+			break;
+		case 'w':
+			rc = parse_number("workers", optarg, 1, XI_WORKER_MAX, &conf->workers);
+			break;
+		case 'c':
+			rc = parse_cpus(optarg, conf);
+			break;
+		case 'f':
+			rc = parse_number("frames", optarg, 4096, 1048576, &conf->frames);
+			break;
+		case 'l':
+			conf->log_file = optarg;
+			break;
+		case 'd':
+			conf->debug = 1;
+			break;
+		case 'V':
+			puts("xdp-ipsecd " XI_VERSION);
+			return 0;
+		case 'h':
+			fputs(usage_text, stdout);
+			return 0;
+		default:
+			rc = -1;
+			break;
 		}
 		if (rc)
 			break;

@@ -104,8 +104,8 @@ static int start_workers(struct serve *sv, struct err *e)
 static int drop_privileges(struct err *e)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK, CAP_BPF,
-			  CAP_SYS_NICE, -1) < 0)
+	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK,
+			  CAP_BPF, CAP_SYS_NICE, -1) < 0)
 		return err_set(e, -EPERM, "cannot choose capabilities");
 	/* CAP_BPF and friends may be missing in a container that nevertheless let us come so far: keep what there is. */
 	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
@@ -132,6 +132,11 @@ static int open_all(struct serve *sv, struct err *e)
 	if (rc)
 		return rc;
 	reset_locks(sv->maps);
+	/* Taking the lock once repairs what a writer that died in the middle of a commit has left; it needs our privileges. */
+	rc = spd_lock(sv->maps, e);
+	if (rc)
+		return rc;
+	spd_unlock(sv->maps);
 	rc = rt_open(&sv->rt, sv->conf->workers ? sv->conf->workers : XI_WORKER_MAX, sv->maps->fd[MAP_LOCAL], e);
 	if (!rc)
 		rc = start_workers(sv, e);
@@ -251,7 +256,8 @@ static void announce(const struct serve *sv)
 {
 	log_info("xdp-ipsecd " XI_VERSION " instance %s: %u worker(s), engine %s", sv->paths.instance, sv->workers,
 		 engine_name(sv->worker[0].engine));
-	log_info("memory fixed at start: %zu KiB in the process, %zu KiB in maps (%u SAs, %u policies, %u frames a worker)",
+	log_info("memory fixed at start: %zu KiB in the process, %zu KiB in maps (%u SAs, %u policies, %u frames a "
+		 "worker)",
 		 sv->memory / 1024, sv->maps->bytes / 1024, sv->maps->meta->sad_max, sv->maps->meta->spd_max,
 		 sv->conf->frames);
 }

@@ -25,11 +25,11 @@ struct serve {
 	struct maps *maps;
 	struct rt *rt;
 	struct worker *worker;
-	unsigned workers;	/* initialised */
-	unsigned running;	/* threads started */
-	size_t memory;		/* bytes allocated at start */
-	int lock_fd;		/* one data plane an instance */
-	int ctl_fd;		/* listening control socket */
+	unsigned workers; /* initialised */
+	unsigned running; /* threads started */
+	size_t memory;	  /* bytes allocated at start */
+	int lock_fd;	  /* one data plane an instance */
+	int ctl_fd;	  /* listening control socket */
 	unsigned zero_copy[XI_IF_MAX], sockets[XI_IF_MAX];
 };
 

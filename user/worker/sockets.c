@@ -27,8 +27,8 @@ static int enter_in_xskmap(struct serve *sv, const struct io_sock *s, struct err
 	__u32 key = s->slot * XI_QUEUE_MAX + s->queue;
 
 	if (bpf_map_update_elem(sv->maps->fd[MAP_XSK], &key, &s->fd, BPF_ANY) < 0)
-		return err_set(e, -errno, "cannot enter the socket of %s queue %u into the socket map: %s", s->name, s->queue,
-			       strerror(errno));
+		return err_set(e, -errno, "cannot enter the socket of %s queue %u into the socket map: %s", s->name,
+			       s->queue, strerror(errno));
 	return 0;
 }
 
@@ -79,8 +79,8 @@ static int attach_slot(struct serve *sv, unsigned slot, struct err *e)
 	log_info("%s: %u queue(s), XDP %s mode, AF_XDP %s mode", xi->name, sv->sockets[slot],
 		 (xi->flags & XI_IF_GENERIC) ? "generic" : "native",
 		 sv->zero_copy[slot] == sv->sockets[slot] ? "zero-copy"
-		 : sv->zero_copy[slot]			 ? "mixed"
-							 : "copy");
+		 : sv->zero_copy[slot]			  ? "mixed"
+							  : "copy");
 	return 0;
 }
 

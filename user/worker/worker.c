@@ -31,8 +31,8 @@ static int alloc_tables(struct worker *w, size_t *bytes)
 	return 0;
 }
 
-int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, struct maps *m, struct rt *rt, size_t *bytes,
-		struct err *e)
+int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, struct maps *m, struct rt *rt,
+		size_t *bytes, struct err *e)
 {
 	int rc;
 

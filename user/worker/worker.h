@@ -43,10 +43,10 @@ struct wpkt {
 /* An SA as this worker uses it: a copy taken when its generation was first seen, so that the owner may take the SA away
  * at any moment, and its expanded keys. */
 struct sa_entry {
-	uint32_t gen; /* 0 = nothing here */
+	uint32_t gen;	 /* 0 = nothing here */
 	uint32_t usable; /* keys are expanded */
 	struct xi_sa sa; /* without keys */
-	struct hop hop; /* outbound: to the peer */
+	struct hop hop;	 /* outbound: to the peer */
 };
 
 /* Where a decrypted packet of one flow goes; judged once for each generation of policies. */
@@ -55,7 +55,7 @@ struct flow {
 	uint64_t sa_ref;
 	uint64_t spd_gen;
 	uint32_t if_slot;
-	uint32_t in_policy;	 /* slot, or UINT32_MAX */
+	uint32_t in_policy; /* slot, or UINT32_MAX */
 	uint32_t in_gen;
 	uint8_t in_transformed; /* the policy is an encrypt policy, else action none */
 	uint8_t to_stack;	/* not for the fast path */
@@ -79,12 +79,12 @@ struct worker {
 
 	struct io_sock *sock[XI_IF_MAX * XI_QUEUE_MAX]; /* all, in no order */
 	unsigned nsock;
-	int sockets_changed; /* the poll set is to be made anew */
-	uint32_t sock_epoch; /* +1 with every change of the sockets */
+	int sockets_changed;		       /* the poll set is to be made anew */
+	uint32_t sock_epoch;		       /* +1 with every change of the sockets */
 	struct io_sock *tx_by_slot[XI_IF_MAX]; /* the one to send by on an interface; NULL = none */
 
-	struct sa_entry *sa;   /* [sad_max] */
-	uint8_t *keys;	       /* [sad_max * keyctx_stride] */
+	struct sa_entry *sa; /* [sad_max] */
+	uint8_t *keys;	     /* [sad_max * keyctx_stride] */
 	size_t keyctx_stride;
 	struct spd_snapshot spd;
 	struct flow *flow; /* [WRK_FLOWS] */
@@ -94,8 +94,8 @@ struct worker {
 	uint64_t now;		    /* CLOCK_BOOTTIME of this burst */
 	uint16_t ip_id;
 
-	int raw_out;	 /* raw socket with IP_HDRINCL: the slow way out */
-	int raw_esp;	 /* worker 0: reassembled ESP from the stack; else -1 */
+	int raw_out; /* raw socket with IP_HDRINCL: the slow way out */
+	int raw_esp; /* worker 0: reassembled ESP from the stack; else -1 */
 	uint32_t icmp_tokens;
 	uint64_t icmp_at;
 
@@ -116,8 +116,8 @@ struct worker_conf {
 };
 
 /* worker.c. Everything is allocated here; *bytes is what it adds up to. */
-int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, struct maps *m, struct rt *rt, size_t *bytes,
-		struct err *e) __must_check;
+int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, struct maps *m, struct rt *rt,
+		size_t *bytes, struct err *e) __must_check;
 void worker_fini(struct worker *w);
 
 /* loop.c: the thread's function; returns NULL after worker_stop(). */
