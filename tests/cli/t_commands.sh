@@ -84,7 +84,7 @@ fails "E-FAIL, in use" 1 "failure: m is used by policy" manual-sa remove m
 fails "read-only menu" 2 "bad command name set (line 1 column 14)" installed-sa set 0
 fails "flush type" 1 "input does not match any value of sa-type" installed-sa flush sa-type=x
 fails "no such interface" 1 "failure: there is no interface no-such-nic: see ip link for the names" interface attach no-such-nic
-fails "detach of nothing" 1 "no such item" interface detach no-such-nic
+fails "detach of nothing" 1 "failure: no-such-nic is not attached" interface detach no-such-nic
 fails "unknown option" 2 "unknown option --frob: see xdp-ipsec --help" --frob policy print
 is "bad instance" "$("$XI" --instance 'a/b' policy print 2>&1; echo $?)" \
 	"instance name \"a/b\": only letters, digits, '-' and '_' are allowed
