@@ -87,6 +87,12 @@ at_least() {
 }
 
 tap_done() {
+	local n
+	for n in 1 2; do
+		[ -z "${GW_PID[$n]:-}" ] || gw_stop $n || not_ok "xdp-ipsecd of gateway $n ends cleanly (status $?)"
+	done
+	# programs built with SAN=1
+	! grep -qsE 'Sanitizer|runtime error:' "$T"/*.log || not_ok "no report of a sanitizer"
 	TAP_DONE=1
 	echo "1..$TAP_N"
 	[ "$TAP_FAILED" = 0 ] || exit 1
