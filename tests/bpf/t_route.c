@@ -100,7 +100,7 @@ static void t_answers(void **state)
 	h = answer("10.0.0.2");
 	assert_int_equal(h.kind, RT_TX);
 	assert_int_equal(h.mtu, 1500);
-	assert_int_equal(answer("10.0.0.1").kind, RT_STACK); /* local */
+	assert_int_equal(answer("10.0.0.1").kind, RT_LOCAL);
 	assert_int_equal(answer("10.8.0.1").kind, RT_NONE);
 	assert_int_equal(answer("172.16.0.1").kind, RT_NONE);
 }

@@ -210,7 +210,7 @@ void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer
 		return;
 	a->hop.ifindex = r.oif;
 	a->hop.mtu = r.mtu;
-	a->hop.kind = RT_STACK;
+	a->hop.kind = r.type == RTN_UNICAST ? RT_STACK : RT_LOCAL;
 	if (get_link(q, r.oif, &l))
 		return;
 	if (!a->hop.mtu || a->hop.mtu > l.mtu)

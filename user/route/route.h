@@ -23,8 +23,9 @@ struct rt_key {
 enum rt_kind {
 	RT_UNKNOWN = 0, /* no current answer: slow way, ask */
 	RT_TX,		/* send: everything below is valid */
-	RT_STACK,	/* the stack must do it: local, neighbour not resolved, interface without Ethernet addresses */
+	RT_STACK,	/* the stack must do it: neighbour not resolved, interface without Ethernet addresses */
 	RT_NONE,	/* no route, or the kernel refuses it (unreachable, prohibited, reverse path) */
+	RT_LOCAL,	/* for this host, or a broadcast: the stack takes it */
 };
 
 struct rt_hop {
