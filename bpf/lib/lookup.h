@@ -33,10 +33,10 @@ static __always_inline const struct xi_spi_val *xi_spi_find(const struct xi_pkt 
 	return val && val->dir == dir ? val : NULL;
 }
 
-/* Spec 13.5: the ports of IKE, 4500 with NAT traversal. */
+/* Spec 13.5: the port of IKE. 4500 is exempt only with NAT traversal, which this version does not have. */
 static __always_inline int xi_is_ike_port(__be16 port)
 {
-	return port == XI_SWAP16(500) || port == XI_SWAP16(4500);
+	return port == XI_SWAP16(500);
 }
 
 static __always_inline int xi_is_udp(const struct xi_pkt *k)

@@ -137,7 +137,7 @@ static struct tc_row rows[] = {
 	{"ESP with an inbound SPI", {GW, PEER, .proto = 50, .dport = 0x2003}, GONE, XI_TO_INTERNAL},
 	{"ESP of others", {LAN, .dst = "10.2.0.5", .proto = 50, .dport = 0x2001}, GONE, XI_TO_INTERNAL},
 	{"IKE", {GW, PEER, .sport = 500, .dport = 500}, OK, XI_PASS_IKE},
-	{"IKE, NAT traversal", {GW, PEER, .sport = 4500, .dport = 4500}, OK, XI_PASS_IKE},
+	{"4500: no NAT traversal here", {GW, PEER, .sport = 4500, .dport = 4500}, GONE, XI_TO_INTERNAL},
 	{"to port 500, from another", {GW, PEER, .sport = 501, .dport = 500}, GONE, XI_TO_INTERNAL},
 	{"TCP 500", {GW, PEER, .sport = 500, .proto = 6}, GONE, XI_TO_INTERNAL},
 	{"IKE of others", {LAN, .dst = "10.5.0.5", .sport = 500}, SHOT, XI_DROP_OUT_BLOCKED},

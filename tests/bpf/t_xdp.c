@@ -148,7 +148,8 @@ static struct row rows[] = {
 	{"ESP of others, protected", {LAN, .dst = "10.2.0.9", .proto = 50, .dport = 0x1001}, R, XI_TO_WORKER},
 	/* IKE */
 	{"IKE", {FAR, ME, .sport = 9999, .dport = 500}, P, XI_PASS_IKE},
-	{"IKE, NAT traversal", {FAR, ME, .dport = 4500}, P, XI_PASS_IKE},
+	{"4500: no NAT traversal here", {FAR, ME, .dport = 4500}, P, XI_PASS_LOCAL},
+	{"4500 of a protected peer", {.src = "203.0.113.9", ME, .dport = 4500}, D, XI_DROP_IN_PLAIN},
 	{"IKE of a protected peer", {.src = "203.0.113.9", ME, .dport = 500}, P, XI_PASS_IKE},
 	{"TCP 500 is no IKE", {.src = "203.0.113.9", ME, .dport = 500, .proto = 6}, D, XI_DROP_IN_PLAIN},
 	{"IKE of others is not exempt", {LAN, .dst = "10.5.0.9", .dport = 500}, D, XI_DROP_OUT_BLOCKED},
