@@ -213,7 +213,7 @@ int xi_xdp_ingress(struct xdp_md *ctx)
 	const __u8 *data = (const __u8 *)(long)ctx->data, *end = (const __u8 *)(long)ctx->data_end;
 	struct xi_find f = {};
 	enum xi_parse parsed;
-	int local, ours, rc;
+	int many, local, ours, rc;
 
 	parsed = xi_parse(&f.pkt, data, end, (__u32)(end - data));
 	if (internal)
@@ -228,11 +228,10 @@ int xi_xdp_ingress(struct xdp_md *ctx)
 		return pass(XI_PASS_MALFORMED);
 	if (xi_is_link_message(&f.pkt))
 		return pass(XI_PASS_ND);
-	if (xi_is_multicast(&f.pkt.tuple))
-		return pass(XI_PASS_MULTICAST);
 	ours = for_us(data);
-	local = xi_is_local(&f.pkt.tuple.dst, f.pkt.tuple.family);
-	if (local) {
+	many = xi_is_multicast(&f.pkt.tuple);
+	local = many || xi_is_local(&f.pkt.tuple.dst, f.pkt.tuple.family);
+	if (local && !many) {
 		rc = local_packet(ctx, &f.pkt);
 		if (rc != GO_ON)
 			return rc;
@@ -243,7 +242,7 @@ int xi_xdp_ingress(struct xdp_md *ctx)
 	if (rc != GO_ON)
 		return rc;
 	if (local)
-		return pass(XI_PASS_LOCAL);
+		return pass(many ? XI_PASS_MULTICAST : XI_PASS_LOCAL); /* what is forwarded meets tc egress */
 	return outbound(ctx, &f, ours);
 }
 

@@ -59,6 +59,10 @@ static void build_world(void)
 	(void)add_policy("10.1.0.0", "10.8.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_USE, sa_use, 0, 0);
 	pol_dead = add_policy("10.1.0.0", "10.9.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa_lan, 0, 0);
 	(void)add_policy("fd01::", "fd02::", 64, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa_six, 0, 0);
+	(void)add_policy("239.0.0.0", "172.0.0.0", 8, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa_lan, 0, 0);
+	(void)add_policy("255.255.255.255", "172.20.0.5", 32, XI_ACTION_DISCARD, 0, 0, 0, 0);
+	(void)add_policy("ff0e::", "fd03::", 64, XI_ACTION_DISCARD, 0, 0, 0, 0);
+	(void)add_policy("ff02::", "fd03::", 64, XI_ACTION_DISCARD, 0, 0, 0, 0);
 	(void)add_policy("192.0.2.1", "203.0.113.9", 32, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa_lan, 0, 0);
 	assert_ok(spd_commit(m, &e), &e);
 	spd_unlock(m);
@@ -112,6 +116,13 @@ static struct row rows[] = {
 	{"multicast", {LAN, .dst = "239.1.2.3"}, P, XI_PASS_MULTICAST},
 	{"limited broadcast", {LAN, .dst = "255.255.255.255"}, P, XI_PASS_MULTICAST},
 	{"IPv6 multicast", {.src = "fd01::5", .dst = "ff0e::1"}, P, XI_PASS_MULTICAST},
+	{"multicast that must be protected", {.src = "172.16.0.5", .dst = "239.1.2.3"}, D, XI_DROP_IN_PLAIN},
+	{"broadcast, discard", {.src = "172.20.0.5", .dst = "255.255.255.255"}, D, XI_DROP_IN_BLOCKED},
+	{"IPv6 multicast, discard", {.src = "fd03::1", .dst = "ff0e::1"}, D, XI_DROP_IN_BLOCKED},
+	{"link message under a policy",
+	 {.src = "fd03::1", .dst = "ff02::1", .proto = 58, .icmp_type = 135, .ttl = 255},
+	 P,
+	 XI_PASS_ND},
 	{"solicitation", {SIX, .proto = 58, .icmp_type = 135, .ttl = 255}, P, XI_PASS_ND},
 	{"redirect", {SIX, .proto = 58, .icmp_type = 137, .ttl = 255}, P, XI_PASS_ND},
 	{"solicitation from afar", {SIX, .proto = 58, .icmp_type = 135, .ttl = 254}, R, XI_TO_WORKER},
