@@ -127,9 +127,12 @@ enum xi_pass {
 		XI_PASS_MAX
 };
 
-/* xi_wstat: the same reasons, counted by one worker. */
+/* xi_wstat: the same reasons, counted by one worker, and where it is. */
 struct xi_wstat {
 	unsigned long long reason[XI_REASON_MAX];
+	unsigned long long
+		epoch; /* odd while it works on a burst; whoever takes an SA away waits until it has moved on */
+	unsigned long long res[7];
 };
 
 _Static_assert(XI_STAT_MAX == 25, "spec section 12 has 25 counters");

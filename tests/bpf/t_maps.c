@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -250,6 +251,50 @@ static void t_sad_spi_taken(void **state)
 	m->sad[XI_REF_SLOT(first)].gen = 0;
 	ref = publish(0x100, XI_DIR_IN);
 	assert_true(spi_entry(0x100, &val) && XI_REF(val.slot, val.gen) == ref);
+}
+
+/* A worker in the middle of a burst: sees the SA go, finishes, moves on. */
+static void *busy_worker(void *arg)
+{
+	struct xi_sa *sa = arg;
+	long still_there;
+
+	while (__atomic_load_n(&sa->gen, __ATOMIC_ACQUIRE) != 0)
+		;
+	still_there = sa->enc_key[0];
+	__atomic_store_n(&m->wstat[0].epoch, 8, __ATOMIC_RELEASE);
+	return (void *)still_there;
+}
+
+static void t_sad_remove_waits_for_bursts(void **state)
+{
+	struct xi_sa sa = an_sa(0x777, XI_DIR_OUT), *slot;
+	uint64_t ref = 0, before;
+	void *still_there;
+	struct err e;
+	pthread_t t;
+
+	(void)state;
+	sa.enc_key[0] = 0x5a;
+	assert_ok(spd_lock(m, &e), &e);
+	assert_ok(sad_publish(m, &sa, 0, &ref, &e), &e);
+	slot = &m->sad[XI_REF_SLOT(ref)];
+	m->meta->workers = 1;
+	m->wstat[0].epoch = 7;
+	assert_int_equal(pthread_create(&t, NULL, busy_worker, slot), 0);
+	sad_remove(m, ref);
+	assert_int_equal(pthread_join(t, &still_there), 0);
+	assert_int_equal((long)still_there, 0x5a); /* nothing was wiped under its hands */
+	assert_int_equal(slot->enc_key[0], 0);
+	/* one that is dead is not waited for without end */
+	assert_ok(sad_publish(m, &sa, 0, &ref, &e), &e);
+	m->wstat[0].epoch = 9;
+	before = clock_ns();
+	sad_remove(m, ref);
+	assert_true(clock_ns() - before >= 100 * 1000 * 1000ull);
+	assert_int_equal(slot->enc_key[0], 0);
+	m->meta->workers = 0;
+	spd_unlock(m);
 }
 
 static void t_sad_state_by_time(void **state)
@@ -595,6 +640,7 @@ int main(void)
 		T(t_sad_publish_and_remove),
 		T(t_sad_slot_reuse_gets_a_new_generation),
 		T(t_sad_spi_taken),
+		T(t_sad_remove_waits_for_bursts),
 		T(t_sad_state_by_time),
 		T(t_spd_order_is_spec_13_1),
 		T(t_spd_rollback_and_unlock_forget),

@@ -49,6 +49,18 @@ static int err_taken(struct err *e, const struct xi_sa *sa)
 		       ntohl(sa->spi), dst);
 }
 
+/* RFC 4303 §3.4.3: a window in which everything up to `top` was received, as user/ipsec/replay.c keeps it (RFC 6479). */
+static void seed_replay(struct xi_sa_rt *rt, struct xi_replay *r, uint64_t top)
+{
+	memset(r, 0, sizeof(*r));
+	rt->seq_top = top;
+	if (!top)
+		return;
+	memset(r->word, 0xff, XI_REPLAY_WORDS * sizeof(r->word[0]));
+	/* the numbers above it in its own word are still to come; words above are cleared when the window enters them */
+	r->word[top / 64 % XI_REPLAY_WORDS] = ~0ull >> (63 - top % 64);
+}
+
 /* Fills the slot; the generation comes last. */
 static void fill_slot(struct maps *m, uint32_t slot, const struct xi_sa *sa, uint64_t seq_start, uint32_t gen)
 {
@@ -62,8 +74,9 @@ static void fill_slot(struct maps *m, uint32_t slot, const struct xi_sa *sa, uin
 	if (!copy.add_wall)
 		copy.add_wall = (uint64_t)time(NULL);
 	memset(&m->sa_rt[slot], 0, sizeof(m->sa_rt[slot]));
-	m->sa_rt[slot].seq_out = seq_start;
-	memset(&m->replay[slot], 0, sizeof(m->replay[slot]));
+	if (sa->dir == XI_DIR_OUT)
+		m->sa_rt[slot].seq_out = seq_start;
+	seed_replay(&m->sa_rt[slot], &m->replay[slot], sa->dir == XI_DIR_IN ? seq_start : 0);
 	*to = copy;
 	explicit_bzero(&copy, sizeof(copy));
 	__atomic_store_n(&to->gen, gen, __ATOMIC_RELEASE);
@@ -134,6 +147,29 @@ int sad_renew(struct maps *m, uint64_t ref, const struct xi_sa *sa, uint64_t *ne
 	return 0;
 }
 
+/*
+ * Every worker that is in the middle of a burst may still use what it looked up at the burst's start: run-time state and
+ * replay window of a slot belong to nobody else before it has finished. A worker that does not move for so long (stopped, or
+ * its process is dead) is not waited for: it compares the generation again before it goes on.
+ */
+#define EPOCH_WAIT_NS (200 * 1000 * 1000ull)
+
+static void wait_for_workers(const struct maps *m)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000};
+	uint32_t workers = MIN(m->meta->workers, (uint32_t)XI_WORKER_MAX);
+	uint64_t end = clock_ns() + EPOCH_WAIT_NS;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (uint32_t w = 0; w < workers; w++) {
+		const unsigned long long *at = &m->wstat[w].epoch;
+		unsigned long long epoch = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+
+		while ((epoch & 1) && __atomic_load_n(at, __ATOMIC_ACQUIRE) == epoch && clock_ns() < end)
+			(void)nanosleep(&pause, NULL);
+	}
+}
+
 void sad_remove(struct maps *m, uint64_t ref)
 {
 	struct xi_spi_val val;
@@ -148,6 +184,8 @@ void sad_remove(struct maps *m, uint64_t ref)
 	if (bpf_map_lookup_elem(m->fd[MAP_SPI], &key, &val) == 0 && XI_REF(val.slot, val.gen) == ref)
 		(void)bpf_map_delete_elem(m->fd[MAP_SPI], &key);
 	__atomic_store_n(&sa->state, XI_SA_DEAD, __ATOMIC_RELEASE);
+	__atomic_store_n(&sa->gen, 0, __ATOMIC_RELEASE);
+	wait_for_workers(m);
 	clear_slot(sa);
 	__atomic_add_fetch(&m->meta->sad_gen, 1, __ATOMIC_RELEASE);
 }

@@ -34,14 +34,14 @@ struct io_sock *hop_socket(const struct worker *w, const struct hop *h)
 	return h->slot ? w->tx_by_slot[h->slot] : NULL;
 }
 
-void transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, const struct rt_hop *hop, enum xi_drop full)
+enum xi_drop transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, const struct rt_hop *hop, enum xi_drop full)
 {
 	struct ethhdr eth = {.h_proto = htons(ETH_P_IP)};
 	uint64_t addr;
 
 	if (unlikely(pk->p.data - pk->p.head < (ptrdiff_t)sizeof(eth))) {
 		drop(w, pk, full);
-		return;
+		return full;
 	}
 	memcpy(eth.h_dest, hop->dst_mac, ETH_ALEN);
 	memcpy(eth.h_source, hop->src_mac, ETH_ALEN);
@@ -49,9 +49,11 @@ void transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, const struct
 	memcpy(pk->p.data, &eth, sizeof(eth));
 	addr = (uint64_t)(pk->p.data - w->pool.area);
 	if (likely(io_tx(s, &w->pool, addr, (uint32_t)pkt_len(&pk->p)) == 0))
-		return;
+		return XI_OK;
 	io_kick(s); /* make room once; a ring that is still full is a link that is too slow */
 	io_complete(s, &w->pool);
-	if (io_tx(s, &w->pool, addr, (uint32_t)pkt_len(&pk->p)))
-		drop(w, pk, full);
+	if (io_tx(s, &w->pool, addr, (uint32_t)pkt_len(&pk->p)) == 0)
+		return XI_OK;
+	drop(w, pk, full);
+	return full;
 }

@@ -97,6 +97,11 @@ void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 	}
 	if (ready)
 		esp_open(w->engine, op, ready);
+	w->nagain = 0;
 	for (unsigned i = 0; i < ready; i++)
 		finish(w, pk[i], &op[i]);
+	if (unlikely(w->nagain)) { /* hub and spoke: from one tunnel into another */
+		group_by_sa(w->again, w->nagain);
+		outbound_burst(w, w->again, w->nagain);
+	}
 }

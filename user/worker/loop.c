@@ -128,6 +128,7 @@ void *worker_run(void *worker)
 		if (w->sockets_changed)
 			nfd = poll_set(w, fd);
 		w->now = clock_ns();
+		__atomic_store_n(&w->stat->epoch, w->stat->epoch | 1, __ATOMIC_SEQ_CST);
 		spd_snapshot_refresh(&w->spd, w->maps);
 		for (unsigned i = 0; i < w->nsock; i++)
 			got += poll_socket(w, w->sock[i]);
@@ -135,6 +136,7 @@ void *worker_run(void *worker)
 			slow_receive(w);
 		fd[1].revents = 0;
 		service_rings(w);
+		__atomic_store_n(&w->stat->epoch, w->stat->epoch + 1, __ATOMIC_RELEASE);
 		idle = got ? 0 : idle + 1;
 		if (idle > IDLE_ROUNDS && poll(fd, nfd, POLL_MS) >= 0)
 			idle = 0;

@@ -84,8 +84,14 @@ static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 		return XI_DROP_OUT_MODE;
 	if (se->sa.dir != XI_DIR_OUT)
 		return XI_DROP_OUT_BUNDLE;
-	if (sad_state(&se->sa, w->now) == XI_SA_DEAD)
+	switch (sad_state(&se->sa, w->now)) {
+	case XI_SA_DEAD:
 		return XI_DROP_OUT_EXPIRED;
+	case XI_SA_LARVAL: /* spec 14.1: not to be used yet */
+		return XI_DROP_OUT_NO_SA;
+	default:
+		break;
+	}
 	refresh_hop(w, se);
 	if (se->hop.rt.kind == RT_NONE)
 		return XI_DROP_OUT_NO_ROUTE;
@@ -114,6 +120,13 @@ static int account(struct worker *w, const struct sa_entry *se, unsigned packets
 	return 1;
 }
 
+/* RFC 6864 §4: IDs of one pair of endpoints must differ while fragments live; workers take turns. */
+static uint16_t next_id(struct worker *w)
+{
+	w->ip_id = (uint16_t)(w->ip_id + XI_WORKER_MAX);
+	return w->ip_id;
+}
+
 /* RFC 4303 §3.3.3: numbers for a run of packets of one SA, reserved before any of them is used. */
 static void fill_run(struct worker *w, struct wpkt **pk, struct esp_op *op, unsigned n)
 {
@@ -129,7 +142,7 @@ static void fill_run(struct worker *w, struct wpkt **pk, struct esp_op *op, unsi
 			.key = key,
 			.pkt = &pk[i]->p,
 			.seq = ++seq,
-			.ip_id = w->ip_id++,
+			.ip_id = next_id(w),
 			.flags = (pk[i]->v.flags & XI_VF_HOST) ? ESP_OP_HOST : 0,
 		};
 		/* A byte limit is judged packet by packet; without one the run is counted as a whole by the caller. */
@@ -143,10 +156,8 @@ static enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop
 {
 	struct io_sock *s = hop_socket(w, hop);
 
-	if (likely(s != NULL)) {
-		transmit(w, pk, s, &hop->rt, XI_DROP_OUT_TX_FULL);
-		return XI_OK;
-	}
+	if (likely(s != NULL))
+		return transmit(w, pk, s, &hop->rt, XI_DROP_OUT_TX_FULL);
 	if (slow_send(w, &pk->p)) {
 		drop(w, pk, XI_DROP_OUT_SLOW);
 		return XI_DROP_OUT_SLOW;
@@ -174,9 +185,10 @@ static enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const s
 			rc = XI_DROP_OUT_MODE;
 			break;
 		}
-		if (send_one(w, &f, hop) != XI_OK) {
+		rc = send_one(w, &f, hop);
+		if (rc != XI_OK) {
 			io_frame_put(&w->pool, whole->addr); /* counted by send_one: one packet, one counter */
-			return XI_DROP_OUT_SLOW;
+			return rc;
 		}
 	}
 	if (rc == XI_OK)
@@ -189,11 +201,9 @@ static enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const s
 static void finish(struct worker *w, struct wpkt *pk, const struct esp_op *op)
 {
 	const struct hop *hop = &pk->sa->hop;
-	struct xi_polstat *ps = NULL;
+	struct xi_polstat *ps = polstat(w, pk->v.policy, pk->v.policy_gen);
 	enum xi_drop rc;
 
-	if (pk->v.policy < w->maps->meta->spd_max)
-		ps = polstat(w, pk->v.policy, pk->v.policy_gen);
 	if (unlikely(op->verdict != XI_OK)) {
 		drop(w, pk, op->verdict);
 		return;
@@ -209,8 +219,10 @@ static void finish(struct worker *w, struct wpkt *pk, const struct esp_op *op)
 /* Spec 7.1: a packet whose SA is missing counts as dropped by its policy too. */
 static void refuse(struct worker *w, struct wpkt *pk, enum xi_drop why)
 {
-	if (why == XI_DROP_OUT_NO_SA)
-		polstat(w, pk->v.policy, pk->v.policy_gen)->out_dropped++;
+	struct xi_polstat *ps = polstat(w, pk->v.policy, pk->v.policy_gen);
+
+	if (ps && why == XI_DROP_OUT_NO_SA)
+		ps->out_dropped++;
 	drop(w, pk, why);
 }
 

@@ -65,6 +65,7 @@ int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, s
 		return err_set(e, rc, "worker %u: no random numbers: %s", id, strerror(-rc));
 	w->iv_source = (struct iv_source){.fill = iv_fill, .state = &w->iv};
 	iv_fill(&w->iv, (uint8_t *)&w->ip_id, sizeof(w->ip_id));
+	w->ip_id = (uint16_t)(w->ip_id / XI_WORKER_MAX * XI_WORKER_MAX + id); /* each worker its own residue */
 	return slow_open(w, e);
 }
 

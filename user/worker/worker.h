@@ -57,10 +57,12 @@ struct flow {
 	uint32_t if_slot;
 	uint32_t in_policy; /* slot, or UINT32_MAX */
 	uint32_t in_gen;
+	uint32_t out_policy; /* a policy that has a say on the packet's way out, or UINT32_MAX */
+	uint32_t out_gen;
+	uint8_t out_action;
+	uint8_t out_level;
 	uint8_t in_transformed; /* the policy is an encrypt policy, else action none */
-	uint8_t to_stack;	/* not for the fast path */
 	uint8_t verdict;	/* enum xi_drop of the inbound check */
-	uint8_t pad;
 	struct hop hop;
 };
 
@@ -87,7 +89,9 @@ struct worker {
 	uint8_t *keys;	     /* [sad_max * keyctx_stride] */
 	size_t keyctx_stride;
 	struct spd_snapshot spd;
-	struct flow *flow; /* [WRK_FLOWS] */
+	struct flow *flow;	       /* [WRK_FLOWS] */
+	struct wpkt *again[WRK_BURST]; /* decrypted packets of this burst that another policy protects */
+	unsigned nagain;
 
 	struct xi_wstat *stat;
 	struct xi_polstat *polstat; /* [spd_max] of this worker */
@@ -159,8 +163,9 @@ void slow_receive(struct worker *w);
 void hop_refresh(struct worker *w, struct hop *h, const struct rt_key *key);
 /* The socket for a hop; NULL: the packet has to go through the stack. */
 struct io_sock *hop_socket(const struct worker *w, const struct hop *h);
-/* Ethernet header in front and out by s; takes the frame; a full ring is counted as `full`. */
-void transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, const struct rt_hop *hop, enum xi_drop full);
+/* Ethernet header in front and out by s; takes the frame. XI_OK, or `full`, for which it was dropped and counted. */
+enum xi_drop transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, const struct rt_hop *hop,
+		      enum xi_drop full);
 
 /* Answers and sockets that a cached hop rests on. */
 static inline uint64_t hop_generation(const struct worker *w)
@@ -179,15 +184,23 @@ static inline void drop(struct worker *w, struct wpkt *pk, enum xi_drop reason)
 	io_frame_put(&w->pool, pk->addr);
 }
 
-/* The policy counters of this worker; an older generation's numbers are wiped first. */
+/*
+ * The policy counters of this worker; an older generation's numbers are wiped first. NULL: no such policy, or the packet is of a
+ * generation that is gone by now.
+ */
 static inline struct xi_polstat *polstat(struct worker *w, uint32_t slot, uint32_t gen)
 {
-	struct xi_polstat *ps = &w->polstat[slot];
+	struct xi_polstat *ps;
 
-	if (unlikely(ps->gen != gen)) {
-		memset(ps, 0, sizeof(*ps));
-		ps->gen = gen;
-	}
+	if (unlikely(slot >= w->maps->meta->spd_max))
+		return NULL;
+	ps = &w->polstat[slot];
+	if (likely(ps->gen == gen))
+		return ps;
+	if (ps->gen && (int32_t)(gen - (uint32_t)ps->gen) < 0)
+		return NULL;
+	memset(ps, 0, sizeof(*ps));
+	ps->gen = gen;
 	return ps;
 }
 
