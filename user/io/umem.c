@@ -34,6 +34,7 @@ int io_pool_init(struct io_pool *p, unsigned frames)
 	for (unsigned i = 0; i < frames; i++)
 		p->free[i] = (uint64_t)(frames - 1 - i) * IO_FRAME_SIZE;
 	p->nfree = frames;
+	io_pool_plan(p, 1);
 	return 0;
 }
 
@@ -44,6 +45,18 @@ void io_pool_free(struct io_pool *p)
 	free(p->free);
 	free(p->owner);
 	memset(p, 0, sizeof(*p));
+}
+
+unsigned io_target(unsigned frames, unsigned socks)
+{
+	unsigned t = (frames - frames / 4) / MAX(socks, 1u);
+
+	return MIN(t, (unsigned)IO_RING);
+}
+
+void io_pool_plan(struct io_pool *p, unsigned socks)
+{
+	__atomic_store_n(&p->target, io_target(p->frames, socks), __ATOMIC_RELAXED);
 }
 
 /* One try in one mode. */
@@ -88,7 +101,7 @@ static int open_mode(struct io_sock *s, struct io_pool *p, const char *ifname, u
 static uint16_t tag_free(const struct io_pool *p)
 {
 	for (uint16_t t = 1; t < IO_SOCK_MAX; t++)
-		if (!p->tag_used[t])
+		if (__atomic_load_n(&p->tag_used[t], __ATOMIC_ACQUIRE) == IO_TAG_FREE)
 			return t;
 	return 0;
 }
@@ -114,7 +127,7 @@ int io_sock_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsig
 		return err_set(e, rc, "cannot open an AF_XDP socket on %s queue %u: %s", ifname, queue, strerror(-rc));
 	s->fd = xsk_socket__fd(s->xsk);
 	s->tag = tag;
-	p->tag_used[tag] = 1;
+	__atomic_store_n(&p->tag_used[tag], IO_TAG_OPEN, __ATOMIC_RELAXED);
 	s->ifindex = if_nametoindex(ifname);
 	s->queue = queue;
 	(void)str_copy(s->name, sizeof(s->name), ifname);
@@ -125,21 +138,71 @@ int io_sock_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsig
 	return 0;
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail with this clock */
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The frames of a tag go back to the pool, then the tag may be given anew. */
+static void tag_release(struct io_pool *p, uint16_t tag)
+{
+	for (unsigned i = 0; i < p->frames; i++) {
+		if (p->owner[i] != tag)
+			continue;
+		p->owner[i] = 0;
+		io_frame_put(p, (uint64_t)i * IO_FRAME_SIZE);
+	}
+	__atomic_store_n(&p->tag_used[tag], IO_TAG_FREE, __ATOMIC_RELEASE);
+}
+
+/* Ends the quarantines that are over. */
+static void end_quarantines(struct io_pool *p)
+{
+	uint64_t now = monotonic_ns();
+
+	for (uint16_t t = 1; t < IO_SOCK_MAX; t++) {
+		if (__atomic_load_n(&p->tag_used[t], __ATOMIC_RELAXED) != IO_TAG_QUARANTINE || now < p->tag_until[t])
+			continue;
+		tag_release(p, t);
+		p->quarantined--;
+	}
+}
+
 void io_sock_close(struct io_sock *s, struct io_pool *p)
 {
 	if (!s->xsk)
 		return;
 	xsk_socket__delete(s->xsk);
 	(void)xsk_umem__delete(s->umem); /* -EBUSY cannot be: its only socket is gone */
-	for (unsigned i = 0; i < p->frames; i++) {
-		if (p->owner[i] != s->tag)
-			continue;
-		p->owner[i] = 0;
-		io_frame_put(p, (uint64_t)i * IO_FRAME_SIZE);
+	if (s->zero_copy) {
+		p->tag_until[s->tag] = monotonic_ns() + IO_QUARANTINE_S * 1000000000ull;
+		__atomic_store_n(&p->tag_used[s->tag], IO_TAG_QUARANTINE, __ATOMIC_RELAXED);
+		p->quarantined++;
+	} else {
+		tag_release(p, s->tag);
 	}
-	p->tag_used[s->tag] = 0;
 	memset(s, 0, sizeof(*s));
 	s->fd = -1;
+}
+
+uint64_t io_lost(struct io_sock *s)
+{
+	struct xdp_statistics st = {0};
+	socklen_t len = sizeof(st);
+	uint64_t before = s->lost;
+
+	if (s->fd < 0 || getsockopt(s->fd, SOL_XDP, XDP_STATISTICS, &st, &len) < 0)
+		return 0;
+	s->lost = st.rx_dropped + st.rx_ring_full; /* a kernel without the second (before 5.9) has it in the first */
+	return s->lost - before;
+}
+
+unsigned io_unread(struct io_sock *s)
+{
+	return xsk_cons_nb_avail(&s->rx, IO_RING);
 }
 
 unsigned io_rx(struct io_sock *s, struct io_pool *p, struct xdp_desc *desc, unsigned max)
@@ -151,16 +214,23 @@ unsigned io_rx(struct io_sock *s, struct io_pool *p, struct xdp_desc *desc, unsi
 		desc[i] = *xsk_ring_cons__rx_desc(&s->rx, idx + i);
 		p->owner[io_frame_no(desc[i].addr)] = 0;
 	}
-	if (n)
+	if (n) {
 		xsk_ring_cons__release(&s->rx, n);
+		s->in_fill -= n;
+	}
 	return n;
 }
 
 void io_fill(struct io_sock *s, struct io_pool *p)
 {
-	uint32_t n = xsk_prod_nb_free(&s->fill, IO_RING), idx;
+	unsigned target = __atomic_load_n(&p->target, __ATOMIC_RELAXED);
+	uint32_t n, idx;
 
-	n = MIN(n, p->nfree);
+	if (unlikely(p->quarantined))
+		end_quarantines(p);
+	if (s->in_fill >= target)
+		return;
+	n = MIN(target - s->in_fill, p->nfree);
 	/* A few frames are not worth the cache line; the ring is deep. */
 	if (n < IO_BURST / 2 || xsk_ring_prod__reserve(&s->fill, n, &idx) != n)
 		return;
@@ -171,6 +241,7 @@ void io_fill(struct io_sock *s, struct io_pool *p)
 		*xsk_ring_prod__fill_addr(&s->fill, idx + i) = addr;
 	}
 	xsk_ring_prod__submit(&s->fill, n);
+	s->in_fill += n;
 	if (xsk_ring_prod__needs_wakeup(&s->fill))
 		(void)recvfrom(s->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL); /* zero-copy drivers that ran dry */
 }

@@ -21,17 +21,24 @@
 	256 /* what the kernel leaves in front of a received packet: outer headers and the verdict go there */
 #define IO_RING 2048
 #define IO_BURST 64
-#define IO_SOCK_MAX 1024 /* sockets over one pool, and one */
+#define IO_SOCK_MAX 1024  /* sockets over one pool, and one */
+#define IO_TARGET_MIN 64  /* a fill ring with fewer frames loses every burst */
+#define IO_QUARANTINE_S 5 /* so long the frames of a closed zero-copy socket stay out of use */
 
 struct io_pool {
 	uint8_t *area;
 	size_t bytes;
 	unsigned frames;
 	unsigned nfree;
-	uint64_t *free;	 /* stack of frame addresses */
-	uint16_t *owner; /* by frame: tag of the socket whose rings have it, 0 = pool or worker */
-	uint8_t tag_used[IO_SOCK_MAX];
+	uint64_t *free;			 /* stack of frame addresses */
+	uint16_t *owner;		 /* by frame: tag of the socket whose rings have it, 0 = pool or worker */
+	uint8_t tag_used[IO_SOCK_MAX];	 /* enum io_tag; atomic: owner and opener look at it */
+	uint64_t tag_until[IO_SOCK_MAX]; /* end of the quarantine, CLOCK_MONOTONIC ns */
+	unsigned quarantined;		 /* tags in quarantine */
+	unsigned target;		 /* frames a fill ring may hold; written by io_pool_plan() */
 };
+
+enum io_tag { IO_TAG_FREE, IO_TAG_OPEN, IO_TAG_QUARANTINE };
 
 struct io_sock {
 	struct xsk_umem *umem;
@@ -44,16 +51,26 @@ struct io_sock {
 	int zero_copy; /* mode in force */
 	unsigned ifindex;
 	unsigned queue;
-	unsigned slot;	 /* interface slot */
-	uint16_t tag;	 /* in pool->owner */
-	unsigned in_tx;	 /* frames sent and not completed */
-	unsigned tx_new; /* reserved in the transmit ring since the last kick */
+	unsigned slot;	  /* interface slot */
+	uint16_t tag;	  /* in pool->owner */
+	unsigned in_fill; /* frames given to the fill ring and not received yet */
+	unsigned in_tx;	  /* frames sent and not completed */
+	unsigned tx_new;  /* reserved in the transmit ring since the last kick */
+	uint64_t lost;	  /* what io_lost() has reported */
 	char name[16];
 };
 
 /* Allocates and touches nothing but the area (mmap). 0 or -ENOMEM. */
 int io_pool_init(struct io_pool *p, unsigned frames) __must_check;
 void io_pool_free(struct io_pool *p);
+
+/*
+ * Frames that each of so many fill rings may hold: all together leave a quarter of the frames for bursts and transmit rings,
+ * so that no socket starves because others were there first. Less than IO_TARGET_MIN: the frames cannot serve so many.
+ */
+unsigned io_target(unsigned frames, unsigned socks);
+/* Puts io_target() in force for the sockets that are there and those to come. Any thread. */
+void io_pool_plan(struct io_pool *p, unsigned socks);
 
 static inline unsigned io_frame_no(uint64_t addr)
 {
@@ -76,13 +93,26 @@ static inline void io_frame_put(struct io_pool *p, uint64_t addr)
  * 2 s while an earlier socket of that queue is still going away (-EBUSY from the kernel, closing is asynchronous).
  */
 int io_sock_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsigned queue, struct err *e) __must_check;
-/* Closes it; afterwards every frame its rings had is back in the pool. The owner must not use pool or socket meanwhile. */
+/*
+ * Closes it; afterwards every frame its rings had is back in the pool. The owner must not use pool or socket meanwhile. In zero-copy mode
+ * the kernel takes the queue down after the close, in deferred work: until then the NIC may still write into those frames. They come back
+ * IO_QUARANTINE_S later, by an io_fill() of another socket.
+ */
 void io_sock_close(struct io_sock *s, struct io_pool *p);
+
+/*
+ * Packets lost between XDP and rx ring since the last call: no frame in the fill ring, rx ring full, packet longer than a frame
+ * (XDP_STATISTICS rx_dropped and rx_ring_full. rx_fill_ring_empty_descs is no count of packets: copy mode counts each such packet in
+ * rx_dropped as well, a zero-copy driver counts its tries to refill). Any thread, one at a time.
+ */
+uint64_t io_lost(struct io_sock *s);
+/* Received packets that nobody has taken yet: lost when the socket is closed now. */
+unsigned io_unread(struct io_sock *s);
 
 /* Up to max received packets; they are the caller's now. */
 unsigned io_rx(struct io_sock *s, struct io_pool *p, struct xdp_desc *desc, unsigned max);
 
-/* Tops up the fill ring from the pool. */
+/* Tops up the fill ring from the pool, up to the target. */
 void io_fill(struct io_sock *s, struct io_pool *p);
 /* Completed frames go back to the pool. */
 void io_complete(struct io_sock *s, struct io_pool *p);
