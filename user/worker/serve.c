@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -72,7 +73,7 @@ static int cpu_for(const struct serve_conf *conf, unsigned worker)
 	return -1;
 }
 
-static int start_workers(struct serve *sv, struct err *e)
+static int make_workers(struct serve *sv, struct err *e)
 {
 	unsigned n = sv->conf->workers;
 
@@ -89,27 +90,46 @@ static int start_workers(struct serve *sv, struct err *e)
 		if (rc)
 			return rc;
 	}
-	for (unsigned i = 0; i < n; i++) {
-		int rc = pthread_create(&sv->worker[i].thread, NULL, worker_run, &sv->worker[i]);
+	return 0;
+}
+
+/*
+ * Capabilities belong to a thread: this runs before the first one is started. What the main thread still needs: sockets for interfaces
+ * attached later, routes and neighbours, sysctls it reads into the maps.
+ */
+static int drop_privileges(struct err *e)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK,
+			  CAP_BPF, -1) < 0)
+		return err_set(e, -EPERM, "cannot choose capabilities");
+	/* CAP_BPF and friends may be missing in a container that nevertheless let us come so far: keep what there is. */
+	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
+		log_warning("capabilities could not be reduced");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		log_warning("new privileges could not be ruled out: %s", strerror(errno));
+	return 0;
+}
+
+/* A worker reads what strangers send. All it does is on open descriptors, which takes no capability. */
+static void *worker_thread(void *worker)
+{
+	capng_clear(CAPNG_SELECT_CAPS);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		log_warning("a worker could not drop its capabilities");
+	return worker_run(worker);
+}
+
+static int start_threads(struct serve *sv, struct err *e)
+{
+	for (unsigned i = 0; i < sv->workers; i++) {
+		int rc = pthread_create(&sv->worker[i].thread, NULL, worker_thread, &sv->worker[i]);
 
 		if (rc)
 			return err_set(e, -rc, "cannot start a thread: %s", strerror(rc));
 		sv->running++;
 	}
-	__atomic_store_n(&sv->maps->meta->workers, n, __ATOMIC_RELEASE);
-	return 0;
-}
-
-/* What is needed after start: sockets for interfaces attached later, routes and neighbours, the maps that are open. */
-static int drop_privileges(struct err *e)
-{
-	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW, CAP_NET_ADMIN, CAP_IPC_LOCK,
-			  CAP_BPF, CAP_SYS_NICE, -1) < 0)
-		return err_set(e, -EPERM, "cannot choose capabilities");
-	/* CAP_BPF and friends may be missing in a container that nevertheless let us come so far: keep what there is. */
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
-		log_warning("capabilities could not be reduced");
+	__atomic_store_n(&sv->maps->meta->workers, sv->workers, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -139,13 +159,15 @@ static int open_all(struct serve *sv, struct err *e)
 	spd_unlock(sv->maps);
 	rc = rt_open(&sv->rt, sv->conf->workers ? sv->conf->workers : XI_WORKER_MAX, sv->maps->fd[MAP_LOCAL], e);
 	if (!rc)
-		rc = start_workers(sv, e);
+		rc = make_workers(sv, e);
+	if (!rc)
+		rc = drop_privileges(e);
+	if (!rc)
+		rc = start_threads(sv, e);
 	if (!rc)
 		rc = control_listen(sv, e);
 	if (!rc)
 		rc = sockets_attach_all(sv, e);
-	if (!rc)
-		rc = drop_privileges(e);
 	return rc;
 }
 
