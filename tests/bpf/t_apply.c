@@ -4,9 +4,14 @@
 
 #include <arpa/inet.h>
 
+#include <errno.h>
+#include <sys/stat.h>
+
 #include "user/base/clock.h"
 #include "user/cli/apply.h"
 #include "user/conf/exec.h"
+#include "user/ipsec/replay.h"
+#include "user/maps/seqmem.h"
 
 #define SADS 8
 #define SPDS 16
@@ -200,7 +205,7 @@ static void t_rfc4303_3_3_3_sequence_goes_on(void **state)
 	assert_int_equal(m->spd[slot_of(1)].flags, XI_POL_INACTIVE);
 	must("manual-sa enable m");
 	assert_true(rt_out(1)->seq_out >= 5000);
-	assert_int_equal(rt_in(1)->seq_top, 0);
+	assert_true(rt_out(1)->seq_out < 5000 + SEQMEM_GUARD);
 	/* the same key under another SPI */
 	rt_out(1)->seq_out = 100000;
 	must("manual-sa set m esp-spi=0x101/0x999");
@@ -219,6 +224,174 @@ static void t_rfc4303_3_3_3_sequence_goes_on(void **state)
 	must("policy remove 0");
 	must(TUNNEL);
 	assert_true(rt_out(2)->seq_out >= 200000);
+}
+
+#define GCM                                                                                                            \
+	"manual-sa add name=m esp-enc-algorithm=aes-128-gcm unsafe-aead=yes esp-enc-key=" K16A "01020304/" K16B        \
+	"01020304 esp-spi=0x101/0x202 replay=128\n"
+
+/* RFC 4303 §3.4.3: what was received is a replay for the successor too, and what comes next is not. */
+static void t_rfc4303_3_4_3_received_is_kept(void **state)
+{
+	static const uint64_t tops[] = {900, 959, 960, 70000};
+
+	(void)state;
+	must(TEMPLATE TUNNEL);
+	for (size_t i = 0; i < ARRAY_SIZE(tops); i++) {
+		uint64_t top = tops[i];
+		struct xi_replay *r;
+
+		rt_in(1)->seq_top = top;
+		must("policy disable 0");
+		assert_int_equal(sas(), 0);
+		must("policy enable 0");
+		assert_int_equal(rt_in(1)->seq_top, top);
+		r = &m->replay[XI_REF_SLOT(m->spd[slot_of(1)].sa_in)];
+		for (uint64_t seq = top - 500; seq <= top; seq++)
+			assert_int_equal(replay_check(rt_in(1), r, 1024, seq), XI_DROP_IN_REPLAY_DUP);
+		for (uint64_t seq = top + 1; seq < top + 200; seq++) {
+			assert_int_equal(replay_update(rt_in(1), r, 1024, seq), XI_OK);
+			assert_int_equal(replay_check(rt_in(1), r, 1024, seq), XI_DROP_IN_REPLAY_DUP);
+		}
+		assert_int_equal(replay_check(rt_in(1), r, 1024, top), XI_DROP_IN_REPLAY_DUP);
+	}
+	/* the maps vanish: seqmem_note_all() is what xdp-ipsecd and detach call */
+	rt_in(1)->seq_top = 80000;
+	apply_remember(m);
+	rt_in(1)->seq_top = 0;
+	must("policy disable 0");
+	must("policy enable 0");
+	assert_int_equal(rt_in(1)->seq_top, 80000);
+	/* another SPI has another ICV: nothing of it was received */
+	must("manual-sa set m esp-spi=0x111/0x202");
+	assert_int_equal(rt_in(1)->seq_top, 0);
+	must("manual-sa set m esp-spi=0x101/0x202");
+	assert_int_equal(rt_in(1)->seq_top, 80000);
+}
+
+/* The peer was rebooted and counts from the start: its template's disable and enable is the operator's word for that. */
+static void t_template_disable_forgets_received(void **state)
+{
+	(void)state;
+	must(TEMPLATE TUNNEL);
+	used(1);
+	must("manual-sa disable m");
+	must("manual-sa enable m");
+	assert_int_equal(rt_in(1)->seq_top, 0);
+	assert_int_equal(m->replay[XI_REF_SLOT(m->spd[slot_of(1)].sa_in)].word[0], 0);
+	assert_true(rt_out(1)->seq_out >= 5000);
+}
+
+/* RFC 4106 §2, RFC 3686 §2: under a counter-mode key every number is new, whoever used it: also the peer, also for 0 packets. */
+static void t_rfc4106_2_key_changes_sides(void **state)
+{
+	(void)state;
+	must(GCM TUNNEL);
+	rt_out(1)->seq_out = 5000;
+	rt_in(1)->seq_top = 90000;
+	/* keys exchanged: ours to send with is what the peer sent with */
+	must("manual-sa set m esp-enc-key=" K16B "01020304/" K16A "01020304");
+	assert_true(rt_out(1)->seq_out >= 90000);
+	/* another salt is another nonce */
+	must("manual-sa set m esp-enc-key=" K16B "01020304/" K16A "01020305");
+	assert_int_equal(rt_out(1)->seq_out, 0);
+	/* the same key under another SPI and another peer: the old SA is out before the new one begins */
+	must("manual-sa set m esp-spi=0x101/0x203\npolicy set 0 sa-dst-address=203.0.113.7");
+	assert_int_equal(sas(), 2);
+	assert_true(rt_out(1)->seq_out >= SEQMEM_MARGIN);
+}
+
+/* Exchange of SPIs between counter-mode templates: each key goes on with its own numbers. */
+static void t_rfc4106_2_exchange(void **state)
+{
+	(void)state;
+	must(GCM TUNNEL "manual-sa add copy-from=m name=n esp-spi=0x303/0x404 esp-enc-key=" K16A "0a020304/" K16B
+			"0b020304\npolicy add copy-from=0 src-address=10.3.0.0/16 manual-sa=n");
+	assert_int_equal(sas(), 4);
+	rt_out(1)->seq_out = 10000;
+	rt_out(2)->seq_out = 200000;
+	must("manual-sa set m esp-spi=0x505/0x606\nmanual-sa set n esp-spi=0x101/0x202\nmanual-sa set m "
+	     "esp-spi=0x303/0x404");
+	assert_int_equal(sas(), 4);
+	assert_true(rt_out(1)->seq_out >= 10000 && rt_out(1)->seq_out < 200000);
+	assert_true(rt_out(2)->seq_out >= 200000);
+	assert_int_equal(sad_get(m, m->spd[slot_of(1)].sa_out)->spi, htonl(0x404));
+	assert_int_equal(sad_get(m, m->spd[slot_of(2)].sa_out)->spi, htonl(0x202));
+}
+
+static void write_seq(const char *text)
+{
+	char path[PATH_LEN + 8];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/seq", m->paths.run);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	(void)fputs(text, f);
+	(void)fclose(f);
+}
+
+/* RFC 4303 §3.3.3: a damaged memory is not an empty one. */
+static void t_damaged_memory(void **state)
+{
+	struct err e = {""};
+	struct seqmem s;
+
+	(void)state;
+	must(GCM TUNNEL);
+	rt_out(1)->seq_out = 7000;
+	must("manual-sa disable m");
+	/* what is sound is read, the rest is not forgotten to be missing when the file is written anew */
+	assert_int_equal(seqmem_load(&s, &m->paths, &e), 0);
+	s.damaged = s.changed = 1;
+	assert_int_equal(seqmem_save(&s, &e), 0);
+	seqmem_free(&s);
+	must("manual-sa enable m");
+	assert_true(rt_out(1)->seq_out >= 7000);
+	assert_int_equal(seqmem_load(&s, &m->paths, &e), -EBADMSG);
+	assert_non_null(strstr(e.text, "damaged"));
+	seqmem_free(&s);
+	/* a key that it does not know may be the one that was lost */
+	must("manual-sa disable m");
+	write_seq("0123456789abcdef 12\n");
+	assert_int_equal(change("manual-sa enable m", &e), -EBADMSG);
+	assert_non_null(strstr(e.text, "manual-sa m cannot be used"));
+	assert_int_equal(sas(), 0);
+	/* CBC needs unpredictable IVs, not numbers: warned only */
+	must("manual-sa set m esp-enc-algorithm=aes-128 esp-enc-key=" K16A "/" K16B
+	     " esp-auth-algorithm=md5 esp-auth-key=" K16A "/" K16B " disabled=no");
+	assert_int_equal(sas(), 2);
+}
+
+/* Before an SA is taken out a guard far above its number is on disk: who dies then has used no number twice. */
+static void t_guard_is_written_first(void **state)
+{
+	struct xi_sa out, *dead;
+	struct err e = {""};
+	char script[4000];
+	struct seqmem s;
+
+	(void)state;
+	must(TEMPLATE TUNNEL);
+	used(1);
+	out = *sad_get(m, m->spd[slot_of(1)].sa_out);
+	assert_int_equal(seqmem_load(&s, &m->paths, &e), 0);
+	seqmem_guard(&s, &out, rt_out(1));
+	assert_int_equal(seqmem_save(&s, &e), 0);
+	seqmem_free(&s);
+	assert_int_equal(seqmem_load(&s, &m->paths, &e), 0);
+	assert_true(seqmem_find(&s, &out) == 5000 + SEQMEM_GUARD);
+	seqmem_free(&s);
+	/* the file cannot be written: nothing is removed */
+	(void)snprintf(script, sizeof(script), "%s/seq.new", m->paths.run);
+	assert_int_equal(mkdir(script, 0700), 0);
+	write_seq("");
+	dead = &m->sad[XI_REF_SLOT(m->spd[slot_of(1)].sa_out)];
+	assert_true(change("policy disable 0", &e) < 0);
+	assert_non_null(strstr(e.text, "seq.new"));
+	assert_true(dead->gen != 0);
+	assert_int_equal(sas(), 2);
+	assert_int_equal(rmdir(script), 0);
 }
 
 /* Spec 9: past its lifetime an SA stays dead until its policy or template is edited or enabled again. */
@@ -326,6 +499,12 @@ int main(void)
 		T(t_renewed_in_place),
 		T(t_spec_10_flush),
 		T(t_rfc4303_3_3_3_sequence_goes_on),
+		T(t_rfc4303_3_4_3_received_is_kept),
+		T(t_template_disable_forgets_received),
+		T(t_rfc4106_2_key_changes_sides),
+		T(t_rfc4106_2_exchange),
+		T(t_damaged_memory),
+		T(t_guard_is_written_first),
 		T(t_spec_9_dead_until_edited),
 		T(t_undo),
 		T(t_leftover_is_removed),

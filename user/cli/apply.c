@@ -6,16 +6,13 @@
 
 #include "user/base/clock.h"
 #include "user/cli/cli.h"
-#include "user/cli/seqmem.h"
-
-/* Numbers that bursts in flight may still take from an SA that is being removed: every worker one burst, and room. */
-#define SEQ_MARGIN 4096
+#include "user/maps/seqmem.h"
 
 /* What became of an SA that was there, so that it can be undone and policies can be pointed anew. */
 struct sa_was {
 	uint64_t ref;	 /* before */
 	uint64_t now;	 /* 0: removed */
-	uint64_t seq;	 /* outbound: where it stood */
+	uint64_t top;	 /* inbound: highest number received */
 	struct xi_sa sa; /* copy with keys, for undoing */
 };
 
@@ -138,9 +135,9 @@ static enum sa_fate fate_of(const struct apply *a, unsigned i)
 	const struct xi_sa *there;
 	int have = a->have_of[i];
 
-	if (have < 0)
+	there = have < 0 ? NULL : sad_get(a->m, a->have[have]);
+	if (!there)
 		return SA_NEW;
-	there = sa_at(a, a->have[have]);
 	if (!same_keys(&ps->sa, there) || ps->sa.dir != there->dir)
 		return SA_REPLACE;
 	if (!same_sa(&ps->sa, there))
@@ -154,42 +151,46 @@ static struct sa_was *remember_sa(struct apply *a, uint64_t ref)
 	struct sa_was *w = &a->was[a->wases++];
 
 	*w = (struct sa_was){.ref = ref, .sa = *sa_at(a, ref)};
-	w->seq = __atomic_load_n(&a->m->sa_rt[XI_REF_SLOT(ref)].seq_out, __ATOMIC_RELAXED);
+	w->top = __atomic_load_n(&a->m->sa_rt[XI_REF_SLOT(ref)].seq_top, __ATOMIC_RELAXED);
 	return w;
 }
 
-/* Removes an SA; what was sent under its keys is noted. */
+static bool has_template(const struct conf *c, const char *name)
+{
+	int t = conf_index_of_name(c, MENU_MANUAL_SA, name);
+
+	return t >= 0 && !c->list[MENU_MANUAL_SA].item[t]->disabled;
+}
+
+/*
+ * Removes an SA; what was sent and received under its keys is noted. Disabling its template itself is how an operator tells
+ * that the peer counts from the start again: then, and only then, what was received is forgotten.
+ */
 static void drop_sa(struct apply *a, uint64_t ref)
 {
-	const struct xi_sa *there = sa_at(a, ref);
-	struct xi_sa copy = *there;
-	uint64_t seq;
+	const struct xi_sa *there = sad_get(a->m, ref);
+	struct xi_sa copy;
 
+	if (!there)
+		return;
+	copy = *there;
 	sad_remove(a->m, ref);
-	seq = __atomic_load_n(&a->m->sa_rt[XI_REF_SLOT(ref)].seq_out, __ATOMIC_RELAXED);
-	if (copy.dir == XI_DIR_OUT && seq)
-		seqmem_note(&a->seq, &copy, seq + SEQ_MARGIN);
+	seqmem_note(&a->seq, &copy, &a->m->sa_rt[XI_REF_SLOT(ref)]);
+	if (copy.dir == XI_DIR_IN && !has_template(a->conf, copy.owner))
+		seqmem_forget_received(&a->seq, &copy);
 	explicit_bzero(&copy, sizeof(copy));
 }
 
-/* RFC 4303 §3.3.3: no number twice under one key, whatever SA it was used in. */
-static uint64_t seq_floor(const struct apply *a, const struct xi_sa *sa)
+/* RFC 4303 §3.3.3, §3.4.3: no number twice under one key, sent or received, whatever SA it was used in. */
+static uint64_t seq_floor(struct apply *a, const struct xi_sa *sa)
 {
-	uint64_t floor = seqmem_find(&a->seq, sa);
-
-	if (sa->dir != XI_DIR_OUT)
-		return 0;
 	for (unsigned i = 0; i < a->haves; i++) {
 		const struct xi_sa *there = sad_get(a->m, a->have[i]);
-		uint64_t seq;
 
-		if (!there || there->dir != XI_DIR_OUT || !same_keys(sa, there))
-			continue;
-		seq = __atomic_load_n(&a->m->sa_rt[XI_REF_SLOT(a->have[i])].seq_out, __ATOMIC_RELAXED);
-		if (seq)
-			floor = MAX(floor, seq + SEQ_MARGIN);
+		if (there && (same_keys(sa, there) || seqmem_same_counter_key(sa, there)))
+			seqmem_note(&a->seq, there, &a->m->sa_rt[XI_REF_SLOT(a->have[i])]);
 	}
-	return floor;
+	return seqmem_find(&a->seq, sa);
 }
 
 /* Policies that point at the SA stop doing so: their packets are dropped until they point at its successor. */
@@ -203,11 +204,33 @@ static void unpoint(struct apply *a, uint64_t ref)
 	}
 }
 
+/* RFC 4106 §2: under a counter-mode key nobody sends but the new SA, so that its first number is above every one used. */
+static void retire_counter_key(struct apply *a, const struct xi_sa *sa)
+{
+	for (unsigned i = 0; sa->dir == XI_DIR_OUT && i < a->haves; i++) {
+		const struct xi_sa *there = sad_get(a->m, a->have[i]);
+
+		if (!there || there->dir != XI_DIR_OUT || !seqmem_same_counter_key(sa, there))
+			continue;
+		(void)remember_sa(a, a->have[i]);
+		unpoint(a, a->have[i]);
+		drop_sa(a, a->have[i]);
+	}
+}
+
 static int publish(struct apply *a, unsigned i, struct err *e)
 {
 	const struct xi_sa *sa = &a->plan->sa[i].sa;
-	int rc = sad_publish(a->m, sa, seq_floor(a, sa), &a->ref[i], e);
+	uint64_t floor;
+	int rc;
 
+	retire_counter_key(a, sa);
+	floor = seq_floor(a, sa);
+	if (a->seq.damaged && !floor && sa->dir == XI_DIR_OUT && seqmem_same_counter_key(sa, sa))
+		return err_set(e, -EBADMSG,
+			       "manual-sa %s cannot be used, its key might see a sequence number again: %s is damaged",
+			       sa->owner, a->seq.path);
+	rc = sad_publish(a->m, sa, floor, &a->ref[i], e);
 	if (!rc)
 		a->fresh[a->freshs++] = a->ref[i];
 	return rc;
@@ -367,14 +390,14 @@ static void plan_removals(struct apply *a, bool *any)
 static void undo_sas(struct apply *a)
 {
 	for (unsigned i = 0; i < a->freshs; i++)
-		sad_remove(a->m, a->fresh[i]);
+		drop_sa(a, a->fresh[i]); /* with its numbers: the policies may have used it */
 	for (unsigned i = 0; i < a->wases; i++) {
 		struct sa_was *w = &a->was[i];
-		uint64_t back = 0;
+		uint64_t back = 0, floor = seqmem_find(&a->seq, &w->sa);
 
 		w->sa.gen = 0;
 		if (w->now ? sad_renew(a->m, w->now, &w->sa, &back, NULL)
-			   : sad_publish(a->m, &w->sa, w->seq + (w->seq ? SEQ_MARGIN : 0), &back, NULL))
+			   : sad_publish(a->m, &w->sa, MAX(floor, w->top), &back, NULL))
 			back = 0; /* its policies stay without an SA and drop: fail closed */
 		for (uint32_t s = 0; s < 2 * a->m->meta->spd_max; s++)
 			if (a->old_sa[s] == w->ref)
@@ -437,14 +460,46 @@ static void apply_free(struct apply *a)
 	seqmem_free(&a->seq);
 }
 
+/* Before anything is changed, a note of the SAs that are going to be removed; the exact one follows when they are. */
+static int guard_numbers(struct apply *a, struct err *e)
+{
+	uint8_t *stays = calloc(a->haves + 1, 1);
+
+	if (!stays)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < a->plan->sas; i++) {
+		enum sa_fate fate = fate_of(a, i);
+
+		if (fate == SA_KEEP || fate == SA_RENEW)
+			stays[a->have_of[i]] = 1;
+	}
+	for (unsigned i = 0; i < a->haves; i++)
+		if (!stays[i])
+			seqmem_guard(&a->seq, sa_at(a, a->have[i]), &a->m->sa_rt[XI_REF_SLOT(a->have[i])]);
+	free(stays);
+	return seqmem_save(&a->seq, e);
+}
+
+/* What was sent is noted also when the command failed: an SA may have been taken out and put back. */
+static void note_numbers(struct apply *a)
+{
+	struct err e = {0};
+
+	seqmem_settle(&a->seq);
+	if (seqmem_save(&a->seq, &e))
+		cli_warn("%s: sequence numbers of removed SAs go on %u higher than needed", e.text, SEQMEM_GUARD);
+}
+
 static int apply_locked(struct apply *a, struct err *e)
 {
+	struct err damage = {0};
 	bool any = false;
 	int rc = apply_alloc(a);
 
 	if (rc)
 		return err_set(e, rc, "out of memory");
-	seqmem_load(&a->seq, &a->m->paths);
+	if (seqmem_load(&a->seq, &a->m->paths, &damage))
+		cli_warn("%s", damage.text);
 	collect_sas(a);
 	rc = match_policies(a);
 	if (rc)
@@ -452,6 +507,9 @@ static int apply_locked(struct apply *a, struct err *e)
 	/* All are looked up before the first slot changes what it holds. */
 	for (unsigned i = 0; i < a->plan->sas; i++)
 		a->have_of[i] = find_have(a, &a->plan->sa[i].sa);
+	rc = guard_numbers(a, e);
+	if (rc)
+		return rc;
 	for (unsigned i = 0; i < a->plan->sas && !rc; i++)
 		rc = install_sa(a, i, e);
 	if (!rc) {
@@ -467,9 +525,7 @@ static int apply_locked(struct apply *a, struct err *e)
 	} else {
 		remove_rest(a);
 	}
-	/* What was sent is noted also when the command failed: an SA may have been taken out and put back. */
-	if (seqmem_save(&a->seq, rc ? NULL : e) && !rc)
-		rc = -EIO;
+	note_numbers(a);
 	return rc;
 }
 
@@ -511,20 +567,10 @@ int apply_flush(struct maps *m, unsigned proto, struct err *e)
 	return rc;
 }
 
-void apply_remember(const struct maps *m)
+void apply_remember(struct maps *m)
 {
-	struct seqmem mem;
 	struct err e = {0};
 
-	seqmem_load(&mem, &m->paths);
-	for (uint32_t s = 0; s < m->meta->sad_max; s++) {
-		uint64_t seq = __atomic_load_n(&m->sa_rt[s].seq_out, __ATOMIC_RELAXED);
-
-		if (m->sad[s].gen && (m->sad[s].flags & XI_SA_F_MANUAL) && m->sad[s].dir == XI_DIR_OUT && seq)
-			seqmem_note(&mem, &m->sad[s], seq + SEQ_MARGIN);
-	}
-	/* The maps go whatever happens here; without the note the numbers start anew, as after a reboot. */
-	if (seqmem_save(&mem, &e))
-		cli_warn("%s: sequence numbers of manual SAs will start anew", e.text);
-	seqmem_free(&mem);
+	if (seqmem_note_all(m, &e))
+		cli_warn("sequence numbers of manual SAs: %s", e.text);
 }

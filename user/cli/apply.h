@@ -18,8 +18,11 @@ int apply_plan(struct maps *m, const struct plan *plan, const struct conf *c, st
 /* Spec section 10, flush: manual SAs of the protocol (0 = all) are installed anew. */
 int apply_flush(struct maps *m, unsigned proto, struct err *e) __must_check;
 
-/* Remembers the sequence numbers of all manual SAs; call before the maps vanish. */
-void apply_remember(const struct maps *m);
+/*
+ * Remembers the sequence numbers of all manual SAs (seqmem_note_all()); warns when it cannot. Call before the maps may vanish, and
+ * again when nobody sends any more.
+ */
+void apply_remember(struct maps *m);
 
 /* The address that packets to dst leave with. */
 int route_source(const struct ip_addr *dst, struct ip_addr *src);

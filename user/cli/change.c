@@ -204,6 +204,7 @@ static int detach_stray(struct change *ch, const struct cmd *cmd, bool *done, st
 		return 0;
 	apply_remember(ch->cli->maps);
 	rc = detach_interface(ch->cli->maps, name, &base);
+	apply_remember(ch->cli->maps); /* once more: traffic went on until the sockets were closed */
 	return rc ? cli_fail(e, rc, &base) : 0;
 }
 

@@ -113,14 +113,18 @@ int nic_reconcile(struct cli *cli, const struct conf *before, const struct conf 
 {
 	bool detached[XI_IF_MAX] = {0}, attached[XI_IF_MAX] = {0};
 	struct err base = {0};
+	bool fewer = after->list[MENU_INTERFACE].count < before->list[MENU_INTERFACE].count;
 	int rc;
 
-	if (after->list[MENU_INTERFACE].count < before->list[MENU_INTERFACE].count)
-		apply_remember(cli->maps); /* the maps may go with the last one */
+	if (fewer)
+		apply_remember(cli->maps); /* the maps may go with the last one, and we may die */
 	/* New ones first: then a failure has not opened anything yet. */
 	rc = attach_wanted(cli, after, attached, &base);
 	if (!rc)
 		rc = detach_gone(cli, before, after, detached, &base);
+	/* Traffic went on until the sockets were closed. Our view of the maps stays, also when they are unpinned. */
+	if (fewer)
+		apply_remember(cli->maps);
 	if (!rc)
 		return 0;
 	undo(cli, before, detached, true);

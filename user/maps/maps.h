@@ -66,7 +66,8 @@ int maps_unpin(const struct paths *p, struct err *e) __must_check;
 
 /*
  * Publishes a copy of *sa in a free slot: gen and runtime state are set here, the SPI entry is inserted (both directions, see
- * struct xi_spi_val). seq_start: first outbound number is seq_start + 1. Returns 0 and the reference in *ref; -ENOSPC with a
+ * struct xi_spi_val). seq_start: outbound, the first number is seq_start + 1; inbound, all numbers up to it count as received
+ * (RFC 4303 §3.4.3). Returns 0 and the reference in *ref; -ENOSPC with a
  * text naming the limit; -EEXIST when (dst, proto, SPI) is taken.
  */
 int sad_publish(struct maps *m, const struct xi_sa *sa, uint64_t seq_start, uint64_t *ref, struct err *e) __must_check;

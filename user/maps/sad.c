@@ -74,8 +74,7 @@ static void fill_slot(struct maps *m, uint32_t slot, const struct xi_sa *sa, uin
 	if (!copy.add_wall)
 		copy.add_wall = (uint64_t)time(NULL);
 	memset(&m->sa_rt[slot], 0, sizeof(m->sa_rt[slot]));
-	if (sa->dir == XI_DIR_OUT)
-		m->sa_rt[slot].seq_out = seq_start;
+	m->sa_rt[slot].seq_out = seq_start;
 	seed_replay(&m->sa_rt[slot], &m->replay[slot], sa->dir == XI_DIR_IN ? seq_start : 0);
 	*to = copy;
 	explicit_bzero(&copy, sizeof(copy));
