@@ -33,4 +33,11 @@ uint32_t maps_next_gen(struct maps *m);
 /* A new, empty array for `rules` rules and the closing one, of the shape xi_class accepts. Returns its fd. */
 int maps_new_rules(unsigned rules, struct err *e) __must_check;
 
+/* netns.c: the cookie of the network namespace we are in, 0 when the kernel has none. */
+uint64_t netns_cookie(void);
+
+/* May this process use the maps? -EXDEV: they belong to another namespace that lives. -ENOENT: to one that is gone; sequence
+ * numbers are noted, the pins of its links are removed, the maps are to be made anew. */
+int netns_check(struct maps *m, struct err *e) __must_check;
+
 #endif

@@ -207,6 +207,7 @@ static int seed_meta(struct xi_meta *meta, unsigned sad_max, unsigned spd_max, s
 	meta->sad_max = sad_max;
 	meta->spd_max = spd_max;
 	meta->reason_max = XI_REASON_MAX;
+	meta->netns = netns_cookie();
 	if (getrandom(meta->inject_mac, sizeof(meta->inject_mac), 0) != sizeof(meta->inject_mac))
 		return fail(e, errno, "read", "random bytes");
 	meta->inject_mac[0] = (__u8)((meta->inject_mac[0] & 0xfc) | 0x02); /* unicast, locally administered */
@@ -391,6 +392,8 @@ int maps_open(struct maps **out, const struct paths *p, struct err *e)
 		rc = open_map(m, (enum map_id)i, entries_of(&shapes[i], m->meta->sad_max, m->meta->spd_max), e);
 	if (!rc)
 		rc = finish(m, e);
+	if (!rc)
+		rc = netns_check(m, e);
 out:
 	if (rc)
 		maps_close(m);
