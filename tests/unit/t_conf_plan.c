@@ -144,8 +144,8 @@ static void t_spec_6_4_duplicates(void **state)
 	(void)state;
 	build("policy\nadd action=discard\nadd action=none\nadd action=discard priority=5\nadd action=none "
 	      "protocol=tcp");
-	assert_string_equal(reason(MENU_POLICY, 0), "same selectors as policy *3, which is evaluated earlier");
-	assert_string_equal(reason(MENU_POLICY, 1), "same selectors as policy *3, which is evaluated earlier");
+	assert_string_equal(reason(MENU_POLICY, 0), "same selectors as policy 2, which is evaluated earlier");
+	assert_string_equal(reason(MENU_POLICY, 1), "same selectors as policy 2, which is evaluated earlier");
 	assert_string_equal(reason(MENU_POLICY, 2), "active");
 	assert_string_equal(reason(MENU_POLICY, 3), "active");
 	assert_int_equal(plan.policies, 2);
@@ -180,13 +180,75 @@ static void t_spec_9_shared(void **state)
 	assert_true(conf_flags(conf.list[MENU_POLICY].item[1]) & ITEM_INACTIVE);
 }
 
+#define GCM "manual-sa add esp-enc-algorithm=aes-128-gcm unsafe-aead=yes esp-spi="
+#define OTHER "\npolicy add copy-from=0 dst-address=10.3.0.0/16 "
+
+/* RFC 4106 §2, RFC 3686 §2: a counter-mode key serves one sender. */
+static void t_rfc4106_2_key_for_one_sender(void **state)
+{
+	static const struct {
+		const char *keys, *other;
+		const char *why_template, *why; /* of the second policy */
+	} gcm[] = {
+		/* the same SAs for two policies */
+		{K16A "01020304/" K16B "01020304 name=m", OTHER, "active", "active"},
+		/* one template between two pairs of ends: two SAs that both count from 0 */
+		{K16A "01020304/" K16B "01020304 name=m",
+		 OTHER "sa-src-address=198.51.100.8 sa-dst-address=203.0.113.2", "active",
+		 "the outgoing esp-enc-key of m is in use for policy 0, and aes-128-gcm needs a key for each SA"},
+		/* another template with our outgoing key, with our incoming key to send with, with our outgoing key to receive */
+		{K16A "01020304/" K16B
+		      "01020304 name=m\nmanual-sa add name=n copy-from=m esp-spi=0x301/0x302 esp-enc-key=" K16A
+		      "0a020304/" K16B "01020304",
+		 OTHER "manual-sa=n", "active",
+		 "the outgoing esp-enc-key of n is in use for policy 0, and aes-128-gcm needs a key for each SA"},
+		{K16A "01020304/" K16B
+		      "01020304 name=m\nmanual-sa add name=n copy-from=m esp-spi=0x301/0x302 esp-enc-key=" K16A
+		      "0a020304/" K16A "01020304",
+		 OTHER "manual-sa=n", "active",
+		 "the outgoing esp-enc-key of n is in use for policy 0, and aes-128-gcm needs a key for each SA"},
+		{K16A "01020304/" K16B
+		      "01020304 name=m\nmanual-sa add name=n copy-from=m esp-spi=0x301/0x302 esp-enc-key=" K16B
+		      "01020304/" K16B "0b020304",
+		 OTHER "manual-sa=n", "active",
+		 "the incoming esp-enc-key of n is in use for policy 0, and aes-128-gcm needs a key for each SA"},
+		/* another salt is another nonce */
+		{K16A "01020304/" K16B
+		      "01020304 name=m\nmanual-sa add name=n copy-from=m esp-spi=0x301/0x302 esp-enc-key=" K16A
+		      "0a020304/" K16B "0b020304",
+		 OTHER "manual-sa=n", "active", "active"},
+		{K16A "01020304 name=m", OTHER, "aes-128-gcm needs one esp-enc-key in and another one out",
+		 "manual-sa m is invalid: aes-128-gcm needs one esp-enc-key in and another one out"},
+	};
+	char script[2000];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(gcm); i++) {
+		(void)snprintf(script, sizeof(script), GCM "0x101/0x202 esp-enc-key=%s\n" TUNNEL "%s", gcm[i].keys,
+			       gcm[i].other);
+		build(script);
+		assert_string_equal(reason(MENU_MANUAL_SA, 0), gcm[i].why_template);
+		assert_string_equal(reason(MENU_POLICY, 1), gcm[i].why);
+		if (strcmp(gcm[i].why, "active"))
+			assert_int_equal(plan.policy[1].pol.flags, XI_POL_INACTIVE);
+		for (unsigned x = 0; x < plan.sas; x++)
+			for (unsigned y = 0; y < x; y++)
+				assert_false((plan.sa[x].sa.dir || plan.sa[y].sa.dir) &&
+					     alg_same_counter_key(&plan.sa[x].sa, &plan.sa[y].sa));
+	}
+	/* CBC takes its IVs from elsewhere: one key may serve several SAs */
+	build(TEMPLATE "esp-enc-key=" K16A "\n" TUNNEL OTHER "sa-src-address=198.51.100.8 sa-dst-address=203.0.113.2");
+	assert_string_equal(reason(MENU_POLICY, 1), "active");
+	assert_int_equal(plan.sas, 4);
+}
+
 /* Spec 15: no ICV, no anti-replay; GCM has one of its own. */
 static void t_spec_15_replay(void **state)
 {
 	(void)state;
 	build("manual-sa add name=m esp-enc-algorithm=aes-128 esp-enc-key=" K16A " replay=128\n" TUNNEL);
 	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa.replay_window, 0);
-	build("manual-sa add name=m esp-enc-algorithm=aes-128-gcm unsafe-aead=yes esp-enc-key=" K16A
+	build("manual-sa add name=m esp-enc-algorithm=aes-128-gcm unsafe-aead=yes esp-enc-key=" K16A "01020304/" K16B
 	      "01020304 replay=5\n" TUNNEL);
 	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa.replay_window, 64);
 	assert_int_equal(plan.sa[plan.policy[0].sa[XI_DIR_IN]].sa.enc_key_len, 20);
@@ -215,8 +277,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_sa_records),	       cmocka_unit_test(t_spec_6_1_source_from_route),
 		cmocka_unit_test(t_spec_6_4_inactive), cmocka_unit_test(t_spec_6_4_duplicates),
-		cmocka_unit_test(t_spec_9_shared),     cmocka_unit_test(t_spec_15_replay),
-		cmocka_unit_test(t_selectors),
+		cmocka_unit_test(t_spec_9_shared),     cmocka_unit_test(t_rfc4106_2_key_for_one_sender),
+		cmocka_unit_test(t_spec_15_replay),    cmocka_unit_test(t_selectors),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 

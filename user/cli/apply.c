@@ -6,6 +6,7 @@
 
 #include "user/base/clock.h"
 #include "user/cli/cli.h"
+#include "user/crypto/alg.h"
 #include "user/maps/seqmem.h"
 
 /* What became of an SA that was there, so that it can be undone and policies can be pointed anew. */
@@ -187,7 +188,7 @@ static uint64_t seq_floor(struct apply *a, const struct xi_sa *sa)
 	for (unsigned i = 0; i < a->haves; i++) {
 		const struct xi_sa *there = sad_get(a->m, a->have[i]);
 
-		if (there && (same_keys(sa, there) || seqmem_same_counter_key(sa, there)))
+		if (there && (same_keys(sa, there) || alg_same_counter_key(sa, there)))
 			seqmem_note(&a->seq, there, &a->m->sa_rt[XI_REF_SLOT(a->have[i])]);
 	}
 	return seqmem_find(&a->seq, sa);
@@ -210,7 +211,7 @@ static void retire_counter_key(struct apply *a, const struct xi_sa *sa)
 	for (unsigned i = 0; sa->dir == XI_DIR_OUT && i < a->haves; i++) {
 		const struct xi_sa *there = sad_get(a->m, a->have[i]);
 
-		if (!there || there->dir != XI_DIR_OUT || !seqmem_same_counter_key(sa, there))
+		if (!there || there->dir != XI_DIR_OUT || !alg_same_counter_key(sa, there))
 			continue;
 		(void)remember_sa(a, a->have[i]);
 		unpoint(a, a->have[i]);
@@ -226,7 +227,7 @@ static int publish(struct apply *a, unsigned i, struct err *e)
 
 	retire_counter_key(a, sa);
 	floor = seq_floor(a, sa);
-	if (a->seq.damaged && !floor && sa->dir == XI_DIR_OUT && seqmem_same_counter_key(sa, sa))
+	if (a->seq.damaged && !floor && sa->dir == XI_DIR_OUT && alg_same_counter_key(sa, sa))
 		return err_set(e, -EBADMSG,
 			       "manual-sa %s cannot be used, its key might see a sequence number again: %s is damaged",
 			       sa->owner, a->seq.path);

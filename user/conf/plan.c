@@ -22,13 +22,25 @@ static void __printf(2, 3) inactive(struct conf_item *it, const char *fmt, ...)
 	va_end(ap);
 }
 
+static const char *const side[] = {"incoming", "outgoing"}; /* by XI_DIR_* */
+
 static void judge_key(struct conf_msa *m, const struct alg *a, const struct conf_key *k, const char *prop, int dir)
 {
-	static const char *const side[] = {"incoming", "outgoing"};
 	unsigned need = alg_key_bytes(a);
 
 	if (need && k->len != need)
 		inactive(&m->it, "%s key of %s has %u bytes, %s needs %u", side[dir], prop, k->len, a->name, need);
+}
+
+/* RFC 4106 §2, RFC 3686 §2: two senders under one counter-mode key use each IV twice, and one of the two is the peer. */
+static void judge_counter(struct conf_msa *m)
+{
+	const struct alg *out = prop_alg(ALG_ENC, m->esp_enc[XI_DIR_OUT]);
+	const struct conf_key *k = m->esp_enc_key;
+
+	if ((out->flags & ALG_F_COUNTER) && m->esp_enc[XI_DIR_IN] == m->esp_enc[XI_DIR_OUT] && k[0].len == k[1].len &&
+	    memcmp(k[0].b, k[1].b, k[0].len) == 0)
+		inactive(&m->it, "%s needs one esp-enc-key in and another one out", out->name);
 }
 
 static bool asks_esp(const struct conf_msa *m, int dir)
@@ -92,6 +104,7 @@ static int judge_templates(struct conf *c)
 			judge_key(m, prop_alg(ALG_ENC, m->esp_enc[d]), &m->esp_enc_key[d], "esp-enc-key", d);
 			judge_key(m, prop_alg(ALG_AUTH, m->esp_auth[d]), &m->esp_auth_key[d], "esp-auth-key", d);
 		}
+		judge_counter(m);
 	}
 	return judge_spis(l);
 }
@@ -158,8 +171,8 @@ static int judge_duplicates(struct conf_list *l)
 	qsort(u, n, sizeof(*u), by_selector);
 	for (unsigned i = 1, first = 0; i < n; i++) {
 		if (memcmp(&u[i].sel, &u[first].sel, sizeof(u[i].sel)) == 0)
-			inactive(l->item[u[i].index], "same selectors as policy *%X, which is evaluated earlier",
-				 l->item[u[first].index]->id);
+			inactive(l->item[u[i].index], "same selectors as policy %u, which is evaluated earlier",
+				 u[first].index);
 		else
 			first = i;
 	}
@@ -248,6 +261,23 @@ static int enter_sa(struct plan *plan, const struct xi_sa *s, const struct conf_
 	return (int)plan->sas++;
 }
 
+/*
+ * The SA planned earlier that would repeat IVs with the new one `at` (RFC 4106 §2, RFC 3686 §2): one of the two is for sending, in
+ * the other we or the peer send. NULL = none.
+ */
+static const struct plan_sa *counter_rival(const struct plan *plan, int at)
+{
+	const struct xi_sa *s = &plan->sa[at].sa;
+
+	for (int i = 0; i < at; i++) {
+		const struct xi_sa *other = &plan->sa[i].sa;
+
+		if ((s->dir == XI_DIR_OUT || other->dir == XI_DIR_OUT) && alg_same_counter_key(s, other))
+			return &plan->sa[i];
+	}
+	return NULL;
+}
+
 /* Gives an active encrypt policy its SAs, or makes it inactive. */
 static void plan_sas(struct plan *plan, struct conf *c, struct conf_policy *p, struct plan_policy *pp,
 		     plan_route_fn route)
@@ -269,15 +299,26 @@ static void plan_sas(struct plan *plan, struct conf *c, struct conf_policy *p, s
 	pp->pol.sa_family = local.family;
 	for (int d = 0; d < 2; d++)
 		fill_sa(&s[d], p, m, d, &local);
-	for (int d = 0; d < 2; d++) {
+	for (int d = 0; d < 2 && !(p->it.flags & ITEM_INACTIVE); d++) {
+		const struct plan_sa *rival;
+
 		pp->sa[d] = enter_sa(plan, &s[d], p, m);
-		if (pp->sa[d] >= 0)
-			continue;
-		inactive(&p->it, "%s SPI 0x%X is in use by another policy with other ends, keys or level=unique",
-			 d == XI_DIR_IN ? "incoming" : "outgoing", ntohl(s[d].spi));
+		if (pp->sa[d] < 0) {
+			inactive(&p->it,
+				 "%s SPI 0x%X is in use by another policy with other ends, keys or level=unique",
+				 side[d], ntohl(s[d].spi));
+			break;
+		}
+		rival = counter_rival(plan, pp->sa[d]);
+		if (rival)
+			inactive(&p->it,
+				 "the %s esp-enc-key of %s is in use for policy %d, and %s needs a key for each SA",
+				 side[d], m->name, conf_index_of_id(c, MENU_POLICY, rival->policy),
+				 prop_alg(ALG_ENC, m->esp_enc[d])->name);
+	}
+	if (p->it.flags & ITEM_INACTIVE) {
 		plan->sas = before;
 		pp->sa[0] = pp->sa[1] = -1;
-		break;
 	}
 	explicit_bzero(s, sizeof(s));
 }

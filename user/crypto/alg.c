@@ -102,3 +102,14 @@ int alg_check_sa(const struct xi_sa *sa)
 		return -EINVAL;
 	return 0;
 }
+
+int alg_same_counter_key(const struct xi_sa *x, const struct xi_sa *y)
+{
+	const struct alg *a;
+
+	if (x->enc_alg != y->enc_alg || x->enc_key_len != y->enc_key_len ||
+	    memcmp(x->enc_key, y->enc_key, sizeof(x->enc_key)) != 0)
+		return 0;
+	a = alg_by_abi(ALG_ENC, x->enc_alg, x->enc_key_len);
+	return a && (a->flags & ALG_F_COUNTER);
+}

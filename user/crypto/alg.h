@@ -64,4 +64,10 @@ int alg_shape(const struct xi_sa *sa, struct alg_shape *out) __must_check;
  */
 int alg_check_sa(const struct xi_sa *sa) __must_check;
 
+/*
+ * Would the two make the same IVs from the same sequence number: one counter-mode key with one salt (RFC 4106 §2, RFC 3686 §2)? The
+ * direction does not count. With itself: has it such a cipher?
+ */
+int alg_same_counter_key(const struct xi_sa *x, const struct xi_sa *y);
+
 #endif

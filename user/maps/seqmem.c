@@ -15,13 +15,6 @@
 /* The line that keeps a damaged memory damaged when it is written again. */
 #define DAMAGED "damaged\n"
 
-static int is_counter(const struct xi_sa *sa)
-{
-	const struct alg *a = alg_by_abi(ALG_ENC, sa->enc_alg, sa->enc_key_len);
-
-	return a && (a->flags & ALG_F_COUNTER);
-}
-
 /* Of the keys alone: what was sent under them. */
 static void digest_sent(const struct xi_sa *sa, uint8_t digest[32])
 {
@@ -157,12 +150,12 @@ void seqmem_note(struct seqmem *s, const struct xi_sa *sa, const struct xi_sa_rt
 	if (sa->dir == XI_DIR_OUT) {
 		digest_sent(sa, digest);
 		/* a burst may be taking the very first numbers: only where that repeats an IV are some given away for it */
-		raise_seq(s, digest, out || is_counter(sa) ? out + SEQMEM_MARGIN : 0);
+		raise_seq(s, digest, out || alg_same_counter_key(sa, sa) ? out + SEQMEM_MARGIN : 0);
 		return;
 	}
 	digest_received(sa, digest);
 	raise_seq(s, digest, in);
-	if (!is_counter(sa))
+	if (!alg_same_counter_key(sa, sa))
 		return;
 	/* RFC 4106 §2: should the key be used for sending one day, the peer's IVs are used up as well. */
 	digest_sent(sa, digest);
@@ -211,12 +204,6 @@ uint64_t seqmem_find(const struct seqmem *s, const struct xi_sa *sa)
 		digest_received(sa, digest);
 	e = find(s, digest);
 	return e ? e->seq : 0;
-}
-
-int seqmem_same_counter_key(const struct xi_sa *x, const struct xi_sa *y)
-{
-	return is_counter(x) && x->enc_alg == y->enc_alg && x->enc_key_len == y->enc_key_len &&
-	       memcmp(x->enc_key, y->enc_key, sizeof(x->enc_key)) == 0;
 }
 
 static void write_entries(const struct seqmem *s, FILE *f)

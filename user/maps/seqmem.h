@@ -54,9 +54,6 @@ void seqmem_settle(struct seqmem *s);
 /* seq_start of sad_publish() for an SA with these keys: 0 = never used. */
 uint64_t seqmem_find(const struct seqmem *s, const struct xi_sa *sa);
 
-/* Do both send under one counter-mode key (RFC 4106 §2, RFC 3686 §2)? Salt included; the direction does not matter. */
-int seqmem_same_counter_key(const struct xi_sa *x, const struct xi_sa *y);
-
 /* Writes it when it has changed. -errno: could not; what was written before is still there. */
 int seqmem_save(struct seqmem *s, struct err *e) __must_check;
 void seqmem_free(struct seqmem *s);
