@@ -23,4 +23,43 @@ is "the workers have no capabilities" "$(caps 'xi-worker[0-9]+' CapEff) $(caps '
 	"0000000000000000 0000000000000000"
 is "the main thread has NET_ADMIN, NET_RAW, IPC_LOCK, BPF" "$(caps 'xdp-ipsecd' CapPrm)" 0000008000007000
 is "no thread gets new ones" "$(caps '.*' NoNewPrivs)" 1
+
+# --- the second interface has more queues: the internal pair is spread anew ---
+xps() { # QUEUE: what r sends to gateway 1 arrives on this queue of wan
+	local q all
+	all=$(ip netns exec "$P-r" cat /sys/devices/system/cpu/online | tr , '\n' |
+		awk -F- '{for (i = $1; i <= ($2 == "" ? $1 : $2); i++) m += 2 ^ i} END {printf "%x", m}')
+	for q in 0 1; do
+		ip netns exec "$P-r" sh -c "echo $([ $q = "$1" ] && echo "$all" || echo 0) >/sys/class/net/w1/queues/tx-$q/xps_cpus" ||
+			return 1
+	done
+}
+check "attach wan, two queues" xi 1 interface attach wan || fatal "attach"
+for q in 0 1; do
+	if xps $q 2>/dev/null; then
+		check "packets for the stack that arrive on queue $q" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $GW_LAN1
+		check "packets that are forwarded, queue $q" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $HOST_A
+	else
+		skip "packets that arrive on queue $q" "this kernel cannot choose a transmit queue"
+	fi
+done
+is "nothing was lost on the way into the stack" "$(stat_get 1 in-errors)" 0
+check "wan detached, lan stays" xi 1 interface detach wan
+check "attached again" xi 1 interface attach wan
+check "ping after that" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $GW_LAN1
+
+# --- few frames: each socket gets its share ---
+check "stop" gw_stop 1
+check "start with one worker, 4096 frames, $((2 + 2 + 1)) sockets" gw_start 1 --workers 1 --frames 4096
+check "ping with few frames" in_ns a ping -n -q -c 20 -i 0.02 -W 2 $HOST_B
+for i in 0 1; do
+	in_ns gw1 ip link add big$i numrxqueues 32 numtxqueues 32 type veth peer name peer$i numrxqueues 32 numtxqueues 32
+	in_ns gw1 ip link set big$i up
+	in_ns gw1 ip link set peer$i up
+done
+check "32 more sockets" xi 1 interface attach big0
+check "ping after the frames were shared out anew" in_ns a ping -n -q -c 20 -i 0.02 -W 2 $HOST_B
+check "another 32 are refused" eval '! xi 1 interface attach big1 2>"$T/err"'
+check "with the reason and what to do" grep -qE '4096 packet buffers cannot serve .*--frames' "$T/err"
+check "the others go on" in_ns a ping -n -q -c 20 -i 0.02 -W 2 $HOST_B
 tap_done

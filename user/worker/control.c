@@ -49,7 +49,8 @@ static json_t *do_attach(struct serve *sv, json_t *req)
 		return failure("slot out of range");
 	if (sockets_attach(sv, n, &e))
 		return failure(e.text);
-	return json_pack("{s:b,s:i,s:i}", "ok", 1, "sockets", (int)sv->sockets[n], "zero-copy", (int)sv->zero_copy[n]);
+	return json_pack("{s:b,s:i,s:i}", "ok", 1, "sockets", (int)sockets_open(sv, n), "zero-copy",
+			 __builtin_popcount(sv->zero_copy[n]));
 }
 
 static json_t *do_detach(struct serve *sv, json_t *req)

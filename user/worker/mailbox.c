@@ -69,6 +69,7 @@ void worker_do_commands(struct worker *w)
 			w->sock[w->nsock++] = w->cmd_sock;
 			if (!w->tx_by_slot[w->cmd_sock->slot])
 				w->tx_by_slot[w->cmd_sock->slot] = w->cmd_sock;
+			io_fill(w->cmd_sock, &w->pool);
 			break;
 		case CMD_CLOSE_SLOT:
 			close_slot(w, w->cmd_slot);

@@ -221,7 +221,7 @@ static void on_link(void *arg, const struct rt_link *link)
 			xi->mtu = link->mtu;
 		if (link->mac)
 			memcpy(xi->mac, link->mac, sizeof(xi->mac));
-		if (link->gone && sv->sockets[i]) {
+		if (link->gone && sv->open[i]) {
 			log_warning("interface %s is gone", xi->name);
 			sockets_detach(sv, i);
 		}

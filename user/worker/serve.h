@@ -25,12 +25,15 @@ struct serve {
 	struct maps *maps;
 	struct rt *rt;
 	struct worker *worker;
-	unsigned workers; /* initialised */
-	unsigned running; /* threads started */
-	size_t memory;	  /* bytes allocated at start */
-	int lock_fd;	  /* one data plane an instance */
-	int ctl_fd;	  /* listening control socket */
-	unsigned zero_copy[XI_IF_MAX], sockets[XI_IF_MAX];
+	unsigned workers;				/* initialised */
+	unsigned running;				/* threads started */
+	size_t memory;					/* bytes allocated at start */
+	int lock_fd;					/* one data plane an instance */
+	int ctl_fd;					/* listening control socket */
+	uint8_t wanted[XI_IF_MAX];			/* slots to be served */
+	uint32_t open[XI_IF_MAX], zero_copy[XI_IF_MAX]; /* bit q: a socket on queue q, in zero-copy mode */
+	unsigned spread;				/* workers that the internal pair's queues are spread over */
+	unsigned peak[XI_WORKER_MAX];			/* most frames that a ring of this worker may have taken */
 };
 
 /* Runs until SIGTERM or SIGINT. 0, or a negative errno with the reason in e. */
@@ -44,6 +47,7 @@ void control_accept(struct serve *sv);
 /* sockets.c: opening and closing the sockets of an interface slot on all workers that serve one of its queues. */
 int sockets_attach(struct serve *sv, unsigned slot, struct err *e) __must_check;
 void sockets_detach(struct serve *sv, unsigned slot);
+unsigned sockets_open(const struct serve *sv, unsigned slot); /* how many */
 int sockets_attach_all(struct serve *sv, struct err *e) __must_check;
 
 #endif

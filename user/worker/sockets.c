@@ -1,25 +1,63 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* AF_XDP sockets of an interface: queue q is served by worker q modulo the number of workers. */
+/*
+ * Which worker serves which queue, and the sockets for that.
+ *
+ *   queue q of a NIC        worker q modulo the workers that are used: no more than the internal pair has queues
+ *   queue q of the pair     worker q modulo the active ones: those with a queue of some NIC
+ *
+ * So each active worker has a queue of the pair, by which it hands packets to the stack, and no worker has one that could send
+ * nothing to a NIC. The spread of the pair follows the NICs: its sockets are closed and opened anew when it changes.
+ * All sockets of a worker share its frames (io_target()); when they hold too many for the one that comes, they are opened anew as well.
+ */
 #include "user/worker/serve.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 
 #include "user/base/log.h"
 
-/*
- * How many workers have packets to do. The internal pair has a queue for each CPU, but a worker without a queue on any NIC
- * could send what it gets from there only through the stack: its queues go to those that have one.
- */
+static unsigned queues_of(const struct serve *sv, unsigned slot)
+{
+	return MIN(sv->maps->ifs[slot].queues, (unsigned)XI_QUEUE_MAX);
+}
+
+static unsigned used_workers(const struct serve *sv)
+{
+	return sv->maps->ifs[XI_IF_INTERNAL].ifindex ? MIN(sv->workers, MAX(queues_of(sv, XI_IF_INTERNAL), 1u))
+						     : sv->workers;
+}
+
 static unsigned active_workers(const struct serve *sv)
 {
 	unsigned n = 1;
 
-	for (unsigned i = 1; i < XI_IF_MAX; i++)
-		if (sv->maps->ifs[i].ifindex)
-			n = MAX(n, sv->maps->ifs[i].queues);
-	return MIN(n, sv->workers);
+	for (unsigned i = XI_IF_INTERNAL + 1; i < XI_IF_MAX; i++)
+		if (sv->wanted[i])
+			n = MAX(n, queues_of(sv, i));
+	return MIN(n, used_workers(sv));
+}
+
+static unsigned worker_of(const struct serve *sv, unsigned slot, unsigned queue)
+{
+	return queue % (slot == XI_IF_INTERNAL ? active_workers(sv) : used_workers(sv));
+}
+
+unsigned sockets_open(const struct serve *sv, unsigned slot)
+{
+	return (unsigned)__builtin_popcount(sv->open[slot]);
+}
+
+/* Sockets that a worker has when all that is wanted is open. */
+static unsigned sockets_of_worker(const struct serve *sv, unsigned id)
+{
+	unsigned n = 0;
+
+	for (unsigned slot = 0; slot < XI_IF_MAX; slot++)
+		for (unsigned q = 0; sv->wanted[slot] && q < queues_of(sv, slot); q++)
+			n += worker_of(sv, slot, q) == id;
+	return n;
 }
 
 static int enter_in_xskmap(struct serve *sv, const struct io_sock *s, struct err *e)
@@ -32,8 +70,9 @@ static int enter_in_xskmap(struct serve *sv, const struct io_sock *s, struct err
 	return 0;
 }
 
-static int attach_queue(struct serve *sv, unsigned slot, unsigned queue, struct worker *w, struct err *e)
+static int open_queue(struct serve *sv, unsigned slot, unsigned queue, struct err *e)
 {
+	struct worker *w = &sv->worker[worker_of(sv, slot, queue)];
 	struct xi_if *xi = &sv->maps->ifs[slot];
 	struct io_sock *s = calloc(1, sizeof(*s));
 	int rc;
@@ -47,41 +86,117 @@ static int attach_queue(struct serve *sv, unsigned slot, unsigned queue, struct 
 	}
 	s->slot = slot;
 	worker_add_socket(w, s); /* the worker fills its ring before the first packet is steered here */
+	sv->open[slot] |= 1u << queue;
+	if (s->zero_copy)
+		sv->zero_copy[slot] |= 1u << queue;
 	rc = enter_in_xskmap(sv, s, e);
 	if (rc)
 		return rc;
-	__atomic_or_fetch(&xi->sock_mask, 1u << queue, __ATOMIC_RELAXED);
-	if (s->zero_copy)
-		__atomic_or_fetch(&xi->zc_mask, 1u << queue, __ATOMIC_RELAXED);
-	sv->sockets[slot]++;
-	sv->zero_copy[slot] += (unsigned)s->zero_copy;
+	xi->sock_mask = sv->open[slot];
+	xi->zc_mask = sv->zero_copy[slot];
 	return 0;
 }
 
-static int attach_slot(struct serve *sv, unsigned slot, struct err *e)
+/* Opens what is missing of a slot. */
+static int open_slot(struct serve *sv, unsigned slot, struct err *e)
 {
-	struct xi_if *xi = &sv->maps->ifs[slot];
-	unsigned active = active_workers(sv);
+	const struct xi_if *xi = &sv->maps->ifs[slot];
+
+	if (sockets_open(sv, slot) >= queues_of(sv, slot))
+		return 0;
+	if (if_nametoindex(xi->name) != xi->ifindex)
+		return err_set(e, -ENODEV, "%s is not the interface that was attached: `xdp-ipsec start` attaches it",
+			       xi->name);
+	for (unsigned q = 0; q < queues_of(sv, slot); q++) {
+		int rc = (sv->open[slot] >> q & 1) ? 0 : open_queue(sv, slot, q, e);
+
+		if (rc)
+			return rc;
+	}
+	log_info("%s: %u queue(s), XDP %s mode, AF_XDP %s mode", xi->name, sockets_open(sv, slot),
+		 (xi->flags & XI_IF_GENERIC) ? "generic" : "native",
+		 sv->zero_copy[slot] == sv->open[slot] ? "zero-copy"
+		 : sv->zero_copy[slot]		       ? "mixed"
+						       : "copy");
+	return 0;
+}
+
+/* Closing takes the sockets out of the socket map; from then on the XDP program drops and counts. */
+static void close_slot(struct serve *sv, unsigned slot)
+{
+	for (unsigned i = 0; i < sv->running && sv->open[slot]; i++)
+		worker_close_slot(&sv->worker[i], slot);
+	sv->maps->ifs[slot].sock_mask = sv->maps->ifs[slot].zc_mask = 0;
+	sv->open[slot] = sv->zero_copy[slot] = 0;
+}
+
+/* Could the rings of a worker hold so many frames that a socket that comes would get less than its share? */
+static int rings_too_full(const struct worker *w, unsigned peak, unsigned n)
+{
+	unsigned come = n > w->nsock ? n - w->nsock : 0;
+
+	return come && w->nsock * peak + come * io_target(w->pool.frames, n) > w->pool.frames - w->pool.frames / 8;
+}
+
+/* The new share of each socket comes into force; where rings hold too many frames for that, all are opened anew. */
+static void share_frames(struct serve *sv)
+{
+	for (unsigned i = 0; i < sv->running; i++)
+		if (rings_too_full(&sv->worker[i], sv->peak[i], sockets_of_worker(sv, i)))
+			for (unsigned slot = 0; slot < XI_IF_MAX; slot++)
+				close_slot(sv, slot);
+	for (unsigned i = 0; i < sv->running; i++) {
+		struct worker *w = &sv->worker[i];
+
+		io_pool_plan(&w->pool, sockets_of_worker(sv, i));
+		/* What a socket opened earlier has taken stays in its ring until packets come. */
+		sv->peak[i] = w->nsock ? MAX(sv->peak[i], w->pool.target) : w->pool.target;
+	}
+}
+
+/* A worker with frames for too few sockets would lose every packet of the last one. */
+static int frames_suffice(const struct serve *sv, unsigned slot, struct err *e)
+{
+	for (unsigned i = 0; i < sv->running; i++) {
+		unsigned n = sockets_of_worker(sv, i), frames = sv->worker[i].pool.frames;
+
+		if (n && io_target(frames, n) < IO_TARGET_MIN)
+			return err_set(
+				e, -ENOBUFS,
+				"%u packet buffers cannot serve %u sockets of one worker, which %s would make: start "
+				"xdp-ipsecd with --frames %u, or more --workers",
+				frames, n, sv->maps->ifs[slot].name, n * IO_TARGET_MIN * 2);
+	}
+	return 0;
+}
+
+/*
+ * Makes the sockets what is wanted. The pair comes first: who has a NIC's queue needs a way to the stack. Returns the failure of the pair, or
+ * else of slot `must` (XI_IF_INTERNAL: only the pair's); those of others are logged.
+ */
+static int reconcile(struct serve *sv, unsigned must, struct err *e)
+{
+	unsigned spread = active_workers(sv);
 	int rc = 0;
 
-	if (sv->sockets[slot])
-		return 0; /* served already */
-	xi->sock_mask = xi->zc_mask = 0;
-	for (unsigned q = 0; q < xi->queues && q < XI_QUEUE_MAX && !rc; q++) {
-		unsigned id = q % (slot == XI_IF_INTERNAL ? active : sv->workers);
+	if (spread != sv->spread) {
+		close_slot(sv, XI_IF_INTERNAL);
+		log_info("%u of %u worker(s) serve queues, the internal interface has %u", spread, sv->workers,
+			 queues_of(sv, XI_IF_INTERNAL));
+	}
+	sv->spread = spread;
+	share_frames(sv);
+	for (unsigned slot = 0; slot < XI_IF_MAX; slot++) {
+		struct err why = {.text = ""};
+		int failed = sv->wanted[slot] ? open_slot(sv, slot, &why) : 0;
 
-		rc = attach_queue(sv, slot, q, &sv->worker[id], e);
+		if (!failed)
+			continue;
+		log_error("interface %s is not served: %s", sv->maps->ifs[slot].name, why.text);
+		if (!rc && (slot == XI_IF_INTERNAL || slot == must))
+			rc = err_set(e, failed, "%s", why.text);
 	}
-	if (rc) {
-		sockets_detach(sv, slot);
-		return rc;
-	}
-	log_info("%s: %u queue(s), XDP %s mode, AF_XDP %s mode", xi->name, sv->sockets[slot],
-		 (xi->flags & XI_IF_GENERIC) ? "generic" : "native",
-		 sv->zero_copy[slot] == sv->sockets[slot] ? "zero-copy"
-		 : sv->zero_copy[slot]			  ? "mixed"
-							  : "copy");
-	return 0;
+	return rc;
 }
 
 int sockets_attach(struct serve *sv, unsigned slot, struct err *e)
@@ -92,37 +207,53 @@ int sockets_attach(struct serve *sv, unsigned slot, struct err *e)
 		return err_set(e, -ENOENT, "no interface is attached in slot %u", slot);
 	if (slot == XI_IF_INTERNAL) /* follows with the first NIC, when it is known how many queues that has */
 		return 0;
-	if (sv->maps->ifs[XI_IF_INTERNAL].ifindex) {
-		rc = attach_slot(sv, XI_IF_INTERNAL, e);
-		if (rc)
-			return rc;
-	}
-	return attach_slot(sv, slot, e);
+	sv->wanted[slot] = 1;
+	sv->wanted[XI_IF_INTERNAL] = sv->maps->ifs[XI_IF_INTERNAL].ifindex != 0;
+	rc = frames_suffice(sv, slot, e);
+	if (!rc)
+		rc = reconcile(sv, slot, e);
+	if (rc)
+		sockets_detach(sv, slot);
+	return rc;
+}
+
+static int any_nic_wanted(const struct serve *sv)
+{
+	for (unsigned i = XI_IF_INTERNAL + 1; i < XI_IF_MAX; i++)
+		if (sv->wanted[i])
+			return 1;
+	return 0;
 }
 
 void sockets_detach(struct serve *sv, unsigned slot)
 {
+	struct err e;
+
 	if (slot >= XI_IF_MAX)
 		return;
-	/* Closing takes the sockets out of the socket map; from then on the XDP program drops and counts. */
-	for (unsigned i = 0; i < sv->running; i++)
-		worker_close_slot(&sv->worker[i], slot);
-	sv->maps->ifs[slot].sock_mask = sv->maps->ifs[slot].zc_mask = 0;
-	sv->sockets[slot] = sv->zero_copy[slot] = 0;
+	sv->wanted[slot] = 0;
+	close_slot(sv, slot);
+	if (any_nic_wanted(sv) && reconcile(sv, XI_IF_INTERNAL, &e))
+		log_warning("what needs the stack is dropped");
 }
 
 int sockets_attach_all(struct serve *sv, struct err *e)
 {
-	for (unsigned i = 1; i < XI_IF_MAX; i++) {
-		struct xi_if *xi = &sv->maps->ifs[i];
-		int rc;
+	unsigned n = 0;
 
-		if (!xi->ifindex || !(xi->flags & XI_IF_ATTACHED))
-			continue;
-		rc = sockets_attach(sv, i, e);
+	sv->wanted[XI_IF_INTERNAL] = sv->maps->ifs[XI_IF_INTERNAL].ifindex != 0;
+	for (unsigned i = XI_IF_INTERNAL + 1; i < XI_IF_MAX; i++) {
+		const struct xi_if *xi = &sv->maps->ifs[i];
+
+		sv->wanted[i] = xi->ifindex && (xi->flags & XI_IF_ATTACHED);
 		/* One interface that is gone or busy must not take the others down with it. */
-		if (rc)
+		if (sv->wanted[i] && frames_suffice(sv, i, e)) {
 			log_error("interface %s is not served: %s", xi->name, e->text);
+			sv->wanted[i] = 0;
+		}
+		n += sv->wanted[i];
 	}
+	if (n && reconcile(sv, XI_IF_INTERNAL, e))
+		log_warning("what needs the stack is dropped");
 	return 0;
 }
