@@ -67,12 +67,12 @@ enum xi_statistic {
 	X(IN_NO_POLICY, IN_NO_POLICIES, "came out of a tunnel SA but no policy matches")                               \
 	X(IN_BLOCKED, IN_POLICY_BLOCKED, "policy action discard")                                                      \
 	X(IN_LOOKUP, IN_POLICY_ERRORS, "policy lookup failed")                                                         \
-	X(IN_NO_WORKER, IN_ERRORS, "no xdp-ipsecd serves this interface and queue")                                    \
+	X(IN_NO_WORKER, IN_ERRORS, "protected packet arrived, but no xdp-ipsecd serves this interface and queue")      \
 	X(IN_ECN, IN_ERRORS, "outer header says congestion, inner cannot carry it (RFC 6040)")                         \
 	X(IN_INJECT, IN_ERRORS, "decrypted packet could not be handed to the stack")                                   \
 	X(IN_TX_FULL, IN_ERRORS, "transmit ring full, decrypted packet")                                               \
 	X(OUT_ERROR, OUT_ERRORS, "outbound failure that fits nothing else")                                            \
-	X(OUT_NO_WORKER, OUT_ERRORS, "no xdp-ipsecd serves this interface and queue")                                  \
+	X(OUT_NO_WORKER, OUT_ERRORS, "to be protected, but no xdp-ipsecd serves this interface and queue")             \
 	X(OUT_NO_ROOM, OUT_ERRORS, "no room in the frame for the outer headers")                                       \
 	X(OUT_NO_ROUTE, OUT_BUNDLE_ERRORS, "no route to the SA's remote endpoint")                                     \
 	X(OUT_BUNDLE, OUT_BUNDLE_ERRORS, "transforms of the policy cannot be built for this packet")                   \
@@ -88,7 +88,8 @@ enum xi_statistic {
 	X(OUT_LOOKUP, OUT_POLICY_ERRORS, "policy lookup failed")                                                       \
 	X(OUT_TX_FULL, OUT_ERRORS, "transmit ring full, protected packet")                                             \
 	X(OUT_SLOW, OUT_ERRORS, "slow path could not send the protected packet")                                       \
-	X(OUT_OTHERHOST, OUT_ERRORS, "to be protected, but sent to a MAC address that is not this interface's")
+	X(OUT_OTHERHOST, OUT_ERRORS, "to be protected, but sent to a MAC address that is not this interface's")        \
+	X(IN_RING_FULL, IN_BUFFER_ERRORS, "lost between XDP and worker: ring full or no free frame")
 
 /* X(symbol, text) */
 #define XI_PASSES(X)                                                                                                   \

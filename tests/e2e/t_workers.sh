@@ -48,6 +48,17 @@ check "wan detached, lan stays" xi 1 interface detach wan
 check "attached again" xi 1 interface attach wan
 check "ping after that" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $GW_LAN1
 
+# --- packets that a worker has no time for are counted ---
+drops() { xi 1 statistics print | awk '{n += $2} END {print n + 0}'; }
+balance() { echo $(($(drops) + $(policystat 1 0 out-transformed) - start)); }
+start=$(($(drops) + $(policystat 1 0 out-transformed)))
+lost=$(stat_get 1 in-buffer-errors)
+kill -STOP "${GW_PID[1]}"
+forge a eth0 gw1 lan --count 6000 clear --src $HOST_A --dst $HOST_B || not_ok "flood"
+kill -CONT "${GW_PID[1]}"
+check "sent = sealed + counted drops" wait_for '[ "$(balance)" = 6000 ]' 5 || note "$(balance) of 6000"
+at_least "with more than 3000 lost before the worker" "$(($(stat_get 1 in-buffer-errors) - lost))" 3000
+
 # --- few frames: each socket gets its share ---
 check "stop" gw_stop 1
 check "start with one worker, 4096 frames, $((2 + 2 + 1)) sockets" gw_start 1 --workers 1 --frames 4096

@@ -65,6 +65,9 @@ static json_t *do_detach(struct serve *sv, json_t *req)
 
 static json_t *do_status(struct serve *sv)
 {
+	/* Who asks for the state looks at the counters next. */
+	for (unsigned i = 0; i < sv->running; i++)
+		worker_count_lost(&sv->worker[i]);
 	return json_pack("{s:b,s:i,s:i,s:s,s:I,s:I,s:i,s:i}", "ok", 1, "pid", (int)getpid(), "workers",
 			 (int)sv->workers, "engine", engine_name(sv->worker[0].engine), "memory",
 			 (json_int_t)sv->memory, "map-memory", (json_int_t)sv->maps->bytes, "max-sas",

@@ -37,6 +37,24 @@ void worker_stop(struct worker *w)
 	post_and_wait(w, CMD_STOP, NULL, 0);
 }
 
+static void add_lost(struct worker *w, uint64_t n)
+{
+	__atomic_fetch_add(&w->stat->reason[XI_DROP_IN_RING_FULL], n, __ATOMIC_RELAXED);
+}
+
+void worker_count_lost(struct worker *w)
+{
+	for (unsigned i = 0; i < w->nsock; i++)
+		add_lost(w, io_lost(w->sock[i]));
+}
+
+void worker_drop_socket(struct worker *w, struct io_sock *s)
+{
+	add_lost(w, io_lost(s) + io_unread(s));
+	io_sock_close(s, &w->pool);
+	free(s);
+}
+
 static void close_slot(struct worker *w, unsigned slot)
 {
 	unsigned keep = 0;
@@ -49,8 +67,7 @@ static void close_slot(struct worker *w, unsigned slot)
 			w->sock[keep++] = s;
 			continue;
 		}
-		io_sock_close(s, &w->pool);
-		free(s);
+		worker_drop_socket(w, s);
 	}
 	w->nsock = keep;
 }

@@ -18,7 +18,7 @@
 
 #include "user/base/log.h"
 
-#define REFRESH_S 10 /* neighbours in use are confirmed so often */
+#define REFRESH_S 10 /* neighbours in use are confirmed so often, in ticks of a second */
 #define WORKERS_DEFAULT_MAX 16
 
 /* systemd's protocol: one datagram to $NOTIFY_SOCKET; nothing is done when it is not set. */
@@ -241,7 +241,7 @@ static int watch(int epoll, int fd)
 
 static int open_sources(struct serve *sv, struct sources *s, const sigset_t *set, struct err *e)
 {
-	const struct itimerspec every = {.it_interval.tv_sec = REFRESH_S, .it_value.tv_sec = REFRESH_S};
+	const struct itimerspec every = {.it_interval.tv_sec = 1, .it_value.tv_sec = 1};
 
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -251,6 +251,15 @@ static int open_sources(struct serve *sv, struct sources *s, const sigset_t *set
 	    watch(s->epoll, rt_fd_events(sv->rt)) || watch(s->epoll, rt_fd_requests(sv->rt)))
 		return err_set(e, -errno, "cannot set up the event loop: %s", strerror(errno));
 	return 0;
+}
+
+/* Every second. */
+static void tick(struct serve *sv)
+{
+	for (unsigned i = 0; i < sv->running; i++)
+		worker_count_lost(&sv->worker[i]);
+	if (++sv->ticks % REFRESH_S == 0)
+		rt_refresh(sv->rt);
 }
 
 static void run(struct serve *sv, const struct sources *s)
@@ -270,7 +279,7 @@ static void run(struct serve *sv, const struct sources *s)
 		else if (ev.data.fd == rt_fd_requests(sv->rt))
 			rt_on_requests(sv->rt);
 		else if (read(s->timer, &ticks, sizeof(ticks)) == sizeof(ticks))
-			rt_refresh(sv->rt);
+			tick(sv);
 	}
 }
 

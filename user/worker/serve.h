@@ -28,6 +28,7 @@ struct serve {
 	unsigned workers;				/* initialised */
 	unsigned running;				/* threads started */
 	size_t memory;					/* bytes allocated at start */
+	unsigned ticks;					/* seconds that it runs */
 	int lock_fd;					/* one data plane an instance */
 	int ctl_fd;					/* listening control socket */
 	uint8_t wanted[XI_IF_MAX];			/* slots to be served */

@@ -71,10 +71,8 @@ int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, s
 
 void worker_fini(struct worker *w)
 {
-	for (unsigned i = 0; i < w->nsock; i++) {
-		io_sock_close(w->sock[i], &w->pool);
-		free(w->sock[i]);
-	}
+	for (unsigned i = 0; i < w->nsock; i++)
+		worker_drop_socket(w, w->sock[i]);
 	w->nsock = 0;
 	slow_close(w);
 	if (w->sa && w->keys)

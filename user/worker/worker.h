@@ -131,7 +131,11 @@ void *worker_run(void *worker);
 void worker_add_socket(struct worker *w, struct io_sock *s);
 void worker_close_slot(struct worker *w, unsigned slot); /* closes and frees its sockets there */
 void worker_stop(struct worker *w);
+/* Main thread: counts what its sockets lost since the last time. */
+void worker_count_lost(struct worker *w);
 void worker_do_commands(struct worker *w); /* worker's side */
+/* Closes and frees a socket, with what it lost counted; the worker, or who joined it. */
+void worker_drop_socket(struct worker *w, struct io_sock *s);
 
 /* sa_cache.c: the entry for a reference with keys ready, or NULL. */
 struct sa_entry *sa_cache_get(struct worker *w, uint32_t slot, uint32_t gen);
@@ -173,6 +177,10 @@ static inline uint64_t hop_generation(const struct worker *w)
 	return rt_generation(w->rt) + ((uint64_t)w->sock_epoch << 40);
 }
 
+/*
+ * Counters of this worker have one writer, its thread. XI_DROP_IN_RING_FULL alone is written by worker_count_lost(): by the main thread
+ * while the sockets stay as they are, by the worker when it closes one, which the main thread waits for.
+ */
 static inline void count(struct worker *w, unsigned reason)
 {
 	w->stat->reason[reason]++;
