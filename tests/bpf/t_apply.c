@@ -428,7 +428,8 @@ static void t_undo(void **state)
 	for (int i = 0; i < SPDS; i++)
 		(void)snprintf(script + strlen(script), 100, "add action=none src-address=10.%d.0.0/16\n", i);
 	assert_true(change(script, &e) < 0);
-	assert_non_null(strstr(e.text, "policies"));
+	assert_non_null(strstr(e.text, "all 16 policies of the maps are in use"));
+	assert_non_null(strstr(e.text, "two commands, or raise max-policies in settings"));
 	assert_int_equal(policies(), 1);
 	assert_int_equal(sas(), 2);
 	assert_int_equal(m->spd[slot_of(1)].gen, before[slot_of(1)].gen);

@@ -69,8 +69,8 @@ is "one quoted line" "$(xi '/ip ipsec policy print count-only; manual-sa print c
 
 fails "unknown command" 2 "bad command name frob (line 1 column 8)" policy frob
 fails "unknown menu" 2 "bad command name address (line 1 column 5)" /ip address print
-fails "unknown property" 2 "expected end of command (line 1 column 12)" policy add frob=1
-fails "stray word" 2 "expected end of command (line 1 column 14)" policy print frob
+fails "unknown property" 2 'expected end of command (line 1 column 12) - no property "frob" here' policy add frob=1
+fails "stray word" 2 'expected end of command (line 1 column 14) - no "frob" here' policy print frob
 fails "E-ENUM" 1 "input does not match any value of action" policy add action=drop
 fails "E-AMBIG" 1 "ambiguous value of level, more than one possible value matches input" policy add level=u
 fails "E-RANGE" 1 "value of src-port out of range (0..65535)" policy add protocol=tcp src-port=65536
@@ -98,4 +98,24 @@ fails "more policies than the table holds" 1 "failure: 17 enabled policies, but 
 	)
 is "no rights: says so and what to do" "$(setpriv --reuid=65534 --regid=65534 --clear-groups "$XI" --instance "$INST" policy print 2>&1)" \
 	"not enough permissions (9): cannot read /etc/xdp-ipsec/$INST/ipsec.rsc, run as root"
+is "help is --help" "$(xi help)" "$(xi --help)"
+hasnt "help of a menu without order" "$(xi interface)" "place-before"
+hasnt "help of what is only shown has no stray ;" "$(xi interface)" "; 
+"
+xi settings set max-policies=4096
+xi import - <<<'/ip ipsec policy
+add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 tunnel=yes sa-dst-address=192.0.2.1
+add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 action=none' >"$T/import" 2>&1
+has "why inactive, in detail" "$(COLUMNS=200 xi policy print detail from=1 | tr -s ' \n' ' ')" \
+	'reason="same selectors as policy 0, which is evaluated earlier"'
+hasnt "why inactive, not in short" "$(xi policy print from=1)" 'reason='
+has "status: nothing enforces" "$(xi)" "nothing is attached: no policy is enforced, packets of the 1 enabled encrypt policy pass in clear"
+has "level=use, inactive: says that it passes in clear" "$(xi policy set 0 level=use 2>&1)" "the packets it matches pass in clear"
+xi export hide-sensitive >"$T/hidden"
+before=$(xi export | grep -v "^#")
+xi import "$T/hidden" >"$T/import" 2>&1
+is "import of what hides the keys keeps them" "$(xi export | grep -v "^#")" "$before"
+xi import - <<<'/ip ipsec manual-sa
+add name=m esp-enc-algorithm=aes-128 esp-enc-key=""' >"$T/import" 2>&1
+has "and an empty key is an empty key" "$(xi manual-sa export)" 'esp-enc-key="" esp-spi'
 done_testing

@@ -11,10 +11,10 @@
 #define DATASOCK_WAIT_S 10
 
 /* A connected socket, or a negative errno; nobody listens: -ENOTCONN. */
-static int dial(const struct paths *p, struct err *e)
+static int dial(const struct paths *p, unsigned wait_s, struct err *e)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	struct timeval wait = {.tv_sec = DATASOCK_WAIT_S};
+	struct timeval wait = {.tv_sec = wait_s};
 	int rc, fd;
 
 	if (str_copy(to.sun_path, sizeof(to.sun_path), p->data_sock))
@@ -33,13 +33,24 @@ static int dial(const struct paths *p, struct err *e)
 	return err_set(e, rc, "cannot reach xdp-ipsecd by %s: %s", p->data_sock, strerror(-rc));
 }
 
-int datasock_call(const struct paths *p, const char *request, char *reply, struct err *e)
+static int peer_pid(int fd)
 {
-	int fd = dial(p, e), rc = 0;
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) ? 0 : peer.pid;
+}
+
+int datasock_call_wait(const struct paths *p, const char *request, char *reply, unsigned wait_s, int *pid,
+		       struct err *e)
+{
+	int fd = dial(p, wait_s, e), rc = 0;
 	ssize_t n;
 
+	if (pid)
+		*pid = fd < 0 ? 0 : peer_pid(fd);
 	if (fd < 0)
-		return fd;
+		return fd == -EAGAIN ? -ETIMEDOUT : fd; /* its queue is full: it takes nobody in */
 	do
 		n = send(fd, request, strlen(request), MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
@@ -52,9 +63,14 @@ int datasock_call(const struct paths *p, const char *request, char *reply, struc
 	else if (n == 0)
 		rc = err_set(e, -ECONNRESET, "xdp-ipsecd closed the connection without an answer");
 	else if (errno == EAGAIN)
-		rc = err_set(e, -ETIMEDOUT, "xdp-ipsecd did not answer within %d s", DATASOCK_WAIT_S);
+		rc = err_set(e, -ETIMEDOUT, "xdp-ipsecd did not answer within %u s", wait_s);
 	else
 		rc = err_set(e, -errno, "talking to xdp-ipsecd failed: %s", strerror(errno));
 	close(fd);
 	return rc;
+}
+
+int datasock_call(const struct paths *p, const char *request, char *reply, struct err *e)
+{
+	return datasock_call_wait(p, request, reply, DATASOCK_WAIT_S, NULL, e);
 }

@@ -15,6 +15,13 @@
 
 #define DATASOCK_MSG_MAX 4096
 
+/*
+ * Sends request, waits up to wait_s seconds for the reply text in reply[DATASOCK_MSG_MAX]. -ENOTCONN: no xdp-ipsecd runs; -ETIMEDOUT:
+ * it did not answer. *pid: the process that listens there, 0 = not known; NULL allowed.
+ */
+int datasock_call_wait(const struct paths *p, const char *request, char *reply, unsigned wait_s, int *pid,
+		       struct err *e) __must_check;
+
 /* Sends request, waits up to 10 s for the reply text in reply[DATASOCK_MSG_MAX]. -ENOTCONN: no xdp-ipsecd runs. */
 int datasock_call(const struct paths *p, const char *request, char *reply, struct err *e) __must_check;
 

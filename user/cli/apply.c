@@ -205,6 +205,16 @@ static void unpoint(struct apply *a, uint64_t ref)
 	}
 }
 
+/* What is replaced goes after its successor is in: for the time of the command both need room. */
+static int no_room(struct err *e, const char *what, uint32_t max, const char *setting)
+{
+	return err_set(
+		e, -ENOSPC,
+		"all %u %s of the maps are in use while old ones are still being replaced: do it in two commands, "
+		"or raise %s in settings (in force when the first interface is attached the next time)",
+		max, what, setting);
+}
+
 /* RFC 4106 §2: under a counter-mode key nobody sends but the new SA, so that its first number is above every one used. */
 static void retire_counter_key(struct apply *a, const struct xi_sa *sa)
 {
@@ -232,6 +242,8 @@ static int publish(struct apply *a, unsigned i, struct err *e)
 			       "manual-sa %s cannot be used, its key might see a sequence number again: %s is damaged",
 			       sa->owner, a->seq.path);
 	rc = sad_publish(a->m, sa, floor, &a->ref[i], e);
+	if (rc == -ENOSPC)
+		return no_room(e, "SAs", a->m->meta->sad_max, "max-sas");
 	if (!rc)
 		a->fresh[a->freshs++] = a->ref[i];
 	return rc;
@@ -358,6 +370,8 @@ static int plan_changes(struct apply *a, bool *any, struct err *e)
 			p.sa_in = planned_ref(a, pp, XI_DIR_IN);
 			*any = true;
 			rc = spd_add(a->m, &p, &slot, e);
+			if (rc == -ENOSPC)
+				return no_room(e, "policies", a->m->meta->spd_max, "max-policies");
 			if (rc)
 				return rc;
 			continue;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "user/attach/attach.h"
+#include "user/base/datasock.h"
 #include "user/cli/apply.h"
 #include "user/cli/cli.h"
 
@@ -70,7 +71,18 @@ static void warn_item(const struct conf *c, enum menu_id menu, unsigned index)
 	else if (p->action == XI_ACTION_ENCRYPT && p->level != XI_LEVEL_USE)
 		cli_warn("policy %u is inactive: %s; the packets it matches are dropped", index, it->reason);
 	else
-		cli_warn("policy %u is inactive: %s; it has no effect", index, it->reason);
+		cli_warn("policy %u is inactive: %s; %s", index, it->reason,
+			 p->action == XI_ACTION_ENCRYPT && strncmp(it->reason, "same selectors", 14)
+				 ? "the packets it matches pass in clear"
+				 : "it has no effect");
+}
+
+/* But for the number of another policy, which changes when policies are moved or removed. */
+static bool same_reason(const char *x, const char *y)
+{
+	size_t n = strcspn(x, "0123456789");
+
+	return strncmp(x, y, n + (x[n] == '\0')) == 0;
 }
 
 /* Items that this command made inactive, or edited and left so. */
@@ -86,7 +98,7 @@ static void warn_inactive(const struct change *ch)
 			if (!(conf_flags(it) & ITEM_INACTIVE))
 				continue;
 			if (!(it->flags & ITEM_EDITED) && old >= 0 &&
-			    strcmp(ch->before.list[lists[l]].item[old]->reason, it->reason) == 0)
+			    same_reason(ch->before.list[lists[l]].item[old]->reason, it->reason))
 				continue;
 			warn_item(&ch->after, lists[l], i);
 		}
@@ -104,18 +116,53 @@ static unsigned protecting_policies(const struct conf *c)
 	return n;
 }
 
+/* Encrypt policies that were in force and are not any more. */
+static void warn_unprotected(const struct change *ch)
+{
+	const struct conf_list *before = &ch->before.list[MENU_POLICY], *after = &ch->after.list[MENU_POLICY];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < before->count; i++) {
+		const struct conf_policy *p = CONF_ITEM(conf_policy, before, i), *now;
+		int at = conf_index_of_id(&ch->after, MENU_POLICY, p->it.id);
+
+		now = at < 0 ? NULL : CONF_ITEM(conf_policy, after, at);
+		n += !p->it.disabled && p->action == XI_ACTION_ENCRYPT &&
+		     (!now || now->it.disabled || now->action == XI_ACTION_NONE);
+	}
+	if (n && ch->before.list[MENU_INTERFACE].count)
+		cli_warn("%u encrypt %s no longer in force: what only %s protected passes in clear", n,
+			 n == 1 ? "policy is" : "policies are", n == 1 ? "it" : "they");
+}
+
+/* An interface taken off while others stay. */
+static void warn_detached(const struct change *ch, unsigned policies)
+{
+	const struct conf_list *l = &ch->before.list[MENU_INTERFACE];
+
+	for (unsigned i = 0; policies && i < l->count; i++)
+		if (conf_index_of_id(&ch->after, MENU_INTERFACE, l->item[i]->id) < 0)
+			cli_warn("%s no longer enforces the %u enabled encrypt %s: what leaves and enters by it is not "
+				 "protected",
+				 conf_name(MENU_INTERFACE, l->item[i]), policies,
+				 policies == 1 ? "policy" : "policies");
+}
+
 static void warn_interfaces(const struct change *ch)
 {
 	const struct conf_settings *s = &ch->after.settings;
 	const struct maps *m = ch->cli->maps;
 	unsigned had = ch->before.list[MENU_INTERFACE].count, has = ch->after.list[MENU_INTERFACE].count;
 	unsigned n = protecting_policies(&ch->after);
-	char reply[4096];
+	char reply[DATASOCK_MSG_MAX];
+	int pid;
 
+	if (has)
+		warn_detached(ch, n);
 	if (n && had && !has)
 		cli_warn("no interface enforces the %u enabled encrypt %s any more: their packets leave in clear", n,
 			 n == 1 ? "policy" : "policies");
-	if (m && has > had && !daemon_status(ch->cli, reply))
+	if (m && has > had && daemon_status(ch->cli, reply, &pid) == DAEMON_NONE)
 		cli_warn("xdp-ipsecd does not run: protected packets are dropped until it is started");
 	if (m && has && (m->meta->sad_max != s->max_sas || m->meta->spd_max != s->max_policies) &&
 	    !conf_item_same(MENU_SETTINGS, &ch->before.settings.it, &s->it))
@@ -183,6 +230,7 @@ static int change_commit(struct change *ch, struct conf_err *e)
 		}
 	}
 	warn_inactive(ch);
+	warn_unprotected(ch);
 	warn_interfaces(ch);
 	return 0;
 }
@@ -260,6 +308,24 @@ static int find_old(const struct conf *before, enum menu_id menu, const struct c
 	return -1;
 }
 
+/* A script that says nothing of a named item's keys (export hide-sensitive) leaves them alone. */
+static void keep_secrets(enum menu_id menu, struct conf_item *it, const struct conf_item *old)
+{
+	const struct menu *m = &menus[menu];
+	char value[VALUE_MAX];
+
+	for (unsigned i = 0; conf_name(menu, it) && i < m->count; i++) {
+		struct conf_err e = {0};
+
+		if (!(m->prop[i].flags & PF_SENSITIVE) || (it->given >> i & 1))
+			continue;
+		prop_format(&m->prop[i], old, value, sizeof(value));
+		if (prop_parse(&m->prop[i], it, value, &e))
+			continue; /* a printed value reads back: unit test */
+	}
+	explicit_bzero(value, sizeof(value));
+}
+
 /* What is there already keeps its id and counts as untouched. */
 static int merge_menu(struct change *ch, enum menu_id menu)
 {
@@ -281,6 +347,7 @@ static int merge_menu(struct change *ch, enum menu_id menu)
 			continue;
 		}
 		used[o] = true;
+		keep_secrets(menu, it, old->item[o]);
 		it->id = old->item[o]->id;
 		it->flags &= ~(uint32_t)ITEM_WANTED;
 		if (conf_item_same(menu, it, old->item[o])) {
@@ -369,7 +436,8 @@ int change_start(struct cli *cli, struct conf_err *e)
 			continue;
 		nic->it.flags |= ITEM_WANTED;
 		if (nic_check(cli, &ch.before, &ch.after, &one) || (!cli->check_only && bring_up(&ch, &one)))
-			cli_warn("%s is not attached: %s", nic->name, one.text);
+			cli_warn("%s is not attached: %s", nic->name,
+				 one.text + (strncmp(one.text, "failure: ", 9) ? 0 : 9));
 		nic->it.flags &= ~(uint32_t)ITEM_WANTED;
 		if (one.class && !first.class)
 			first = one;

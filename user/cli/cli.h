@@ -68,8 +68,10 @@ unsigned nic_attached(const struct maps *m);
 /* Is it attached, and still the interface that was attached (not one made anew under its name)? */
 bool nic_live(const struct maps *m, const char *name);
 
-/* Does xdp-ipsecd answer? Its status as text in reply[DATASOCK_MSG_MAX]. */
-bool daemon_status(const struct cli *cli, char *reply);
+enum daemon_state { DAEMON_NONE, DAEMON_SILENT, DAEMON_RUNS };
+
+/* What xdp-ipsecd does. When it runs, its status as text in reply[DATASOCK_MSG_MAX]; else in *pid who does not answer, 0 = not known. */
+enum daemon_state daemon_status(const struct cli *cli, char *reply, int *pid);
 
 /* --- views --- */
 
@@ -83,7 +85,7 @@ void view_sas(struct conf *c, const struct maps *m);
 /* Fills counters and ph2-state of the policies of c. */
 void view_policy_stats(struct conf *c, const struct maps *m);
 /* Fills state and sockets of the interfaces of c; adds what is attached but not stored. */
-void view_interfaces(const struct cli *cli, struct conf *c);
+void view_interfaces(const struct cli *cli, struct conf *c, enum daemon_state daemon);
 void view_statistics(struct conf_statistics *s, const struct maps *m);
 
 void help_general(FILE *out);

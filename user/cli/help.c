@@ -52,6 +52,15 @@ static void range_text(const struct prop *p, char *buf, size_t size)
 	}
 }
 
+/* place-before only where there is an order. */
+static void help_verb(FILE *out, const struct verb *v, bool ordered)
+{
+	const char *place = ordered ? NULL : strstr(v->usage, " [place-before");
+
+	(void)fprintf(out, "  %.*s\n        %s\n", place ? (int)(place - v->usage) : (int)strlen(v->usage), v->usage,
+		      v->help);
+}
+
 void help_menu(FILE *out, enum node_id node)
 {
 	char range[200];
@@ -63,15 +72,16 @@ void help_menu(FILE *out, enum node_id node)
 	(void)fprintf(out, "%s: %s\n\ncommands:\n", node_path(node), menus[node].help);
 	for (unsigned v = 1; v < VERB_MAX; v++)
 		if (verbs[v].nodes >> node & 1)
-			(void)fprintf(out, "  %s\n        %s\n", verbs[v].usage, verbs[v].help);
+			help_verb(out, &verbs[v], menus[node].ordered);
 	(void)fputs("\nproperties:\n", out);
 	for (unsigned i = 0; i < menus[node].count; i++) {
 		const struct prop *p = &menus[node].prop[i];
 
 		range_text(p, range, sizeof(range));
+		if (p->flags & PF_READONLY)
+			range[0] = '\0';
 		(void)fprintf(out, "  %-19s %s%s%s%s\n", p->name, p->help ? p->help : "",
-			      p->flags & PF_READONLY ? " (shown only)" : "", *range && p->help ? "; " : "",
-			      p->flags & PF_READONLY ? "" : range);
+			      p->flags & PF_READONLY ? " (shown only)" : "", *range && p->help ? "; " : "", range);
 	}
 }
 
@@ -81,6 +91,8 @@ static void man_escape(FILE *out, const char *s)
 		if (*s == '-' || *s == '\\')
 			(void)fputc('\\', out);
 		(void)fputc(*s, out);
+		if (*s == '|')
+			(void)fputs("\\:", out); /* a long list of words may be broken there */
 	}
 }
 

@@ -75,6 +75,10 @@ static int run_words(struct cli *cli, char **word, unsigned count, struct conf_e
 
 	if (count == 0)
 		return show_status(cli, e);
+	if (count == 1 && strcmp(word[0], "help") == 0) {
+		help_general(stdout);
+		return 0;
+	}
 	if (count == 1 && strcmp(word[0], "-") == 0)
 		return run_stdin(cli, e);
 	if (count == 1 && strpbrk(word[0], " \t\n;"))

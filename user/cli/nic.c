@@ -9,6 +9,9 @@
 #include "user/cli/apply.h"
 #include "user/cli/cli.h"
 
+/* An operator waits for it; attaching waits longer. */
+#define STATUS_WAIT_S 2
+
 unsigned nic_attached(const struct maps *m)
 {
 	unsigned n = 0;
@@ -21,13 +24,20 @@ unsigned nic_attached(const struct maps *m)
 bool nic_live(const struct maps *m, const char *name)
 {
 	int slot = m ? attach_find(m, name) : -1;
+	unsigned now = if_nametoindex(name);
+	char renamed[IF_NAMESIZE];
 
-	return slot >= 0 && m->ifs[slot].ifindex == if_nametoindex(name);
+	if (slot < 0)
+		return false;
+	/* Nobody has the name: then ours may have got another one. */
+	return now ? m->ifs[slot].ifindex == now : if_indextoname(m->ifs[slot].ifindex, renamed) != NULL;
 }
 
-bool daemon_status(const struct cli *cli, char *reply)
+enum daemon_state daemon_status(const struct cli *cli, char *reply, int *pid)
 {
-	return datasock_call(&cli->paths, "{\"cmd\":\"status\"}", reply, NULL) == 0;
+	int rc = datasock_call_wait(&cli->paths, "{\"cmd\":\"status\"}", reply, STATUS_WAIT_S, pid, NULL);
+
+	return rc == 0 ? DAEMON_RUNS : rc == -ETIMEDOUT ? DAEMON_SILENT : DAEMON_NONE;
 }
 
 static const struct conf_if *nic_by_id(const struct conf *c, uint32_t id)
@@ -132,7 +142,7 @@ int nic_reconcile(struct cli *cli, const struct conf *before, const struct conf 
 	return cli_fail(e, rc, &base);
 }
 
-static void view_one(struct conf_if *nic, const struct xi_if *at, bool daemon)
+static void view_one(struct conf_if *nic, const struct xi_if *at, enum daemon_state daemon)
 {
 	unsigned bound = (unsigned)__builtin_popcount(at->sock_mask), zc = (unsigned)__builtin_popcount(at->zc_mask);
 
@@ -141,19 +151,25 @@ static void view_one(struct conf_if *nic, const struct xi_if *at, bool daemon)
 	nic->served = at->queues;
 	nic->xdp_program = at->prog_id;
 	/* What a daemon that died has left in the masks is not true any more. */
-	if (!daemon)
+	if (daemon == DAEMON_NONE)
 		bound = zc = 0;
 	nic->sockets = bound;
 	nic->zero_copy = zc == 0 ? ZC_NONE : zc == bound ? ZC_ALL : ZC_PARTLY;
-	nic->state = !daemon ? IF_NO_DAEMON : bound == at->queues ? IF_RUNNING : IF_PARTLY;
+	nic->state = daemon != DAEMON_RUNS ? IF_NO_DAEMON : bound == at->queues ? IF_RUNNING : IF_PARTLY;
 }
 
-void view_interfaces(const struct cli *cli, struct conf *c)
+static void view_new_name(struct conf_item *it, const struct xi_if *at)
+{
+	char name[IF_NAMESIZE];
+
+	if (!it->comment[0] && if_indextoname(at->ifindex, name) && strncmp(name, at->name, sizeof(at->name)))
+		(void)snprintf(it->comment, sizeof(it->comment), "is called %s now", name);
+}
+
+void view_interfaces(const struct cli *cli, struct conf *c, enum daemon_state daemon)
 {
 	struct conf_list *l = &c->list[MENU_INTERFACE];
 	const struct maps *m = cli->maps;
-	char reply[DATASOCK_MSG_MAX];
-	bool daemon = daemon_status(cli, reply);
 
 	for (unsigned i = 0; i < l->count; i++) {
 		struct conf_if *nic = CONF_ITEM(conf_if, l, i);
@@ -181,5 +197,6 @@ void view_interfaces(const struct cli *cli, struct conf *c)
 			conf_insert(c, MENU_INTERFACE, &extra->it, l->count);
 		}
 		view_one(CONF_ITEM(conf_if, l, i), at, daemon);
+		view_new_name(l->item[i], at);
 	}
 }

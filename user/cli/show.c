@@ -224,6 +224,8 @@ static int print_menu(struct cli *cli, const struct print_cmd *pc, enum menu_id 
 {
 	struct plan plan = {0};
 	char reply[DATASOCK_MSG_MAX];
+	enum daemon_state daemon;
+	int pid;
 
 	switch (menu) {
 	case MENU_STATISTICS:
@@ -236,8 +238,12 @@ static int print_menu(struct cli *cli, const struct print_cmd *pc, enum menu_id 
 		view_sas(c, cli->maps);
 		break;
 	case MENU_INTERFACE:
-		view_interfaces(cli, c);
-		if (c->list[menu].count && !daemon_status(cli, reply))
+		daemon = daemon_status(cli, reply, &pid);
+		view_interfaces(cli, c, daemon);
+		if (c->list[menu].count && daemon == DAEMON_SILENT)
+			cli_warn("xdp-ipsecd of instance %s runs (pid %d) but does not answer", cli->paths.instance,
+				 pid);
+		else if (c->list[menu].count && daemon == DAEMON_NONE)
 			cli_warn("xdp-ipsecd of instance %s does not run: protected packets are dropped",
 				 cli->paths.instance);
 		break;

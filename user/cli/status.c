@@ -10,15 +10,18 @@
 
 static json_t *policies(const struct conf *c)
 {
-	unsigned n = c->list[MENU_POLICY].count, off = 0, inactive = 0;
+	unsigned n = c->list[MENU_POLICY].count, off = 0, inactive = 0, protect = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		unsigned flags = conf_flags(c->list[MENU_POLICY].item[i]);
 
 		off += (flags & ITEM_DISABLED) != 0;
 		inactive += (flags & ITEM_INACTIVE) != 0;
+		protect += !(flags & ITEM_DISABLED) &&
+			   CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i)->action == XI_ACTION_ENCRYPT;
 	}
-	return json_pack("{s:i,s:i,s:i}", "count", (int)n, "disabled", (int)off, "inactive", (int)inactive);
+	return json_pack("{s:i,s:i,s:i,s:i}", "count", (int)n, "disabled", (int)off, "inactive", (int)inactive,
+			 "encrypt", (int)protect);
 }
 
 static json_t *interfaces(const struct conf *c)
@@ -58,13 +61,14 @@ static json_t *drops(const struct maps *m)
 	return o;
 }
 
-static json_t *data_plane(const struct cli *cli)
+static json_t *data_plane(enum daemon_state state, const char *reply, int pid)
 {
-	char reply[DATASOCK_MSG_MAX];
 	json_error_t je;
 	json_t *j;
 
-	if (!daemon_status(cli, reply))
+	if (state == DAEMON_SILENT)
+		return json_pack("{s:b,s:i}", "ok", 0, "pid", pid);
+	if (state == DAEMON_NONE)
 		return json_null();
 	j = json_loads(reply, 0, &je);
 	return j ? j : json_null();
@@ -97,6 +101,26 @@ static void print_drops(json_t *o)
 	(void)printf("%s\n", any ? " (see statistics print detail)" : " nothing");
 }
 
+static unsigned attached(const json_t *interfaces)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < json_array_size(interfaces); i++)
+		n += strcmp(text(json_array_get(interfaces, i), "state"), "not-attached") != 0;
+	return n;
+}
+
+static void print_no_daemon(const char *instance, bool needed)
+{
+	bool usual = strcmp(instance, "default") == 0;
+
+	(void)printf("   xdp-ipsecd: does not run");
+	if (needed)
+		(void)printf(": protected packets are dropped; start it with %s%s",
+			     usual ? "systemctl start xdp-ipsecd" : "xdp-ipsecd --instance ", usual ? "" : instance);
+	(void)putchar('\n');
+}
+
 static void print_status(const json_t *o)
 {
 	const json_t *d = json_object_get(o, "data-plane"), *p = json_object_get(o, "policies"),
@@ -104,12 +128,13 @@ static void print_status(const json_t *o)
 	size_t n = json_array_size(l);
 
 	(void)printf("      version: %s\n     instance: %s\n", text(o, "version"), text(o, "instance"));
-	if (json_is_object(d))
+	if (json_is_object(d) && !json_is_true(json_object_get(d, "ok")))
+		(void)printf("   xdp-ipsecd: runs (pid %lld) but does not answer\n", number(d, "pid"));
+	else if (json_is_object(d))
 		(void)printf("   xdp-ipsecd: runs, pid %lld, %lld workers, %s, %lld MiB\n", number(d, "pid"),
 			     number(d, "workers"), text(d, "engine"), number(d, "memory") >> 20);
 	else
-		(void)printf("   xdp-ipsecd: does not run%s\n",
-			     n ? ": protected packets are dropped; start it with systemctl start xdp-ipsecd" : "");
+		print_no_daemon(text(o, "instance"), attached(l) > 0);
 	(void)printf("   interfaces:%s", n ? "" : " none; attach one with xdp-ipsec interface attach NIC");
 	for (size_t i = 0; i < n; i++) {
 		const json_t *nic = json_array_get(l, i);
@@ -117,6 +142,10 @@ static void print_status(const json_t *o)
 		(void)printf("%s %s (%s, %s, zero-copy %s)", i ? "," : "", text(nic, "name"), text(nic, "state"),
 			     text(nic, "mode"), text(nic, "zero-copy"));
 	}
+	if (!attached(l) && number(p, "encrypt"))
+		(void)printf("\n               nothing is attached: no policy is enforced, packets of the %lld enabled "
+			     "encrypt %s pass in clear",
+			     number(p, "encrypt"), number(p, "encrypt") == 1 ? "policy" : "policies");
 	(void)printf("\n     policies: %lld, %lld disabled, %lld inactive\n", number(p, "count"), number(p, "disabled"),
 		     number(p, "inactive"));
 	(void)printf("          SAs: %lld of %lld\n", number(s, "count"), number(s, "max"));
@@ -125,10 +154,12 @@ static void print_status(const json_t *o)
 
 int show_status(struct cli *cli, struct conf_err *e)
 {
+	char reply[DATASOCK_MSG_MAX];
+	enum daemon_state daemon;
 	struct plan plan;
 	struct conf c;
 	json_t *o;
-	int rc = cli_open_maps(cli, e);
+	int rc = cli_open_maps(cli, e), pid;
 
 	if (rc)
 		return rc;
@@ -137,11 +168,12 @@ int show_status(struct cli *cli, struct conf_err *e)
 		rc = conf_fail(e, CONF_E_SYSTEM, "out of memory");
 	if (!rc) {
 		plan_free(&plan);
-		view_interfaces(cli, &c);
+		daemon = daemon_status(cli, reply, &pid);
+		view_interfaces(cli, &c, daemon);
 		view_sas(&c, cli->maps);
 		o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "version", XI_VERSION, "instance", cli->paths.instance,
-			      "data-plane", data_plane(cli), "interfaces", interfaces(&c), "policies", policies(&c),
-			      "sas", sas(&c, cli->maps), "dropped", drops(cli->maps));
+			      "data-plane", data_plane(daemon, reply, pid), "interfaces", interfaces(&c), "policies",
+			      policies(&c), "sas", sas(&c, cli->maps), "dropped", drops(cli->maps));
 		if (cli->json) {
 			(void)json_dumpf(o, stdout, JSON_INDENT(2));
 			(void)putchar('\n');

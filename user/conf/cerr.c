@@ -28,7 +28,8 @@ int conf_fail_at(struct conf_err *e, enum conf_class class, const char *word, un
 	case CONF_E_CMD:
 		return conf_fail(e, class, "bad command name %s (line %u column %u)", word, line, col);
 	case CONF_E_END:
-		return conf_fail(e, class, "expected end of command (line %u column %u)", line, col);
+		return conf_fail(e, class, "expected end of command (line %u column %u) - no \"%.40s\" here", line, col,
+				 word);
 	default:
 		return conf_fail(e, CONF_E_SYNTAX, "syntax error (line %u column %u)", line, col);
 	}

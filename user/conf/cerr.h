@@ -32,7 +32,7 @@ struct conf_err {
 /* Sets class and text unless one is set already; returns -EINVAL. */
 int conf_fail(struct conf_err *e, enum conf_class class, const char *fmt, ...) __printf(3, 4);
 
-/* E-CMD, E-END, syntax: texts that carry their place. */
+/* E-CMD, E-END, syntax: texts that carry their place; behind the spec's text of E-END stands the word. */
 int conf_fail_at(struct conf_err *e, enum conf_class class, const char *word, unsigned line, unsigned col);
 
 /* Is the text one that says where it happened? */

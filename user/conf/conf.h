@@ -24,6 +24,7 @@
 struct conf_item {
 	uint32_t id;	/* `*7`; never used again */
 	uint32_t flags; /* ITEM_* */
+	uint64_t given; /* bit per property that the command or script in hand named */
 	uint8_t disabled;
 	char comment[STRING_MAX];
 	char reason[128]; /* with ITEM_INACTIVE */

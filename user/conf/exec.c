@@ -15,7 +15,7 @@ static int blame(const struct cmd_arg *a, struct conf_err *e)
 
 static int stray(const struct cmd_arg *a, struct conf_err *e)
 {
-	return conf_fail_at(e, CONF_E_END, a->value, a->line, a->col);
+	return conf_fail_at(e, CONF_E_END, a->name ? a->name : a->value, a->line, a->col);
 }
 
 static const struct cmd_arg *arg_named(const struct cmd *cmd, const char *name)
@@ -163,6 +163,7 @@ static int exec_add(struct conf *c, struct conf_numbers *n, const struct cmd *cm
 	}
 	if (set_properties(m, cmd, it, &given, e) || check_mandatory(m, given, e))
 		goto err;
+	it->given = from ? ~0ull : given;
 	it->flags |= ITEM_EDITED | ITEM_WANTED;
 	conf_insert(c, menu, it, (unsigned)at);
 	return conf_check(c, menu, it, e);
@@ -240,6 +241,7 @@ static int set_one(struct conf *c, enum menu_id menu, const struct cmd *cmd, str
 		if (set_properties(&menus[menu], cmd, it, &given, e))
 			return -EINVAL;
 	}
+	it->given |= given;
 	if (name)
 		follow_rename(c, menu, old, name);
 	return conf_check(c, menu, it, e);

@@ -54,13 +54,18 @@ static void flag_field(const struct menu *m, const struct conf_item *it, bool de
 			field[m->flag[i].column] = m->flag[i].letter;
 }
 
-static void print_legend(FILE *out, const struct menu *m)
+static const char *flag_text(const struct menu_flag *f)
+{
+	return f->text ? f->text : "manual";
+}
+
+static void print_legend(FILE *out, const struct menu *m, bool detail)
 {
 	if (!m->flag[0].letter)
 		return;
 	(void)fputs("Flags: ", out);
-	for (unsigned i = 0; i < ARRAY_SIZE(m->flag) && m->flag[i].text; i++)
-		(void)fprintf(out, "%s%c - %s", i ? ", " : "", m->flag[i].letter, m->flag[i].text);
+	for (unsigned i = 0; i < ARRAY_SIZE(m->flag) && m->flag[i].letter && (m->flag[i].text || detail); i++)
+		(void)fprintf(out, "%s%c - %s", i ? ", " : "", m->flag[i].letter, flag_text(&m->flag[i]));
 	(void)fputs(" \n", out);
 }
 
@@ -123,19 +128,31 @@ static size_t pair_text(const struct prop *p, const struct conf_item *it, const 
 	return (size_t)snprintf(buf, size, "%s=%s ", p->name, value);
 }
 
+static size_t reason_text(const struct conf_item *it, char *buf, size_t size)
+{
+	char quoted[VALUE_MAX];
+
+	val_quote(quoted, sizeof(quoted), it->reason);
+	return (size_t)snprintf(buf, size, "reason=%s ", quoted);
+}
+
 /* Spec 3.4: pairs separated by one blank, wrapped in front of the terminal's last column, indented to the first. */
 static void print_pairs(FILE *out, const struct menu *m, const struct conf_item *it, const struct print_opt *opt,
 			unsigned indent)
 {
-	unsigned col = indent;
+	unsigned col = indent, reason = opt->style == PRINT_DETAIL && (conf_flags(it) & ITEM_INACTIVE);
 
-	for (unsigned i = 0; i < m->count; i++) {
+	for (unsigned i = 0; i < m->count + reason; i++) {
 		char pair[VALUE_MAX + 64];
 		size_t len;
 
-		if (!wanted(&m->prop[i], it, opt))
+		/* behind the properties of an inactive item: why it is */
+		if (i < m->count && !wanted(&m->prop[i], it, opt))
 			continue;
-		len = pair_text(&m->prop[i], it, opt, pair, sizeof(pair));
+		if (i < m->count)
+			len = pair_text(&m->prop[i], it, opt, pair, sizeof(pair));
+		else
+			len = reason_text(it, pair, sizeof(pair));
 		if (opt->style != PRINT_TERSE && col > indent && col + len >= opt->width) {
 			(void)fprintf(out, "\n%*s", (int)indent, "");
 			col = indent;
@@ -152,7 +169,7 @@ static void print_properties(FILE *out, const struct menu *m, const struct print
 	unsigned width = number_width(row, count);
 	unsigned indent = width + 1 + (m->flag_columns ? m->flag_columns + 1 : 0);
 
-	print_legend(out, m);
+	print_legend(out, m, opt->style == PRINT_DETAIL);
 	for (unsigned i = 0; i < count; i++) {
 		char field[4];
 
@@ -239,7 +256,7 @@ static void print_columns(FILE *out, const struct menu *m, const struct print_ro
 	struct columns c;
 
 	choose_columns(&c, m, row, count, opt, indent);
-	print_legend(out, m);
+	print_legend(out, m, false);
 	(void)fprintf(out, "%*s%*s", (int)width, "#", (int)(indent - width), "");
 	for (unsigned i = 0; i < c.count; i++) {
 		char name[64];
@@ -344,7 +361,7 @@ static json_t *json_item(enum menu_id menu, const struct conf_item *it, const st
 	all.style = PRINT_JSON;
 	for (unsigned i = 0; i < ARRAY_SIZE(m->flag) && m->flag[i].letter; i++)
 		if (have & m->flag[i].bit)
-			(void)json_array_append_new(flags, json_string(m->flag[i].text ? m->flag[i].text : "manual"));
+			(void)json_array_append_new(flags, json_string(flag_text(&m->flag[i])));
 	if (m->flag[0].letter)
 		(void)json_object_set_new(o, "flags", flags);
 	else

@@ -81,8 +81,13 @@ const struct prop *prop_find(const struct menu *m, const char *word, struct conf
 	if (i == -2)
 		(void)conf_fail(e, CONF_E_AMBIG, "ambiguous value of %s, more than one possible value matches input",
 				word);
-	else if (i < 0 || (m->prop[i].flags & PF_READONLY))
-		(void)conf_fail_at(e, CONF_E_END, word, line, col);
+	else if (i < 0)
+		(void)conf_fail(e, CONF_E_END,
+				"expected end of command (line %u column %u) - no property \"%.40s\" here", line, col,
+				word);
+	else if (m->prop[i].flags & PF_READONLY)
+		(void)conf_fail(e, CONF_E_END, "expected end of command (line %u column %u) - %s is shown only", line,
+				col, m->prop[i].name);
 	else
 		return &m->prop[i];
 	return NULL;
