@@ -5,9 +5,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -386,15 +388,30 @@ static void *fake_daemon(void *arg)
 	return NULL;
 }
 
+/* What xdp-ipsecd holds from its start to its end. */
+static int daemon_lock(void)
+{
+	char path[PATH_LEN + 16];
+	int fd;
+
+	assert_ok(path_mkdir(m->paths.run, &e), &e);
+	(void)snprintf(path, sizeof(path), "%s/xdp-ipsecd.pid", m->paths.run);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	return fd;
+}
+
 static void t_daemon_is_told_and_may_refuse(void **state)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	struct inventory before;
+	int lock;
 	pthread_t t;
 
 	(void)state;
-	assert_int_equal(path_mkdir(m->paths.run, &e), 0);
+	lock = daemon_lock();
 	(void)str_copy(at.sun_path, sizeof(at.sun_path), m->paths.data_sock);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(fd, 4), 0);
@@ -417,7 +434,54 @@ static void t_daemon_is_told_and_may_refuse(void **state)
 	(void)shutdown(fd, SHUT_RDWR);
 	assert_int_equal(pthread_join(t, NULL), 0);
 	close(fd);
+	close(lock);
 	assert_int_equal(unlink(m->paths.data_sock), 0);
+}
+
+/* One that starts, or ends, has no control socket; its maps must not be unpinned under it. */
+static void t_starting_daemon_keeps_its_maps(void **state)
+{
+	int lock = daemon_lock();
+
+	(void)state;
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_ok(detach_interface(m, "lan0", &e), &e);
+	assert_int_equal(access(m->paths.pins, F_OK), 0);
+	close(lock);
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_ok(detach_interface(m, "lan0", &e), &e);
+	assert_int_not_equal(access(m->paths.pins, F_OK), 0);
+}
+
+static unsigned noted;
+
+static void note(struct maps *maps)
+{
+	assert_int_equal(access(maps->paths.pins, F_OK), 0);
+	noted++;
+}
+
+static void t_leaving_daemon_unpins_under_the_lock(void **state)
+{
+	struct paths p = m->paths;
+	int lock;
+
+	(void)state;
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_ok(attach_leave(m, note, &e), &e);
+	assert_int_equal(noted, 0);
+	assert_int_equal(access(p.pins, F_OK), 0); /* something is attached */
+	lock = daemon_lock();
+	assert_ok(detach_interface(m, "lan0", &e), &e);
+	close(lock);
+	assert_ok(attach_leave(m, note, &e), &e);
+	assert_int_equal(noted, 1);
+	assert_int_not_equal(access(p.pins, F_OK), 0);
+	/* A command that had opened the maps before, and waited. */
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -ESTALE);
+	assert_says("run the command again");
+	assert_int_equal(attach_find(m, "lan0"), -ENOENT);
+	assert_int_equal(if_nametoindex("xi0"), 0);
 }
 
 /* Maps of the tests before may still be on their way out: the inventory that stays the same for ten looks. */
@@ -474,6 +538,8 @@ int main(void)
 		T(t_vanished_interface),
 		T(t_half_made_attach_is_cleared),
 		T(t_daemon_is_told_and_may_refuse),
+		T(t_starting_daemon_keeps_its_maps),
+		T(t_leaving_daemon_unpins_under_the_lock),
 		T(t_hundred_rounds_leave_nothing),
 	};
 

@@ -8,6 +8,7 @@
  */
 #include "user/attach/attach.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -44,11 +45,22 @@ static int attached_count(const struct maps *m)
 
 /* --- xdp-ipsecd --- */
 
+/*
+ * By the lock that xdp-ipsecd holds from its start to its end; it answers on its control socket for a shorter time. attach.lock is held:
+ * none can start meanwhile and find its lock taken by us.
+ */
 static int daemon_runs(const struct maps *m)
 {
-	char reply[DATASOCK_MSG_MAX];
+	char path[PATH_LEN + 16];
+	int fd, busy;
 
-	return datasock_call(&m->paths, "{\"cmd\":\"status\"}", reply, NULL) != -ENOTCONN;
+	(void)snprintf(path, sizeof(path), "%s/xdp-ipsecd.pid", m->paths.run);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return errno != ENOENT;
+	busy = flock(fd, LOCK_EX | LOCK_NB) < 0;
+	close(fd);
+	return busy;
 }
 
 static int check_reply(const char *reply, struct err *e)
@@ -315,14 +327,14 @@ static int detach_locked(struct maps *m, const char *ifname, struct err *e)
 	return rc;
 }
 
-static int lock_attach(const struct maps *m, struct err *e)
+int attach_lock(const struct paths *p, struct err *e)
 {
 	char path[PATH_LEN + 16];
-	int fd, rc = path_mkdir(m->paths.run, e);
+	int fd, rc = path_mkdir(p->run, e);
 
 	if (rc)
 		return rc;
-	(void)snprintf(path, sizeof(path), "%s/attach.lock", m->paths.run);
+	(void)snprintf(path, sizeof(path), "%s/attach.lock", p->run);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
@@ -333,6 +345,27 @@ static int lock_attach(const struct maps *m, struct err *e)
 			return rc;
 		}
 	return fd;
+}
+
+/* Whoever was here before us may have removed the pins: programs on our maps would be seen by nobody. */
+static int still_pinned(const struct maps *m, struct err *e)
+{
+	struct bpf_map_info ours = {0}, pinned = {0};
+	__u32 len = sizeof(ours);
+	char path[PATH_LEN + 16];
+	int fd, same;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", m->paths.pins, XI_MAP_META);
+	fd = bpf_obj_get(path);
+	same = fd >= 0 && bpf_obj_get_info_by_fd(fd, &pinned, &len) == 0 &&
+	       bpf_obj_get_info_by_fd(m->fd[MAP_META], &ours, &len) == 0 && ours.id == pinned.id;
+	if (fd >= 0)
+		close(fd);
+	if (!same)
+		return err_set(e, -ESTALE,
+			       "the maps of instance \"%s\" were removed in the meantime: run the command again",
+			       m->paths.instance);
+	return 0;
 }
 
 /* libbpf explains to stderr what we turn into one sentence. */
@@ -346,13 +379,15 @@ static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
 
 int attach_interface(struct maps *m, const struct attach_req *req, struct err *e)
 {
-	int lock = lock_attach(m, e), rc;
+	int lock = attach_lock(&m->paths, e), rc;
 	libbpf_print_fn_t old;
 
 	if (lock < 0)
 		return lock;
 	old = libbpf_set_print(silent);
-	rc = attach_locked(m, req, e);
+	rc = still_pinned(m, e);
+	if (!rc)
+		rc = attach_locked(m, req, e);
 	(void)libbpf_set_print(old);
 	close(lock);
 	return rc;
@@ -360,7 +395,7 @@ int attach_interface(struct maps *m, const struct attach_req *req, struct err *e
 
 int detach_interface(struct maps *m, const char *ifname, struct err *e)
 {
-	int lock = lock_attach(m, e), rc;
+	int lock = attach_lock(&m->paths, e), rc;
 	libbpf_print_fn_t old;
 
 	if (lock < 0)
@@ -368,6 +403,21 @@ int detach_interface(struct maps *m, const char *ifname, struct err *e)
 	old = libbpf_set_print(silent);
 	rc = detach_locked(m, ifname, e);
 	(void)libbpf_set_print(old);
+	close(lock);
+	return rc;
+}
+
+int attach_leave(struct maps *m, void (*note)(struct maps *m), struct err *e)
+{
+	int lock = attach_lock(&m->paths, e), rc = 0;
+
+	if (lock < 0)
+		return lock;
+	if (!attached_count(m) && !m->ifs[XI_IF_INTERNAL].ifindex && !still_pinned(m, NULL)) {
+		if (note)
+			note(m);
+		rc = maps_unpin(&m->paths, e);
+	}
 	close(lock);
 	return rc;
 }

@@ -24,13 +24,26 @@ struct attach_req {
  * Loads tc_egress and xdp_ingress for the interface, pins their links, enters it in xi_if, seeds xi_local, makes the veth pair when it
  * is the first, and tells xdp-ipsecd if one runs. The policies must be in the maps already (fail closed from the first packet).
  * Errors, each one sentence with what to do: no such interface, already attached, XDP slot taken (says by which program, id), driver
- * without native XDP (suggests mode=generic), MTU above what a frame holds, more queues than there are, no free slot, EPERM.
+ * without native XDP (suggests mode=generic), MTU above what a frame holds, more queues than there are, no free slot, EPERM; -ESTALE: the maps
+ * behind m were unpinned meanwhile.
  */
 int attach_interface(struct maps *m, const struct attach_req *req, struct err *e) __must_check;
 
 /* Takes it off again; the last one also removes the veth pair and, when no xdp-ipsecd runs, the pinned maps. Works for an
  * interface that has vanished meanwhile. -ENOENT: not attached. */
 int detach_interface(struct maps *m, const char *ifname, struct err *e) __must_check;
+
+/*
+ * The lock under which interfaces are attached and detached, a data plane opens its maps when it starts, and pins are removed: a
+ * descriptor to close, or -errno. Waits. Nobody holds it while it waits for a data plane that is starting or has closed its socket.
+ */
+int attach_lock(const struct paths *p, struct err *e) __must_check;
+
+/*
+ * A data plane that ends, its control socket closed: removes the pins when nothing is attached; before that calls note(m), for what must
+ * outlive the maps (may be NULL).
+ */
+int attach_leave(struct maps *m, void (*note)(struct maps *m), struct err *e) __must_check;
 
 /* Slot of an attached interface in m->ifs, or -ENOENT. */
 int attach_find(const struct maps *m, const char *ifname);

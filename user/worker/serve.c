@@ -16,7 +16,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "user/attach/attach.h"
 #include "user/base/log.h"
+#include "user/maps/seqmem.h"
 
 #define REFRESH_S 10 /* neighbours in use are confirmed so often, in ticks of a second */
 #define WORKERS_DEFAULT_MAX 16
@@ -141,14 +143,24 @@ static void reset_locks(struct maps *m)
 			__atomic_store_n(&m->sa_rt[i].lock, 0, __ATOMIC_RELEASE);
 }
 
-static int open_all(struct serve *sv, struct err *e)
+/* Lock and maps in one step: who takes off the last interface meanwhile sees either no data plane or one that has its maps. */
+static int open_maps(struct serve *sv, struct err *e)
 {
-	int rc = path_mkdir(sv->paths.run, e);
+	int lock = attach_lock(&sv->paths, e), rc;
 
-	if (!rc)
-		rc = take_lock(sv, e);
+	if (lock < 0)
+		return lock;
+	rc = take_lock(sv, e);
 	if (!rc)
 		rc = maps_open_or_create(&sv->maps, &sv->paths, sv->conf->sad_max, sv->conf->spd_max, e);
+	close(lock);
+	return rc;
+}
+
+static int open_all(struct serve *sv, struct err *e)
+{
+	int rc = open_maps(sv, e);
+
 	if (rc)
 		return rc;
 	reset_locks(sv->maps);
@@ -171,12 +183,13 @@ static int open_all(struct serve *sv, struct err *e)
 	return rc;
 }
 
-static int nothing_attached(const struct maps *m)
+/* The maps go with us: what must not be forgotten is the last sequence numbers (RFC 4303 §3.3.3). */
+static void note_sequences(struct maps *m)
 {
-	for (unsigned i = 0; i < XI_IF_MAX; i++)
-		if (m->ifs[i].ifindex)
-			return 0;
-	return 1;
+	struct err e = {.text = ""};
+
+	if (seqmem_note_all(m, &e))
+		log_error("%s", e.text);
 }
 
 static void close_all(struct serve *sv)
@@ -200,7 +213,7 @@ static void close_all(struct serve *sv)
 			sv->maps->ifs[i].sock_mask = sv->maps->ifs[i].zc_mask = 0;
 		sv->maps->meta->workers = 0;
 		/* The maps outlive us for the programs that are attached; without any they have no reader. */
-		if (nothing_attached(sv->maps) && maps_unpin(&sv->paths, &e))
+		if (attach_leave(sv->maps, note_sequences, &e))
 			log_warning("%s", e.text);
 	}
 	maps_close(sv->maps);
