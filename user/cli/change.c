@@ -204,6 +204,7 @@ static int bring_up(struct change *ch, struct conf_err *e)
 	if (rc && !made && apply_plan(cli->maps, &ch->plan_before, &ch->before, &base))
 		cli_warn("the former policies could not be restored: %s", base.text);
 	if (made && nic_attached(cli->maps) == 0) {
+		apply_remember(cli->maps); /* one interface may have worked before another one failed */
 		if (maps_unpin(&cli->paths, &base))
 			cli_warn("%s", base.text);
 		cli_close_maps(cli);
