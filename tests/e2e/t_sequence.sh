@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# RFC 4303 §3.3.3, §3.4.3, RFC 4106 §2: no number twice under one key, sent or received, whatever is taken away meanwhile.
+. "$(dirname "$0")/lib.sh"
+
+topo_up bypass
+tunnel_up aes-128-gcm null || fatal "no tunnel"
+check "ping" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B || fatal "no tunnel"
+tunnel_keys aes-128-gcm null
+
+sound() { # SEQ: as gateway 2 would send it
+	forge r w1 gw1 wan esp --outer-src $WAN2 --outer-dst $WAN1 --inner-src $HOST_B --inner-dst $HOST_A --spi 0x101 \
+		--enc gcm --enc-key "$ENC_KEY21" --payload "sound-$1" --seq "$1"
+}
+
+accepted() { policystat 1 0 in-transformed; }
+refused() { stat_get 1 in-state-sequence-errors; }
+
+# takes WHAT SEQ, refuses WHAT SEQ
+takes() {
+	local before
+	before=$(accepted)
+	sound "$2"
+	check "$1" wait_for "[ \$(accepted) -gt $before ]" 3
+}
+refuses() {
+	local before
+	before=$(refused)
+	sound "$2"
+	check "$1" stat_wait 1 in-state-sequence-errors $((before + 1)) 3
+}
+
+# seq_of N DIRECTION
+seq_of() {
+	xi "$1" -j installed-sa print detail | python3 -c '
+import json, sys
+print(max(x["seq"] for x in json.load(sys.stdin) if x["direction"] == sys.argv[1]))' "$2"
+}
+
+takes "a packet" 50000
+refuses "its replay" 50000
+xi 1 policy disable 0
+xi 1 policy enable 0
+refuses "its replay, after disable and enable of the policy" 50000
+refuses "an older one that never came" 49999
+takes "what comes next" 50001
+
+# The template's own disable and enable: the peer begins anew.
+xi 1 manual-sa disable m
+xi 1 manual-sa enable m
+takes "number 1, after disable and enable of the template" 1
+refuses "its replay" 1
+
+# Sending goes on while both interfaces are taken off.
+takes "a high number" 60000
+in_ns a ping -n -q -f -w 3 $HOST_B >/dev/null 2>&1 &
+flood=$!
+wait_for "[ \$(seq_of 1 out) -gt 10000 ]" 5
+sent=$(seq_of 1 out)
+xi 1 interface detach lan
+xi 1 interface detach wan
+kill $flood 2>/dev/null
+wait $flood 2>/dev/null
+gw_stop 1
+check "the maps are gone" [ ! -e "/sys/fs/bpf/xdp-ipsec/${P}g1" ]
+gw_attach 1 && gw_start 1 || not_ok "up again"
+at_least "what was sent is not sent again" "$(seq_of 1 out)" "$sent"
+refuses "what was received is a replay, after the maps were gone" 60000
+takes "what comes next, after the maps were gone" 60001
+before=$(policystat 2 0 in-transformed)
+in_ns a ping -n -q -c 3 -i 0.05 -W 1 $HOST_B >/dev/null # the answers carry numbers that we used above
+check "the peer takes what is sent now" wait_for "[ \$(policystat 2 0 in-transformed) -ge $((before + 3)) ]" 3
+
+kill -STOP "${GW_PID[1]}"
+start=$EPOCHSECONDS
+status=$(xi 1 status)
+check "status of a stopped daemon comes within 4 s" [ $((EPOCHSECONDS - start)) -le 4 ]
+check "and says that it does not answer" grep -q "runs (pid ${GW_PID[1]}) but does not answer" <<<"$status"
+kill -CONT "${GW_PID[1]}"
+tap_done
