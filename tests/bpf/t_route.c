@@ -9,10 +9,18 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "tests/bpf/netns.h"
+#include "user/route/local.h"
+#include "user/route/nl.h"
+#include "user/route/query.h"
 #include "user/route/route.h"
 
 static struct rt *rt;
@@ -186,6 +194,145 @@ static void t_queue_is_bounded(void **state)
 	assert_int_equal(answer("10.9.0.1").kind, RT_TX);
 }
 
+static int asking;
+
+/* A worker with a new destination in every packet, for two seconds at most. */
+static void *asks_on(void *arg)
+{
+	struct rt_key k = key_to("10.9.5.0");
+	time_t end = time(NULL) + 2;
+
+	(void)arg;
+	while (__atomic_load_n(&asking, __ATOMIC_RELAXED) && time(NULL) <= end) {
+		k.dst.w[0] = htonl(ntohl(k.dst.w[0]) + 1);
+		rt_ask(rt, 0, &k);
+	}
+	return NULL;
+}
+
+/* It must not keep the main thread: 64 answers a call, then the descriptor is readable again. */
+static void t_requests_are_answered_in_turns(void **state)
+{
+	struct pollfd p = {.fd = rt_fd_requests(rt), .events = POLLIN};
+	pthread_t t;
+	int running;
+
+	(void)state;
+	quiet();
+	asking = 1;
+	assert_int_equal(pthread_create(&t, NULL, asks_on, NULL), 0);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(poll(&p, 1, 1000), 1);
+		rt_on_requests(rt);
+	}
+	running = pthread_tryjoin_np(t, NULL) == EBUSY;
+	asking = 0;
+	assert_true(running);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	while (poll(&p, 1, 0) == 1)
+		rt_on_requests(rt);
+	assert_int_equal(answer("10.9.5.7").kind, RT_TX);
+}
+
+static void t_settings_make_answers_old(void **state)
+{
+	__u64 gen;
+	int said = 0;
+	struct pollfd p = {.fd = rt_fd_events(rt), .events = POLLIN};
+
+	(void)state;
+	quiet();
+	gen = rt_generation(rt);
+	assert_int_equal(sh("echo 1 > /proc/sys/net/ipv4/conf/v0/rp_filter"), 0);
+	while (poll(&p, 1, 300) == 1)
+		said |= rt_on_events(rt, NULL, NULL);
+	assert_int_equal(said, RT_SAID_SYSCTL);
+	assert_int_not_equal(rt_generation(rt), gen);
+	assert_int_equal(sh("echo 1 > /proc/sys/net/ipv4/ip_forward"), 0);
+	assert_true(becomes_old());
+}
+
+static int on_any(const struct nlmsghdr *nlh, void *data)
+{
+	(void)nlh;
+	++*(int *)data;
+	return MNL_CB_OK;
+}
+
+static int get_v0(struct mnl_socket *nl, int *answers)
+{
+	char buf[256] = {0};
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	ifi->ifi_index = (int)if_nametoindex("v0");
+	return nl_talk(nl, nlh, on_any, answers);
+}
+
+/* An answer that nobody read stands before the next one: that call may fail, the one after it must not. */
+static void t_netlink_recovers_after_a_failure(void **state)
+{
+	char buf[256] = {0};
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct mnl_socket *nl;
+	int answers = 0;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(nl_open(&nl, 0, &e), 0);
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nlh->nlmsg_seq = 0x7ffffff0;
+	(void)mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	assert_true(mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) > 0);
+	assert_true(get_v0(nl, &answers) < 0);
+	assert_int_equal(get_v0(nl, &answers), 0);
+	assert_int_equal(answers, 1);
+	mnl_socket_close(nl);
+}
+
+/* What is not the kernel's word about the route is asked again, not kept as "no route". */
+static void t_failure_is_no_answer(void **state)
+{
+	struct rt_key k = key_to("10.9.1.1");
+	struct rt_query q;
+	struct rt_answer a;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(rt_query_open(&q, &e), 0);
+	rt_query_hop(&q, &k, &a);
+	assert_int_equal(a.hop.kind, RT_TX);
+	assert_int_equal(close(mnl_socket_get_fd(q.nl)), 0);
+	rt_query_hop(&q, &k, &a);
+	assert_int_equal(a.hop.kind, RT_UNKNOWN);
+	rt_query_close(&q);
+}
+
+/* Addresses of yesterday fill the map: they go first. */
+static void t_full_map_gets_room(void **state)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "xi_local", sizeof(struct xi_local_key), 4, 8, NULL);
+	struct xi_local_key k = {.family = XI_IP4};
+	__u32 ifindex = 1;
+	struct err e = {.text = ""};
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (unsigned i = 0; i < 8; i++) {
+		k.addr.w[0] = htonl(0xc0000200 + i);
+		assert_int_equal(bpf_map_update_elem(fd, &k, &ifindex, BPF_ANY), 0);
+	}
+	assert_int_equal(bpf_map_update_elem(fd, &(struct xi_local_key){.family = XI_IP6}, &ifindex, BPF_ANY), -E2BIG);
+	if (rt_local_sync(fd, &e))
+		fail_msg("%s", e.text);
+	assert_int_not_equal(bpf_map_lookup_elem(fd, &k, &ifindex), 0);
+	inet_pton(AF_INET, "10.0.0.1", &k.addr);
+	assert_int_equal(bpf_map_lookup_elem(fd, &k, &ifindex), 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +342,11 @@ int main(void)
 		cmocka_unit_test(t_unresolved_neighbour),
 		cmocka_unit_test(t_local_addresses),
 		cmocka_unit_test(t_queue_is_bounded),
+		cmocka_unit_test(t_requests_are_answered_in_turns),
+		cmocka_unit_test(t_settings_make_answers_old),
+		cmocka_unit_test(t_netlink_recovers_after_a_failure),
+		cmocka_unit_test(t_failure_is_no_answer),
+		cmocka_unit_test(t_full_map_gets_room),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

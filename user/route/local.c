@@ -86,6 +86,14 @@ static void prune(int fd, const struct local_set *set)
 		(void)bpf_map_delete_elem(fd, &cur);
 }
 
+static int enter_all(int fd, const struct local_set *set)
+{
+	for (unsigned i = 0; i < set->n; i++)
+		if (bpf_map_update_elem(fd, &set->key[i], &set->ifindex[i], BPF_ANY) < 0)
+			return -errno;
+	return 0;
+}
+
 int rt_local_sync(int xi_local_fd, struct err *e)
 {
 	char buf[256];
@@ -109,10 +117,14 @@ int rt_local_sync(int xi_local_fd, struct err *e)
 		err_set(e, rc, "cannot read the host's addresses: %s", strerror(-rc));
 		goto out;
 	}
-	/* New ones first: no moment in which an address that stays is missing. */
-	for (unsigned i = 0; i < set->n && !rc; i++)
-		if (bpf_map_update_elem(xi_local_fd, &set->key[i], &set->ifindex[i], BPF_ANY) < 0)
-			rc = err_set(e, -errno, "cannot enter an address of the host: %s", strerror(errno));
+	/* New ones first: no moment in which an address that stays is missing. A full map gets room from those that are gone. */
+	rc = enter_all(xi_local_fd, set);
+	if (rc == -E2BIG) {
+		prune(xi_local_fd, set);
+		rc = enter_all(xi_local_fd, set);
+	}
+	if (rc)
+		err_set(e, rc, "cannot enter an address of the host: %s", strerror(-rc));
 	if (!rc)
 		prune(xi_local_fd, set);
 out:

@@ -21,6 +21,24 @@ int nl_open(struct mnl_socket **out, unsigned groups, struct err *e)
 	return 0;
 }
 
+/*
+ * After a failure the rest of the answer is still in the socket, and would be taken for the next one. The kernel queues what it has to say while
+ * it handles the request, and a dump goes on with each read: when nothing is left to read, nothing will come.
+ */
+static void drain(struct mnl_socket *nl, char *buf, size_t size)
+{
+	while (recv(mnl_socket_get_fd(nl), buf, size, MSG_DONTWAIT) >= 0 || errno == ENOBUFS || errno == EINTR)
+		;
+}
+
+static int fail(struct mnl_socket *nl, char *buf, size_t size)
+{
+	int rc = -errno;
+
+	drain(nl, buf, size);
+	return rc;
+}
+
 int nl_talk(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *data)
 {
 	static _Thread_local char buf[NL_BUF];
@@ -39,8 +57,8 @@ int nl_talk(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *data
 	do {
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 		if (n < 0)
-			return -errno;
+			return fail(nl, buf, sizeof(buf));
 		rc = mnl_cb_run(buf, (size_t)n, nlh->nlmsg_seq, port, cb, data);
 	} while (rc > MNL_CB_STOP);
-	return rc < 0 ? -errno : 0;
+	return rc < 0 ? fail(nl, buf, sizeof(buf)) : 0;
 }

@@ -198,21 +198,33 @@ static int get_neigh(struct rt_query *q, unsigned ifindex, unsigned family, cons
 	return nl_talk(q->nl, neigh_msg(buf, RTM_GETNEIGH, ifindex, family, addr), on_neigh, n);
 }
 
+/* No way there, prohibited, blackhole, or the reverse path fails: all else is our trouble, not the kernel's answer. */
+static int refused(int rc)
+{
+	return rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EACCES || rc == -EINVAL || rc == -EXDEV;
+}
+
 void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer *a)
 {
 	struct route_reply r;
 	struct link_reply l;
 	struct rt_neigh n;
+	int rc = get_route(q, key, &r);
 
 	memset(a, 0, sizeof(*a));
-	a->hop.kind = RT_NONE;
-	if (get_route(q, key, &r))
+	if (rc) {
+		a->hop.kind = refused(rc) ? RT_NONE : RT_UNKNOWN;
 		return;
+	}
 	a->hop.ifindex = r.oif;
 	a->hop.mtu = r.mtu;
 	a->hop.kind = r.type == RTN_UNICAST ? RT_STACK : RT_LOCAL;
-	if (get_link(q, r.oif, &l))
+	rc = get_link(q, r.oif, &l);
+	if (rc) {
+		if (rc != -ENODEV)
+			a->hop.kind = RT_UNKNOWN;
 		return;
+	}
 	if (!a->hop.mtu || a->hop.mtu > l.mtu)
 		a->hop.mtu = l.mtu;
 	if (r.type != RTN_UNICAST || !l.ethernet_up)

@@ -24,7 +24,7 @@ struct rt_neigh {
 int rt_query_open(struct rt_query *q, struct err *e) __must_check;
 void rt_query_close(struct rt_query *q);
 
-/* Always fills *a; what cannot be found out is RT_STACK, a refusal of the kernel RT_NONE. */
+/* Always fills *a; a refusal of the kernel is RT_NONE, a question that could not be asked RT_UNKNOWN: to be asked again. */
 void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer *a);
 
 /* Tells the kernel that the neighbour is in use: a stale one is probed, an unknown one is resolved. */

@@ -50,7 +50,8 @@ struct rt {
 int rt_open(struct rt **out, unsigned workers, int xi_local_fd, struct err *e)
 {
 	const unsigned groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-				RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | (1u << (RTNLGRP_IPV4_RULE - 1));
+				RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | (1u << (RTNLGRP_IPV4_RULE - 1)) |
+				(1u << (RTNLGRP_IPV4_NETCONF - 1));
 	struct rt *rt = calloc(1, sizeof(*rt));
 	int rc = -ENOMEM, size = 4 << 20;
 
@@ -202,26 +203,35 @@ static void write_entry(struct rt *rt, const struct rt_key *key, __u64 gen, cons
 	__atomic_store_n(&en->seq, en->seq + 1, __ATOMIC_RELEASE);
 }
 
+/* At most as many questions as the ring has places: a worker that goes on asking waits for its next turn. Returns 1 when some are left. */
+static int answer_ring(struct rt *rt, struct ask_ring *r)
+{
+	for (unsigned i = 0; i < RT_ASK_MAX && r->tail != __atomic_load_n(&r->head, __ATOMIC_ACQUIRE); i++) {
+		struct rt_key key = r->key[r->tail % RT_ASK_MAX];
+		__u64 gen = rt_generation(rt); /* before the question: a change meanwhile makes the answer old */
+		struct rt_answer a;
+
+		rt_query_hop(&rt->query, &key, &a);
+		if (a.hop.kind != RT_UNKNOWN)
+			write_entry(rt, &key, gen, &a);
+		__atomic_store_n(&r->tail, r->tail + 1, __ATOMIC_RELEASE);
+	}
+	return r->tail != __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
+}
+
 void rt_on_requests(struct rt *rt)
 {
+	const __u64 one = 1;
+	int left = 0;
 	__u64 n;
 
 	if (read(rt->wake, &n, sizeof(n)) < 0)
 		return; /* nothing there */
-	for (unsigned w = 0; w < rt->workers; w++) {
-		struct ask_ring *r = &rt->ask[w];
-
-		while (r->tail != __atomic_load_n(&r->head, __ATOMIC_ACQUIRE)) {
-			struct rt_key key = r->key[r->tail % RT_ASK_MAX];
-			__u64 gen =
-				rt_generation(rt); /* before the question: a change meanwhile makes the answer old */
-			struct rt_answer a;
-
-			rt_query_hop(&rt->query, &key, &a);
-			write_entry(rt, &key, gen, &a);
-			__atomic_store_n(&r->tail, r->tail + 1, __ATOMIC_RELEASE);
-		}
-	}
+	for (unsigned w = 0; w < rt->workers; w++)
+		left |= answer_ring(rt, &rt->ask[w]);
+	/* The other events have their turn, then we are called again. */
+	if (left && write(rt->wake, &one, sizeof(one)) < 0)
+		return; /* the counter is full: we are called anyway */
 }
 
 struct event_ctx {
@@ -230,6 +240,7 @@ struct event_ctx {
 	void *arg;
 	int changed;
 	int addr_changed;
+	int said; /* RT_SAID_* */
 };
 
 static void on_link(struct event_ctx *c, const struct nlmsghdr *nlh)
@@ -244,6 +255,8 @@ static void on_link(struct event_ctx *c, const struct nlmsghdr *nlh)
 	{
 		if (mnl_attr_get_type(attr) == IFLA_MTU && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
 			link.mtu = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_IFNAME && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+			link.name = mnl_attr_get_str(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == 6)
 			link.mac = mnl_attr_get_payload(attr);
 	}
@@ -292,6 +305,11 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 		c->addr_changed = 1;
 		c->changed = 1;
 		break;
+	case RTM_NEWNETCONF: /* ip_forward, rp_filter: the kernel answers differently now */
+	case RTM_DELNETCONF:
+		c->said |= RT_SAID_SYSCTL;
+		c->changed = 1;
+		break;
 	default: /* routes, rules */
 		c->changed = 1;
 		break;
@@ -299,7 +317,7 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-void rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg)
+int rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg)
 {
 	static char buf[NL_BUF];
 	struct event_ctx c = {.rt = rt, .link_change = link_change, .arg = arg};
@@ -309,6 +327,7 @@ void rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg)
 	while ((n = recv(mnl_socket_get_fd(rt->events), buf, sizeof(buf), MSG_DONTWAIT)) != 0) {
 		if (n < 0 && errno == ENOBUFS) { /* overrun: anything may have changed */
 			c.changed = c.addr_changed = 1;
+			c.said |= RT_SAID_SYSCTL;
 			continue;
 		}
 		if (n < 0)
@@ -320,6 +339,7 @@ void rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg)
 		log_error("%s", e.text);
 	if (c.changed)
 		new_generation(rt);
+	return c.said;
 }
 
 void rt_refresh(struct rt *rt)

@@ -3,7 +3,7 @@
  * Next hops for workers, answered by the kernel. We never compute a route: a worker that has no current answer for a key sends
  * its packet the slow way and posts the key; the main thread asks the kernel (RTM_GETROUTE, RTM_GETNEIGH), writes the answer
  * into a table that workers read without locks (a sequence counter for each entry), and asks the kernel to resolve a neighbour that
- * is unknown. Any change of a route, rule, address, link or used neighbour raises the generation: every older answer is then
+ * is unknown. Any change of a route, rule, address, link, IPv4 setting or used neighbour raises the generation: every older answer is then
  * asked for again. Neighbours in use are confirmed regularly, since the kernel does not see the packets we send to them.
  */
 #ifndef ROUTE_ROUTE_H
@@ -49,12 +49,15 @@ int rt_fd_requests(const struct rt *rt); /* readable: rt_on_requests() */
 struct rt_link {
 	int ifindex;
 	int gone;
-	unsigned mtu;	 /* 0 = not said */
-	const __u8 *mac; /* 6 bytes, NULL = not said */
+	unsigned mtu;	  /* 0 = not said */
+	const __u8 *mac;  /* 6 bytes, NULL = not said */
+	const char *name; /* NULL = not said */
 };
-/* link_change is called for each link message. */
+/* link_change is called for each link message. Returns what else was said: RT_SAID_*. */
+#define RT_SAID_SYSCTL 1 /* a setting of IPv4 has changed: ip_forward, rp_filter */
 typedef void (*rt_link_fn)(void *arg, const struct rt_link *link);
-void rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg);
+int rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg);
+/* Answers at most 64 questions of each worker; what is left makes rt_fd_requests() readable again. */
 void rt_on_requests(struct rt *rt);
 /* Every few seconds: confirms the neighbours of answers that were used since the last call. */
 void rt_refresh(struct rt *rt);
