@@ -221,6 +221,21 @@ static void close_all(struct serve *sv)
 		close(sv->lock_fd);
 }
 
+/* An attached interface that vanished may come back under its name: no program of ours is on it. Said once for each. */
+static void check_came_back(struct serve *sv, const struct rt_link *link)
+{
+	for (unsigned i = XI_IF_INTERNAL + 1; i < XI_IF_MAX && link->name && !link->gone; i++) {
+		const struct xi_if *xi = &sv->maps->ifs[i];
+
+		if (!xi->ifindex || strncmp(xi->name, link->name, sizeof(xi->name)) != 0 ||
+		    sv->came_back[i] == link->ifindex)
+			continue;
+		sv->came_back[i] = link->ifindex;
+		log_error("interface %s was made anew: nothing protects it until `xdp-ipsec start` attaches it again",
+			  xi->name);
+	}
+}
+
 static void on_link(void *arg, const struct rt_link *link)
 {
 	struct serve *sv = arg;
@@ -238,7 +253,9 @@ static void on_link(void *arg, const struct rt_link *link)
 			log_warning("interface %s is gone", xi->name);
 			sockets_detach(sv, i);
 		}
+		return;
 	}
+	check_came_back(sv, link);
 }
 
 struct sources {

@@ -25,13 +25,14 @@ struct serve {
 	struct maps *maps;
 	struct rt *rt;
 	struct worker *worker;
-	unsigned workers;				/* initialised */
-	unsigned running;				/* threads started */
-	size_t memory;					/* bytes allocated at start */
-	unsigned ticks;					/* seconds that it runs */
-	int lock_fd;					/* one data plane an instance */
-	int ctl_fd;					/* listening control socket */
-	uint8_t wanted[XI_IF_MAX];			/* slots to be served */
+	unsigned workers;	   /* initialised */
+	unsigned running;	   /* threads started */
+	size_t memory;		   /* bytes allocated at start */
+	unsigned ticks;		   /* seconds that it runs */
+	int came_back[XI_IF_MAX];  /* ifindex of an interface that has the name of an attached one */
+	int lock_fd;		   /* one data plane an instance */
+	int ctl_fd;		   /* listening control socket */
+	uint8_t wanted[XI_IF_MAX]; /* slots to be served */
 	uint32_t open[XI_IF_MAX], zero_copy[XI_IF_MAX]; /* bit q: a socket on queue q, in zero-copy mode */
 	unsigned spread;				/* workers that the internal pair's queues are spread over */
 	unsigned peak[XI_WORKER_MAX];			/* most frames that a ring of this worker may have taken */
