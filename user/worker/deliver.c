@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
 
 #include "user/ipsec/tunnel.h"
 
@@ -42,6 +43,29 @@ static enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t)
 		memcpy(&t->dst_port, p->data + off + 2, 2);
 	}
 	return XI_OK;
+}
+
+static int is_icmp_error(uint8_t type)
+{
+	return type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH || type == ICMP_TIME_EXCEEDED ||
+	       type == ICMP_PARAMETERPROB;
+}
+
+/* RFC 792: the packet that an ICMP error quotes. 0 when p is none, or quotes too little. */
+static int read_quoted(const struct pkt *p, struct xi_tuple *t)
+{
+	struct pkt quoted = *p;
+	struct iphdr ip;
+	size_t off;
+
+	memcpy(&ip, p->data, sizeof(ip));
+	off = ip.ihl * 4u;
+	if (ip.protocol != IPPROTO_ICMP || (ip.frag_off & htons(IP_OFFMASK)) ||
+	    pkt_len(p) < off + sizeof(struct icmphdr) + sizeof(ip) || !is_icmp_error(p->data[off]))
+		return 0;
+	quoted.data += off + sizeof(struct icmphdr);
+	memcpy(&ip, quoted.data, sizeof(ip));
+	return ip.version == 4 && ip.ihl >= 5 && pkt_len(&quoted) >= ip.ihl * 4u && read_tuple(&quoted, t) == XI_OK;
 }
 
 static unsigned hash_of(const struct xi_tuple *t, uint64_t sa_ref)
@@ -84,6 +108,28 @@ static enum xi_drop judge_in(struct worker *w, const struct wpkt *pk, struct flo
 		return XI_DROP_IN_TEMPLATE;
 	f->in_transformed = 1;
 	return XI_OK;
+}
+
+/*
+ * RFC 4301 §6.2: an ICMP error of a gateway on the way has an address that no policy knows. It belongs to the tunnel when the packet
+ * that it quotes was one that this host sends through that tunnel. Returns the policy's rule, NULL = no. Judged packet by
+ * packet: the flow's addresses say nothing about it.
+ */
+static const struct xi_rule *judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f)
+{
+	const struct xi_policy *pol;
+	const struct xi_rule *r;
+	struct xi_tuple t;
+
+	if (!read_quoted(&pk->p, &t) || memcmp(&t.src, &f->tuple.dst, sizeof(t.src)) != 0)
+		return NULL;
+	r = spd_snapshot_match(&w->spd, &t, XI_DIR_OUT);
+	if (!r || r->action != XI_ACTION_ENCRYPT)
+		return NULL;
+	pol = &w->maps->spd[r->slot];
+	if (__atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != r->gen || !template_satisfied(pol, &pk->sa->sa))
+		return NULL;
+	return r;
 }
 
 static void judge(struct worker *w, const struct wpkt *pk, struct flow *f)
@@ -197,6 +243,32 @@ static void forward_by_policy(struct worker *w, struct wpkt *pk, struct flow *f)
 	drop(w, pk, why);
 }
 
+/* An ICMP error about a packet of this tunnel, which no policy of its own covers in either direction. */
+static int accept_quoted(struct worker *w, struct wpkt *pk, const struct flow *f)
+{
+	const struct xi_rule *r;
+	struct xi_polstat *ps;
+
+	if (f->verdict != XI_DROP_IN_NO_POLICY || f->out_policy != UINT32_MAX)
+		return 0;
+	r = judge_quoted(w, pk, f);
+	if (!r)
+		return 0;
+	ps = polstat(w, r->slot, r->gen);
+	if (ps)
+		ps->in_transformed++;
+	return 1;
+}
+
+static void refuse(struct worker *w, struct wpkt *pk, const struct flow *f)
+{
+	struct xi_polstat *ps = polstat(w, f->in_policy, f->in_gen);
+
+	if (ps && f->verdict == XI_DROP_IN_BLOCKED)
+		ps->in_dropped++;
+	drop(w, pk, (enum xi_drop)f->verdict);
+}
+
 void deliver(struct worker *w, struct wpkt *pk)
 {
 	struct xi_tuple t;
@@ -209,13 +281,14 @@ void deliver(struct worker *w, struct wpkt *pk)
 		return;
 	}
 	f = flow_of(w, pk, &t);
-	ps = polstat(w, f->in_policy, f->in_gen);
 	if (unlikely(f->verdict != XI_OK)) {
-		if (ps && f->verdict == XI_DROP_IN_BLOCKED)
-			ps->in_dropped++;
-		drop(w, pk, (enum xi_drop)f->verdict);
+		if (!accept_quoted(w, pk, f))
+			refuse(w, pk, f);
+		else
+			forward(w, pk, f);
 		return;
 	}
+	ps = polstat(w, f->in_policy, f->in_gen);
 	if (ps && f->in_transformed)
 		ps->in_transformed++;
 	else if (ps)
