@@ -13,12 +13,14 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/lib/lookup.h"
+#include "bpf/lib/nat.h"
 #include "bpf/lib/parse.h"
 #include "bpf/lib/policy.h"
 #include "bpf/lib/stat.h"
 
 /* Set before load. */
 const volatile __u32 stack_ifindex; /* xi0, the stack's end of the internal pair */
+const volatile __u8 have_ct;	    /* the kernel lets us read a packet's conntrack entry */
 
 #define PULL_MAX 512 /* Ethernet, two tags, IPv6 and any sane chain of extension headers */
 #define GO_ON (-2)
@@ -78,18 +80,11 @@ static __always_inline int to_many(const struct xi_pkt *k)
 	return xi_is_multicast(&k->tuple) || xi_is_local(&k->tuple.dst, k->tuple.family);
 }
 
-static __always_inline int judge(const struct xi_find *f, int malformed)
+/* To be protected, and there is an SA: into the internal pair, unless no worker could seal it. */
+static __always_inline int protect(const struct xi_find *f, int malformed)
 {
 	const struct xi_hit *hit = &f->hit[XI_DIR_OUT];
-	__u64 sa = 0;
-	__u32 reason = xi_out_decide(hit, &sa);
 
-	if (reason < XI_PASS_BASE)
-		return drop(reason);
-	if (reason == XI_PASS_NONE || reason == XI_PASS_USE)
-		xi_count_policy(hit, out_accepted);
-	if (reason != XI_TO_WORKER)
-		return pass(to_many(&f->pkt) ? XI_PASS_MULTICAST : reason);
 	if (malformed) {
 		xi_count_policy(hit, out_dropped);
 		return drop(XI_DROP_OUT_MODE);
@@ -100,6 +95,78 @@ static __always_inline int judge(const struct xi_find *f, int malformed)
 	}
 	xi_count(XI_TO_INTERNAL);
 	return (int)bpf_redirect(stack_ifindex, 0);
+}
+
+/* Did NAT change what a policy looks at? f->pkt becomes the packet as it was, n what undoing takes. */
+static __always_inline int before_nat(struct __sk_buff *skb, struct xi_pkt *k, struct xi_nat *n)
+{
+	int ports;
+
+	if (xi_nat_read(skb, n))
+		return 0;
+	ports = xi_has_ports(k) && !n->related;
+	if (xi_same_addr(&n->src, &k->tuple.src) && xi_same_addr(&n->dst, &k->tuple.dst) &&
+	    (!ports || (n->src_port == k->tuple.src_port && n->dst_port == k->tuple.dst_port)))
+		return 0;
+	/* for the host itself before NAT: no outbound policy applies to that (an answer on its way back to who is masqueraded) */
+	return !xi_is_local(&n->dst, k->tuple.family);
+}
+
+/*
+ * Spec 27.4: original addresses decide as they do on the way through XDP. Behind source NAT they are found in the packet's
+ * conntrack entry; what they protect gets them back and goes the way of all protected packets. GO_ON: they want nothing.
+ */
+static __always_inline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f, int malformed)
+{
+	struct xi_hit *hit = &f->hit[XI_DIR_OUT];
+	struct xi_pkt now = f->pkt;
+	struct xi_nat n = {};
+	__u64 sa = 0;
+	__u32 reason;
+
+	if (!before_nat(skb, &f->pkt, &n))
+		return GO_ON;
+	f->pkt.tuple.src = n.src;
+	f->pkt.tuple.dst = n.dst;
+	if (xi_has_ports(&now) && !n.related) {
+		f->pkt.tuple.src_port = n.src_port;
+		f->pkt.tuple.dst_port = n.dst_port;
+	}
+	__builtin_memset(hit, 0, sizeof(*hit));
+	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
+		return drop(XI_DROP_OUT_LOOKUP);
+	reason = xi_out_decide(hit, &sa);
+	if (reason < XI_PASS_BASE)
+		return drop(reason);
+	if (reason != XI_TO_WORKER)
+		return GO_ON;
+	if (!malformed && xi_nat_undo(skb, &now, &n)) {
+		xi_count_policy(hit, out_dropped);
+		return drop(XI_DROP_OUT_NAT);
+	}
+	xi_nat_forget(skb, &n);
+	return protect(f, malformed);
+}
+
+static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int malformed)
+{
+	struct xi_hit hit = f->hit[XI_DIR_OUT];
+	__u64 sa = 0;
+	__u32 reason = xi_out_decide(&hit, &sa);
+	int many = to_many(&f->pkt), rc;
+
+	if (reason < XI_PASS_BASE)
+		return drop(reason);
+	if (reason == XI_TO_WORKER)
+		return protect(f, malformed);
+	if (have_ct) {
+		rc = judge_before_nat(skb, f, malformed);
+		if (rc != GO_ON)
+			return rc;
+	}
+	if (reason == XI_PASS_NONE || reason == XI_PASS_USE)
+		xi_count_policy(&hit, out_accepted);
+	return pass(many ? XI_PASS_MULTICAST : reason);
 }
 
 SEC("tc")
@@ -127,7 +194,7 @@ int xi_tc_egress(struct __sk_buff *skb)
 	}
 	if (xi_find(&f, XI_WANT(XI_DIR_OUT)))
 		return drop(XI_DROP_OUT_LOOKUP);
-	return judge(&f, parsed == XI_PARSE_MALFORMED);
+	return judge(skb, &f, parsed == XI_PARSE_MALFORMED);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -81,7 +81,7 @@ static void build_policies(void)
 	spd_unlock(m);
 }
 
-static int load_egress(void)
+static int load_egress(int have_ct)
 {
 	struct tc_egress *s = tc_egress__open();
 	struct bpf_map *map;
@@ -95,6 +95,7 @@ static int load_egress(void)
 				assert_int_equal(bpf_map__reuse_fd(map, m->fd[id]), 0);
 	}
 	s->rodata->stack_ifindex = 1;
+	s->rodata->have_ct = (uint8_t)have_ct;
 	assert_int_equal(tc_egress__load(s), 0);
 	fd = dup(bpf_program__fd(s->progs.xi_tc_egress));
 	tc_egress__destroy(s);
@@ -512,7 +513,7 @@ static int setup_rows(void **state)
 {
 	int rc = setup(state);
 
-	egress = load_egress();
+	egress = load_egress(1);
 	return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "user/attach/internal.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
@@ -192,6 +193,27 @@ static int tc_attach(unsigned ifindex, enum bpf_tc_attach_point point, const str
 	return bpf_tc_attach(&hook, &opts);
 }
 
+/*
+ * Can a program get at a packet's conntrack entry (Linux 6.2)? Where it cannot, tc egress judges final addresses only, and a
+ * masquerade rule needs the exemption of spec 27.
+ */
+int prog_have_ct(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf(), *module = NULL;
+	int have = 0;
+
+	if (btf && btf__find_by_name_kind(btf, "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) > 0) {
+		have = btf__find_by_name_kind(btf, "bpf_ct_change_timeout", BTF_KIND_FUNC) > 0;
+		if (!have)
+			module = btf__load_module_btf("nf_conntrack", btf);
+		if (module)
+			have = btf__find_by_name_kind(module, "bpf_ct_change_timeout", BTF_KIND_FUNC) > 0;
+	}
+	btf__free(module);
+	btf__free(btf);
+	return have;
+}
+
 int prog_egress_attach(struct maps *m, unsigned slot, struct err *e)
 {
 	struct xi_if *nic = &m->ifs[slot];
@@ -201,6 +223,7 @@ int prog_egress_attach(struct maps *m, unsigned slot, struct err *e)
 	if (!s)
 		return loading(e, -errno, "tc_egress");
 	s->rodata->stack_ifindex = if_nametoindex(XI_VETH_STACK);
+	s->rodata->have_ct = (uint8_t)prog_have_ct();
 	rc = s->rodata->stack_ifindex ? reuse_maps(s->obj, m) : -ENODEV;
 	if (!rc)
 		rc = tc_egress__load(s);
