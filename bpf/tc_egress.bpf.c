@@ -22,7 +22,8 @@
 const volatile __u32 stack_ifindex; /* xi0, the stack's end of the internal pair */
 const volatile __u8 have_ct;	    /* the kernel lets us read a packet's conntrack entry */
 
-#define PULL_MAX 512 /* Ethernet, two tags, IPv6 and any sane chain of extension headers */
+#define PULL_MAX 512	/* Ethernet, two tags, IPv6 and any sane chain of extension headers */
+#define PULL_QUOTED 160 /* two IPv4 headers with options, ICMP, ports */
 #define GO_ON (-2)
 
 static __always_inline int drop(__u32 reason)
@@ -148,6 +149,18 @@ static __always_inline int judge_before_nat(struct __sk_buff *skb, struct xi_fin
 	return protect(f, malformed);
 }
 
+/* An ICMP error about a packet that came out of a tunnel. GO_ON: it is none. */
+static __always_inline int judge_quoted(struct __sk_buff *skb, struct xi_find *f)
+{
+	__u32 reason;
+
+	if (bpf_skb_pull_data(skb, skb->len < PULL_QUOTED ? skb->len : PULL_QUOTED))
+		return drop(XI_DROP_OUT_ERROR);
+	if (xi_quoted_sa(f, (const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end, &reason))
+		return protect(f, 0);
+	return reason ? drop(reason) : GO_ON;
+}
+
 static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int malformed)
 {
 	struct xi_hit hit = f->hit[XI_DIR_OUT];
@@ -159,6 +172,11 @@ static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int m
 		return drop(reason);
 	if (reason == XI_TO_WORKER)
 		return protect(f, malformed);
+	if (!malformed && f->pkt.tuple.proto == XI_IPPROTO_ICMP) {
+		rc = judge_quoted(skb, f);
+		if (rc != GO_ON)
+			return rc;
+	}
 	if (have_ct) {
 		rc = judge_before_nat(skb, f, malformed);
 		if (rc != GO_ON)

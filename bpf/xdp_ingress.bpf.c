@@ -182,8 +182,8 @@ static __always_inline int outbound(struct xdp_md *ctx, const struct xi_find *f,
  */
 static __always_inline int host_packet(struct xdp_md *ctx, struct xi_find *f, enum xi_parse parsed)
 {
+	__u32 reason, quoted = 0;
 	__u64 sa = 0;
-	__u32 reason;
 
 	if (parsed == XI_PARSE_NOT_IP)
 		return drop(XI_PASS_NOT_IP); /* the kernel's own chatter on the pair: nobody misses it */
@@ -192,9 +192,13 @@ static __always_inline int host_packet(struct xdp_md *ctx, struct xi_find *f, en
 	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
 		return drop(XI_DROP_OUT_LOOKUP);
 	reason = xi_out_decide(&f->hit[XI_DIR_OUT], &sa);
-	if (reason == XI_TO_WORKER)
+	if (reason >= XI_PASS_BASE && reason != XI_TO_WORKER)
+		sa = xi_quoted_sa(f, (const __u8 *)(long)ctx->data, (const __u8 *)(long)ctx->data_end, &quoted);
+	if (sa)
 		return seal(ctx, f, sa);
-	return drop(reason < XI_PASS_BASE ? reason : XI_DROP_OUT_POLICY_DEAD);
+	if (reason >= XI_PASS_BASE)
+		reason = quoted ? quoted : XI_DROP_OUT_POLICY_DEAD;
+	return drop(reason);
 }
 
 /* For an address of this host. GO_ON: plaintext, for the inbound policy. */

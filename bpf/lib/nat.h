@@ -126,7 +126,6 @@ static __always_inline int xi_has_ports(const struct xi_pkt *k)
 	       (k->tuple.proto == XI_IPPROTO_TCP || k->tuple.proto == XI_IPPROTO_UDP);
 }
 
-#define XI_IPPROTO_ICMP 1
 #define XI_IP4_SUM 10 /* offsets in the header */
 #define XI_IP4_SRC 12
 

@@ -295,6 +295,49 @@ static __always_inline int xi_is_link_message(const struct xi_pkt *k)
 	       xi_is_multicast(&k->tuple);
 }
 
+#define XI_IPPROTO_ICMP 1
+#define XI_ICMP_HLEN 8
+
+/* RFC 792: destination unreachable, source quench, time exceeded, parameter problem. */
+static __always_inline int xi_is_icmp_error(__u8 type)
+{
+	return type == 3 || type == 4 || type == 11 || type == 12;
+}
+
+/* The packet that an IPv4 ICMP error (parsed into k) quotes: 1 and *t, or 0 when it is none or quotes too little. */
+static __always_inline int xi_parse_quoted(struct xi_tuple *t, const __u8 *data, const __u8 *end,
+					   const struct xi_pkt *k)
+{
+	__u32 off = k->l3_off, hlen;
+	const __u8 *p;
+
+	if (off > XI_ETH_HLEN + 2 * XI_VLAN_HLEN || k->tuple.family != XI_IP4 || k->tuple.proto != XI_IPPROTO_ICMP ||
+	    (k->flags & XI_PKT_LATER))
+		return 0;
+	p = data + off;
+	if (p + XI_IP4_HLEN > end)
+		return 0;
+	p += (p[0] & 15u) * 4;
+	if (p + XI_ICMP_HLEN + XI_IP4_HLEN > end || !xi_is_icmp_error(p[0]))
+		return 0;
+	p += XI_ICMP_HLEN;
+	hlen = (p[0] & 15u) * 4;
+	if (p[0] >> 4 != 4 || hlen < XI_IP4_HLEN)
+		return 0;
+	*t = (struct xi_tuple){.family = XI_IP4, .proto = p[9], .flags = XI_TUPLE_NO_PORTS};
+	t->src.w[0] = *(const __be32 *)(p + 12);
+	t->dst.w[0] = *(const __be32 *)(p + 16);
+	if ((t->proto != XI_IPPROTO_TCP && t->proto != XI_IPPROTO_UDP) || (xi_get16(p + 6) & 0x1fff))
+		return 1;
+	p += hlen;
+	if (p + 4 > end)
+		return 1;
+	t->src_port = *(const __be16 *)p;
+	t->dst_port = *(const __be16 *)(p + 2);
+	t->flags = 0;
+	return 1;
+}
+
 _Static_assert(sizeof(struct xi_pkt) == 52, "no hidden padding: the verifier wants every byte set");
 
 #endif

@@ -95,4 +95,36 @@ static __always_inline __u32 xi_out_decide(const struct xi_hit *hit, __u64 *sa)
 	return XI_DROP_OUT_NO_SA;
 }
 
+/*
+ * RFC 4301 §6.2: an ICMP error that this host sends about a packet that came out of a tunnel quotes it. Its own addresses are in no
+ * policy; it belongs to the policy of the packet it quotes, which came in by it. Returns the SA and f->hit[XI_DIR_OUT], or 0: it
+ * is no such error, or may go as it is. *reason: not 0 when it must be dropped.
+ */
+static __always_inline __u64 xi_quoted_sa(struct xi_find *f, const __u8 *data, const __u8 *end, __u32 *reason)
+{
+	struct xi_tuple quoted, own = f->pkt.tuple;
+	struct xi_hit *hit = &f->hit[XI_DIR_IN];
+	__u32 decided;
+	__u64 sa = 0;
+
+	*reason = 0;
+	if (!xi_parse_quoted(&quoted, data, end, &f->pkt))
+		return 0;
+	f->pkt.tuple = quoted;
+	__builtin_memset(hit, 0, sizeof(*hit));
+	decided = xi_find(f, XI_WANT(XI_DIR_IN)) ? 0 : 1;
+	f->pkt.tuple = own;
+	if (!decided)
+		*reason = XI_DROP_OUT_LOOKUP;
+	if (!decided || !hit->found || hit->action != XI_ACTION_ENCRYPT)
+		return 0;
+	decided = xi_out_decide(hit, &sa);
+	if (decided < XI_PASS_BASE)
+		*reason = decided;
+	if (decided != XI_TO_WORKER)
+		return 0;
+	f->hit[XI_DIR_OUT] = *hit;
+	return sa;
+}
+
 #endif
