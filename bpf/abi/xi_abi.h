@@ -83,7 +83,7 @@ struct xi_meta {
 	__u8 pad[6];
 	__u64 spd_begin; /* +1 before the first change of a commit, so spd_begin != spd_gen while one runs, and after a
 				writer died in one: the next spd_lock() then makes the SPD equal to the classifier in force */
-	__u64 netns; /* cookie of the network namespace that the maps belong to, 0 = not known */
+	__u64 netns;	 /* cookie of the network namespace that the maps belong to, 0 = not known */
 	__u8 res[160];
 };
 

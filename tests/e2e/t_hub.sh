@@ -20,7 +20,7 @@ at_least "without a policy the hub forwards" "$("$LIBDIR/capture.py" count "$T/w
 capture_stop w1
 capture_start r w1 w1
 
-out=(src-address=$LAN2 dst-address=$THIRD)
+out=("src-address=$LAN2" "dst-address=$THIRD")
 xi 1 policy add "${out[@]}" action=discard || fatal "policy"
 ping_third >"$T/ping.out"
 is "discard: dropped" "$(stat_get 1 out-policy-blocked)" 3
