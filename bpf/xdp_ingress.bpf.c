@@ -42,6 +42,34 @@ static __always_inline int mac_is(const __u8 *at, const volatile __u8 *want)
 	       at[5] == want[5];
 }
 
+#define AF_INET_ 2 /* for bpf_fib_lookup() */
+
+/*
+ * RFC 3704: what the stack would not forward for its source is not sealed either, or anybody on the WAN could send into the far LAN under an address
+ * of the near one. Asks the kernel's routes for the way back; also no when forwarding is off or the source is one of ours.
+ */
+static __always_inline int source_ok(struct xdp_md *ctx, const struct xi_pkt *k)
+{
+	struct bpf_fib_lookup fib = {.family = AF_INET_,
+				     .ifindex = ctx->ingress_ifindex,
+				     .ipv4_src = k->tuple.dst.w[0],
+				     .ipv4_dst = k->tuple.src.w[0]};
+	__u32 slot = if_slot;
+	const struct xi_if *nic = bpf_map_lookup_elem(&xi_if, &slot);
+	long rc;
+
+	if (!nic)
+		return 0;
+	if (k->tuple.family != XI_IP4) /* no SA takes it: the worker drops it */
+		return 1;
+	if (!(nic->flags & (XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE)))
+		return 1;
+	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return 0;
+	return (nic->flags & XI_IF_RPF_LOOSE) || fib.ifindex == ctx->ingress_ifindex;
+}
+
 /* Is the frame addressed to this interface? The address is looked up: the administrator may change it. */
 static __always_inline int for_us(const __u8 *data)
 {
@@ -171,6 +199,8 @@ static __always_inline int outbound(struct xdp_md *ctx, const struct xi_find *f,
 		return pass(reason);
 	if (!ours)
 		return drop(XI_DROP_OUT_OTHERHOST);
+	if (!source_ok(ctx, &f->pkt))
+		return drop(XI_DROP_OUT_SOURCE);
 	if (!header_sum_ok(ctx, &f->pkt))
 		return pass(XI_PASS_MALFORMED);
 	return seal(ctx, f, sa);

@@ -97,6 +97,9 @@ struct xi_local_key {
 #define XI_IF_ATTACHED 0x01 /* programs are attached */
 #define XI_IF_GENERIC 0x02  /* XDP in generic (skb) mode */
 #define XI_IF_CLSACT 0x04   /* we made the clsact qdisc and remove it on detach */
+#define XI_IF_RPF_STRICT                                                                                               \
+	0x08 /* net.ipv4.conf.*.rp_filter is 1: what is to be sealed must come the way back (RFC 3704) */
+#define XI_IF_RPF_LOOSE 0x10 /* 2: there must be a way back */
 
 /*
  * xi_if: one attached interface. Writer: the loader; sock_mask, zc_mask: xdp-ipsecd.

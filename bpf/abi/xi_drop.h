@@ -90,7 +90,8 @@ enum xi_statistic {
 	X(OUT_SLOW, OUT_ERRORS, "slow path could not send the protected packet")                                       \
 	X(OUT_OTHERHOST, OUT_ERRORS, "to be protected, but sent to a MAC address that is not this interface's")        \
 	X(IN_RING_FULL, IN_BUFFER_ERRORS, "lost between XDP and worker: ring full or no free frame")                   \
-	X(OUT_NAT, OUT_ERRORS, "to be protected, but rewritten by NAT: exempt the pair from NAT")
+	X(OUT_NAT, OUT_ERRORS, "to be protected, but rewritten by NAT: exempt the pair from NAT")                      \
+	X(OUT_SOURCE, OUT_ERRORS, "source address fails the reverse path check, or forwarding is off")
 
 /* X(symbol, text) */
 #define XI_PASSES(X)                                                                                                   \

@@ -34,8 +34,26 @@ check "attached again" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
 is "time exceeded of the far gateway arrives" "$(in_ns a ping -n -c 1 -t 2 -W 2 -p 5345435245540a $HOST_B | grep -c "From $WAN2.*Time to live exceeded")" 1
 check "host unreachable of the far gateway arrives" sh -c "$(declare -f in_ns); P=$P; in_ns a ping -n -c 1 -W 5 -p 534543524554 -s 400 10.1.101.77 | grep -q 'Unreachable'"
 
+# What the stack would not forward for its source is not sealed either (rp_filter is 1 here).
+capture_start b eth0 lanb "udp port 4001"
+spoof() { forge "$1" "$2" gw1 "$3" clear --src "$4" --dst $HOST_B --dport 4001 --payload spoofed; }
+before=$(stat_get 1 out-errors)
+spoof r w1 wan 10.1.202.55
+spoof r w1 wan $GW_LAN1
+spoof a eth0 lan $GW_LAN1
+check "spoofed sources are dropped and counted" stat_wait 1 out-errors $((before + 3))
+spoof a eth0 lan $HOST_A
+check "a sound one arrives" wait_for "grep -qa spoofed $T/lanb.pcap"
+capture_stop lanb
+is "only that one" "$("$LIBDIR/capture.py" count "$T/lanb.pcap" --dst $HOST_B)" 1
+in_ns gw1 sysctl -qw net.ipv4.ip_forward=0
+spoof a eth0 lan $HOST_A
+check "forwarding off: dropped" stat_wait 1 out-errors $((before + 4))
+in_ns gw1 sysctl -qw net.ipv4.ip_forward=1
+in_ns gw1 sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.lan.rp_filter=1 net.ipv4.conf.wan.rp_filter=1
+
 capture_stop w1 || not_ok "capture"
 is "nothing for the far LAN in clear, whatever its source" \
-	"$(tcpdump -nn -r "$T/w1.pcap" 'dst net 10.1.0.0/16 or src net 10.1.0.0/16' 2>/dev/null | wc -l)" 0
-check "no quoted payload in clear" no_clear w1 --marker SECRET --min 20
+	"$(tcpdump -nn -r "$T/w1.pcap" '(dst net 10.1.0.0/16 or src net 10.1.0.0/16) and not udp port 4001' 2>/dev/null | wc -l)" 0
+check "no quoted payload in clear" "$LIBDIR/capture.py" no-clear "$T/w1.pcap" --pair 10.99.0.0/16,10.98.0.0/16 --marker SECRET --min 20
 tap_done

@@ -195,6 +195,7 @@ static int slot_up(struct maps *m, unsigned slot, const struct nic *n, uint32_t 
 	int rc = 0;
 
 	enter(nic, n, flags, queues);
+	attach_refresh_sysctl(m);
 	if (slot != XI_IF_INTERNAL)
 		rc = prog_egress_attach(m, slot, e);
 	if (!rc)

@@ -48,4 +48,10 @@ int attach_leave(struct maps *m, void (*note)(struct maps *m), struct err *e) __
 /* Slot of an attached interface in m->ifs, or -ENOENT. */
 int attach_find(const struct maps *m, const char *ifname);
 
+/*
+ * Brings the flags XI_IF_RPF_* of all attached interfaces up to date with net.ipv4.conf.*.rp_filter. Any process in the instance's
+ * network namespace; xdp-ipsecd calls it when the kernel reports a change and regularly.
+ */
+void attach_refresh_sysctl(struct maps *m);
+
 #endif

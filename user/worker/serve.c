@@ -288,8 +288,16 @@ static void tick(struct serve *sv)
 {
 	for (unsigned i = 0; i < sv->running; i++)
 		worker_count_lost(&sv->worker[i]);
-	if (++sv->ticks % REFRESH_S == 0)
+	if (++sv->ticks % REFRESH_S == 0) {
 		rt_refresh(sv->rt);
+		attach_refresh_sysctl(sv->maps);
+	}
+}
+
+static void on_route_events(struct serve *sv)
+{
+	if (rt_on_events(sv->rt, on_link, sv) & RT_SAID_SYSCTL)
+		attach_refresh_sysctl(sv->maps);
 }
 
 static void run(struct serve *sv, const struct sources *s)
@@ -305,7 +313,7 @@ static void run(struct serve *sv, const struct sources *s)
 		if (ev.data.fd == sv->ctl_fd)
 			control_accept(sv);
 		else if (ev.data.fd == rt_fd_events(sv->rt))
-			rt_on_events(sv->rt, on_link, sv);
+			on_route_events(sv);
 		else if (ev.data.fd == rt_fd_requests(sv->rt))
 			rt_on_requests(sv->rt);
 		else if (read(s->timer, &ticks, sizeof(ticks)) == sizeof(ticks))
