@@ -46,7 +46,8 @@ static __always_inline int mac_is(const __u8 *at, const volatile __u8 *want)
 
 /*
  * RFC 3704: what the stack would not forward for its source is not sealed either, or anybody on the WAN could send into the far LAN under an address
- * of the near one. Asks the kernel's routes for the way back; also no when forwarding is off or the source is one of ours.
+ * of the near one. Forwarding must be on, the source not one of ours, and where rp_filter is on the kernel's routes are asked for the way back
+ * (they say no to a source of ours, too).
  */
 static __always_inline int source_ok(struct xdp_md *ctx, const struct xi_pkt *k)
 {
@@ -62,8 +63,10 @@ static __always_inline int source_ok(struct xdp_md *ctx, const struct xi_pkt *k)
 		return 0;
 	if (k->tuple.family != XI_IP4) /* no SA takes it: the worker drops it */
 		return 1;
+	if (nic->flags & XI_IF_NO_FORWARD)
+		return 0;
 	if (!(nic->flags & (XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE)))
-		return 1;
+		return !xi_is_local(&k->tuple.src, k->tuple.family);
 	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return 0;

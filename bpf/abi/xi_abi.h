@@ -99,7 +99,8 @@ struct xi_local_key {
 #define XI_IF_CLSACT 0x04   /* we made the clsact qdisc and remove it on detach */
 #define XI_IF_RPF_STRICT                                                                                               \
 	0x08 /* net.ipv4.conf.*.rp_filter is 1: what is to be sealed must come the way back (RFC 3704) */
-#define XI_IF_RPF_LOOSE 0x10 /* 2: there must be a way back */
+#define XI_IF_RPF_LOOSE 0x10  /* 2: there must be a way back */
+#define XI_IF_NO_FORWARD 0x20 /* net.ipv4.conf.*.forwarding is 0: nothing that arrives here goes on */
 
 /*
  * xi_if: one attached interface. Writer: the loader; sock_mask, zc_mask: xdp-ipsecd.

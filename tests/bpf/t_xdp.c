@@ -331,6 +331,37 @@ static void t_policy_counters(void **state)
 	}
 }
 
+/* What the stack would not forward is not sealed: RFC 3704, RFC 1812 §5.3.8; by the flags that follow the sysctls. */
+static void t_source_of_what_is_sealed(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t flags;
+		const char *src, *dst;
+		unsigned reason;
+	} row[] = {
+		{"plain", 0, "10.1.0.5", "10.2.0.5", XI_TO_WORKER},
+		{"our own source", 0, "192.0.2.1", "203.0.113.9", XI_DROP_OUT_SOURCE},
+		{"forwarding off", XI_IF_NO_FORWARD, "10.1.0.5", "10.2.0.5", XI_DROP_OUT_SOURCE},
+		{"forwarding off, no policy", XI_IF_NO_FORWARD, "10.9.9.9", "10.2.0.5", XI_PASS_NO_POLICY},
+		{"strict, no way back", XI_IF_RPF_STRICT, "10.1.0.5", "10.2.0.5", XI_DROP_OUT_SOURCE},
+		{"loose, no way back", XI_IF_RPF_LOOSE, "10.1.0.5", "10.2.0.5", XI_DROP_OUT_SOURCE},
+	};
+
+	(void)state;
+	set_workers(1);
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		struct outcome o;
+
+		m->ifs[SLOT_NIC].flags = row[i].flags;
+		o = one(prog_nic, (struct packet){.src = row[i].src, .dst = row[i].dst});
+		if (o.reason != row[i].reason)
+			print_error("%s: reason %u, expected %u\n", row[i].name, o.reason, row[i].reason);
+		assert_int_equal(o.reason, row[i].reason);
+	}
+	m->ifs[SLOT_NIC].flags = 0;
+}
+
 /* The counters of a slot start at zero with each generation, and a packet of the old one does not bring them back. */
 static void t_policy_counters_follow_the_generation(void **state)
 {
@@ -479,6 +510,7 @@ int main(void)
 		cmocka_unit_test(t_no_worker_drops),
 		cmocka_unit_test(t_policy_counters),
 		cmocka_unit_test(t_policy_counters_follow_the_generation),
+		cmocka_unit_test(t_source_of_what_is_sealed),
 		cmocka_unit_test(t_generic_knows_injected),
 		cmocka_unit_test(t_internal_pair),
 		cmocka_unit_test(t_metadata_of_the_driver),

@@ -49,8 +49,8 @@ int attach_leave(struct maps *m, void (*note)(struct maps *m), struct err *e) __
 int attach_find(const struct maps *m, const char *ifname);
 
 /*
- * Brings the flags XI_IF_RPF_* of all attached interfaces up to date with net.ipv4.conf.*.rp_filter. Any process in the instance's
- * network namespace; xdp-ipsecd calls it when the kernel reports a change and regularly.
+ * Brings the flags XI_IF_RPF_* and XI_IF_NO_FORWARD of all attached interfaces up to date with net.ipv4.conf.*.rp_filter and
+ * forwarding. Any process in the instance's network namespace; xdp-ipsecd calls it when the kernel reports a change and regularly.
  */
 void attach_refresh_sysctl(struct maps *m);
 

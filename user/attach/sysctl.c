@@ -4,34 +4,35 @@
 
 #include <stdio.h>
 
-/* A number of /proc/sys/net/ipv4/conf/<ifname>/; 0 when it cannot be read. */
+/* A number of /proc/sys/net/ipv4/conf/<ifname>/; -1 when it cannot be read. */
 static int conf_of(const char *ifname, const char *what)
 {
 	char path[96];
-	int value = 0;
+	int value = -1;
 	FILE *f;
 
 	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", ifname, what);
 	f = fopen(path, "re");
 	if (!f)
-		return 0;
+		return -1;
 	if (fscanf(f, "%d", &value) != 1)
-		value = 0;
+		value = -1;
 	(void)fclose(f);
 	return value;
 }
 
-/* The kernel takes the larger of "all" and the interface's own: 0 none, 1 strict, 2 loose. */
-static uint32_t rpf_flags(const char *ifname)
+/* rp_filter: the kernel takes the larger of "all" and the interface's own: 0 none, 1 strict, 2 loose. forwarding: its own only. */
+static uint32_t sysctl_flags(const char *ifname)
 {
 	int all = conf_of("all", "rp_filter"), own = conf_of(ifname, "rp_filter"), mode = MAX(all, own);
+	uint32_t flags = mode == 1 ? XI_IF_RPF_STRICT : mode == 2 ? XI_IF_RPF_LOOSE : 0;
 
-	return mode == 1 ? XI_IF_RPF_STRICT : mode == 2 ? XI_IF_RPF_LOOSE : 0;
+	return flags | (conf_of(ifname, "forwarding") == 0 ? XI_IF_NO_FORWARD : 0);
 }
 
 void attach_refresh_sysctl(struct maps *m)
 {
-	const uint32_t mask = XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE;
+	const uint32_t mask = XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE | XI_IF_NO_FORWARD;
 
 	for (unsigned slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++) {
 		struct xi_if *nic = &m->ifs[slot];
@@ -39,7 +40,7 @@ void attach_refresh_sysctl(struct maps *m)
 
 		if (!__atomic_load_n(&nic->ifindex, __ATOMIC_ACQUIRE))
 			continue;
-		want = rpf_flags(nic->name);
+		want = sysctl_flags(nic->name);
 		/* on before off: no moment without a check while the mode changes */
 		__atomic_or_fetch(&nic->flags, want, __ATOMIC_RELAXED);
 		__atomic_and_fetch(&nic->flags, ~mask | want, __ATOMIC_RELAXED);
