@@ -38,26 +38,6 @@ static void sh(const char *cmd)
 
 static uint32_t pol_none, pol_nosa;
 
-static uint32_t policy(const char *src, const char *dst, uint8_t len, uint8_t action, uint8_t level, uint64_t sa,
-		       uint8_t proto, uint16_t dport)
-{
-	static uint32_t position;
-	struct xi_policy p = {.action = action, .level = level, .position = position++, .sa_out = sa};
-	uint32_t slot = 0;
-	struct err e;
-
-	p.sel = (struct xi_selector){.src = addr(src),
-				     .dst = addr(dst),
-				     .src_len = len,
-				     .dst_len = len,
-				     .family = family(src),
-				     .proto = proto,
-				     .dst_port = htons(dport)};
-	p.sel.flags = (uint8_t)((proto ? XI_SEL_PROTO : 0) | (dport ? XI_SEL_DST_PORT : 0));
-	assert_ok(spd_add(m, &p, &slot, &e), &e);
-	return slot;
-}
-
 static void build_policies(void)
 {
 	struct err e;
@@ -67,16 +47,16 @@ static void build_policies(void)
 	sa = add_sa(XI_DIR_OUT, 50, "198.51.100.9", 0x2001);
 	(void)add_sa(XI_DIR_OUT, 51, "198.51.100.9", 0x2002);
 	(void)add_sa(XI_DIR_IN, 50, "198.51.100.9", 0x2003);
-	(void)policy("10.1.0.0", "10.2.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
-	pol_nosa = policy("10.1.0.0", "10.3.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, 0, 0, 0);
-	(void)policy("10.1.0.0", "10.4.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_USE, 0, 0, 0);
-	(void)policy("10.1.0.0", "10.5.0.0", 24, XI_ACTION_DISCARD, 0, 0, 0, 0);
-	pol_none = policy("10.1.0.0", "10.6.0.0", 24, XI_ACTION_NONE, 0, 0, 0, 0);
-	(void)policy("10.1.0.0", "10.7.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 17, 53);
-	(void)policy("198.51.100.1", "198.51.100.9", 32, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
-	(void)policy("198.51.100.1", "239.0.0.0", 8, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
-	(void)policy("198.51.100.1", "198.51.100.255", 32, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
-	(void)policy("fd01::", "::", 0, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
+	(void)add_policy("10.1.0.0", "10.2.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
+	pol_nosa = add_policy("10.1.0.0", "10.3.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, 0, 0, 0);
+	(void)add_policy("10.1.0.0", "10.4.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_USE, 0, 0, 0);
+	(void)add_policy("10.1.0.0", "10.5.0.0", 24, XI_ACTION_DISCARD, 0, 0, 0, 0);
+	pol_none = add_policy("10.1.0.0", "10.6.0.0", 24, XI_ACTION_NONE, 0, 0, 0, 0);
+	(void)add_policy("10.1.0.0", "10.7.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 17, 53);
+	(void)add_policy("198.51.100.1", "198.51.100.9", 32, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
+	(void)add_policy("198.51.100.1", "239.0.0.0", 8, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
+	(void)add_policy("198.51.100.1", "198.51.100.255", 32, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
+	(void)add_policy("fd01::", "::", 0, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
 	assert_ok(spd_commit(m, &e), &e);
 	spd_unlock(m);
 }
@@ -84,16 +64,10 @@ static void build_policies(void)
 static int load_egress(int have_ct)
 {
 	struct tc_egress *s = tc_egress__open();
-	struct bpf_map *map;
 	int fd;
 
 	assert_non_null(s);
-	bpf_object__for_each_map(map, s->obj)
-	{
-		for (int id = 0; id < MAP_MAX; id++)
-			if (strcmp(bpf_map__name(map), map_name((enum map_id)id)) == 0)
-				assert_int_equal(bpf_map__reuse_fd(map, m->fd[id]), 0);
-	}
+	reuse_maps(s->obj);
 	s->rodata->stack_ifindex = 1;
 	s->rodata->have_ct = (uint8_t)have_ct;
 	assert_int_equal(tc_egress__load(s), 0);

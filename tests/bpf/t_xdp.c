@@ -15,26 +15,6 @@ static int prog_nic, prog_generic, prog_internal; /* fds; one program, three set
 static uint64_t sa_lan, sa_ports, sa_use, sa_six, sa_in, sa_ah, sa_in6;
 static uint32_t pol_lan, pol_nosa, pol_use, pol_none, pol_discard, pol_dead;
 
-static uint32_t add_policy(const char *src, const char *dst, uint8_t len, uint8_t action, uint8_t level, uint64_t sa,
-			   uint8_t proto, uint16_t dport)
-{
-	static uint32_t position;
-	struct xi_policy p = {.action = action, .level = level, .position = position++, .sa_out = sa};
-	uint32_t slot = 0;
-	struct err e;
-
-	p.sel = (struct xi_selector){.src = addr(src),
-				     .dst = addr(dst),
-				     .src_len = len,
-				     .dst_len = len,
-				     .family = family(src),
-				     .proto = proto,
-				     .dst_port = htons(dport)};
-	p.sel.flags = (uint8_t)((proto ? XI_SEL_PROTO : 0) | (dport ? XI_SEL_DST_PORT : 0));
-	assert_ok(spd_add(m, &p, &slot, &e), &e);
-	return slot;
-}
-
 static void build_world(void)
 {
 	struct err e;

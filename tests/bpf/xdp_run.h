@@ -118,19 +118,47 @@ static inline uint64_t add_sa(uint8_t dir, uint8_t proto, const char *dst, uint3
 	return ref;
 }
 
-static inline int load(uint32_t slot, int internal, int generic)
+/* A policy behind all earlier ones; prefixes of one length, 0 = any protocol or port. Under spd_lock(). Returns its slot. */
+static inline uint32_t add_policy(const char *src, const char *dst, uint8_t len, uint8_t action, uint8_t level,
+				  uint64_t sa, uint8_t proto, uint16_t dport)
 {
-	struct xdp_ingress *s = xdp_ingress__open();
-	struct bpf_map *map;
-	int fd;
+	static uint32_t position;
+	struct xi_policy p = {.action = action, .level = level, .position = position++, .sa_out = sa};
+	uint32_t slot = 0;
+	struct err e;
 
-	assert_non_null(s);
-	bpf_object__for_each_map(map, s->obj)
+	p.sel = (struct xi_selector){.src = addr(src),
+				     .dst = addr(dst),
+				     .src_len = len,
+				     .dst_len = len,
+				     .family = family(src),
+				     .proto = proto,
+				     .dst_port = htons(dport)};
+	p.sel.flags = (uint8_t)((proto ? XI_SEL_PROTO : 0) | (dport ? XI_SEL_DST_PORT : 0));
+	assert_ok(spd_add(m, &p, &slot, &e), &e);
+	return slot;
+}
+
+/* The maps of the test in place of the object's own. */
+static inline void reuse_maps(struct bpf_object *obj)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj)
 	{
 		for (int id = 0; id < MAP_MAX; id++)
 			if (strcmp(bpf_map__name(map), map_name((enum map_id)id)) == 0)
 				assert_int_equal(bpf_map__reuse_fd(map, m->fd[id]), 0);
 	}
+}
+
+static inline int load(uint32_t slot, int internal, int generic)
+{
+	struct xdp_ingress *s = xdp_ingress__open();
+	int fd;
+
+	assert_non_null(s);
+	reuse_maps(s->obj);
 	s->rodata->if_slot = slot;
 	s->rodata->internal = (uint8_t)internal;
 	s->rodata->generic = (uint8_t)generic;

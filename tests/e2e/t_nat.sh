@@ -63,6 +63,23 @@ spoof r w1 wan $GW_LAN1
 check "our own source, no rp_filter: dropped" stat_wait 1 out-errors $((before + 1))
 in_ns gw1 sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.lan.rp_filter=1 net.ipv4.conf.wan.rp_filter=1
 
+# ICMP errors are let in only when what they quote was sent through this tunnel, and by whom they go to. (Last: the numbers leave the peer behind.)
+tunnel_keys aes-128 sha1
+quoted() { # SEQUENCE QUOTED-SOURCE QUOTED-DESTINATION
+	in_ns r "$LIBDIR/quoted.py" --dev w1 --dst-mac "$(mac gw1 wan)" --outer-src $WAN2 --outer-dst $WAN1 --to $HOST_A \
+		--quote "$2,$3" --enc-key "$ENC_KEY21" --auth-key "$AUTH_KEY21" --spi 0x101 --seq "$1"
+}
+capture_start a eth0 lana "icmp and src $WAN2"
+before=$(stat_get 1 in-no-policies)
+quoted 900001 $HOST_A 192.0.2.7
+check "a quote of what is not protected is refused" stat_wait 1 in-no-policies $((before + 1))
+quoted 900002 10.1.202.77 $HOST_B
+check "a quote of another host's packet is refused" stat_wait 1 in-no-policies $((before + 2))
+quoted 900003 $HOST_A $HOST_B
+check "a sound one arrives" wait_for "grep -qa quoted $T/lana.pcap"
+capture_stop lana
+is "only that one" "$("$LIBDIR/capture.py" count "$T/lana.pcap" --src $WAN2)" 1
+
 capture_stop w1 || not_ok "capture"
 is "nothing for the far LAN in clear, whatever its source" \
 	"$(tcpdump -nn -r "$T/w1.pcap" '(dst net 10.1.0.0/16 or src net 10.1.0.0/16) and not udp port 4001' 2>/dev/null | wc -l)" 0
