@@ -88,9 +88,14 @@ $(O)/%.o: %.c | $(SKEL)
 $(LIB): $(call obj,$(LIB_SRC))
 $(CLI_LIB): $(call obj,$(filter-out user/cli/main.c,$(CLI_SRC)))
 $(WORKER_LIB): $(call obj,$(filter-out user/worker/main.c,$(WORKER_SRC)))
-$(LIB) $(CLI_LIB) $(WORKER_LIB):
+$(LIB) $(CLI_LIB) $(WORKER_LIB): $(O)/sources
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+# Changes when a source comes or goes: an archive must not keep the object of one that is gone.
+$(O)/sources: FORCE
+	$(Q)mkdir -p $(@D); echo '$(LIB_SRC) $(CLI_SRC) $(WORKER_SRC)' | cmp -s - $@ || \
+		echo '$(LIB_SRC) $(CLI_SRC) $(WORKER_SRC)' > $@
+FORCE:
 link = $(Q)$(CC) $(XLDFLAGS) -o $@ $(1) $(LDFLAGS) $(LIBS)
 $(O)/xdp-ipsec: $(O)/user/cli/main.o $(CLI_LIB) $(LIB)
 	$(call say,LD,$@)

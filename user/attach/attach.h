@@ -49,6 +49,12 @@ int attach_leave(struct maps *m, void (*note)(struct maps *m), struct err *e) __
 int attach_find(const struct maps *m, const char *ifname);
 
 /*
+ * 1: this kernel lets tc egress see what packets were before source NAT (spec 27.4). 0: Linux before 6.2, or nf_conntrack is a module and
+ * not loaded; an interface attached now judges the host's own packets by their final addresses alone.
+ */
+int attach_sees_nat(void);
+
+/*
  * Brings the flags XI_IF_RPF_* and XI_IF_NO_FORWARD of all attached interfaces up to date with net.ipv4.conf.*.rp_filter and
  * forwarding. Any process in the instance's network namespace; xdp-ipsecd calls it when the kernel reports a change and regularly.
  */

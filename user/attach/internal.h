@@ -48,8 +48,6 @@ void prog_xdp_detach(struct maps *m, const char *ifname);
 
 /* tc egress on the interface of the slot. Sets XI_IF_CLSACT. */
 int prog_egress_attach(struct maps *m, unsigned slot, struct err *e) __must_check;
-/* 1: this kernel lets tc egress see what packets were before NAT. */
-int prog_have_ct(void);
 void prog_egress_detach(const struct xi_if *nic);
 
 /* tc inject on the ingress of xi0. */

@@ -197,7 +197,7 @@ static int tc_attach(unsigned ifindex, enum bpf_tc_attach_point point, const str
  * Can a program get at a packet's conntrack entry (Linux 6.2)? Where it cannot, tc egress judges final addresses only, and a
  * masquerade rule needs the exemption of spec 27.
  */
-int prog_have_ct(void)
+int attach_sees_nat(void)
 {
 	struct btf *btf = btf__load_vmlinux_btf(), *module = NULL;
 	int have = 0;
@@ -223,7 +223,7 @@ int prog_egress_attach(struct maps *m, unsigned slot, struct err *e)
 	if (!s)
 		return loading(e, -errno, "tc_egress");
 	s->rodata->stack_ifindex = if_nametoindex(XI_VETH_STACK);
-	s->rodata->have_ct = (uint8_t)prog_have_ct();
+	s->rodata->have_ct = (uint8_t)attach_sees_nat();
 	rc = s->rodata->stack_ifindex ? reuse_maps(s->obj, m) : -ENODEV;
 	if (!rc)
 		rc = tc_egress__load(s);

@@ -164,6 +164,10 @@ static void warn_interfaces(const struct change *ch)
 			 n == 1 ? "policy" : "policies");
 	if (m && has > had && daemon_status(ch->cli, reply, &pid) == DAEMON_NONE)
 		cli_warn("xdp-ipsecd does not run: protected packets are dropped until it is started");
+	if (m && has > had && !attach_sees_nat())
+		cli_warn("what source NAT rewrites is judged by its final addresses alone (Linux before 6.2, or "
+			 "nf_conntrack is "
+			 "not loaded): exempt protected pairs from NAT, or load it and attach again");
 	if (m && has && (m->meta->sad_max != s->max_sas || m->meta->spd_max != s->max_policies) &&
 	    !conf_item_same(MENU_SETTINGS, &ch->before.settings.it, &s->it))
 		cli_warn("the new sizes are in force after all interfaces were detached, xdp-ipsecd was stopped, and "

@@ -2,32 +2,12 @@
 /* ESP to plaintext (spec 13.4 step 1, RFC 4303 §3.4). What comes out is judged and sent on by deliver.c. */
 #include "user/worker/worker.h"
 
-#include <arpa/inet.h>
-#include <netinet/ip.h>
-
-/* data..tail becomes exactly the outer datagram. */
-static int trim_outer(struct wpkt *pk)
-{
-	struct iphdr ip;
-	size_t len;
-
-	pk->p.data += pk->v.l3_off;
-	if (pk->v.family != XI_IP4 || pkt_len(&pk->p) < sizeof(ip))
-		return -1;
-	memcpy(&ip, pk->p.data, sizeof(ip));
-	len = ntohs(ip.tot_len);
-	if (ip.version != 4 || ip.ihl < 5 || len < ip.ihl * 4u || len > pkt_len(&pk->p))
-		return -1;
-	pk->p.tail = pk->p.data + len;
-	return 0;
-}
-
 static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 {
 	pk->sa = sa_cache_get(w, pk->v.slot, pk->v.gen);
 	if (!pk->sa || pk->sa->sa.dir != XI_DIR_IN)
 		return XI_DROP_IN_SA_INVALID;
-	if (trim_outer(pk))
+	if (trim_ip4(pk))
 		return XI_DROP_IN_HEADER;
 	switch (sad_state(&pk->sa->sa, w->now)) {
 	case XI_SA_DEAD:

@@ -2,6 +2,8 @@
 /* The worker's thread: receive, split by direction, group by SA, process, transmit. */
 #include "user/worker/worker.h"
 
+#include <arpa/inet.h>
+#include <netinet/ip.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,6 +15,22 @@
 #define SLOW_EVERY 64 /* busy rounds between looks at the stack's reassembled ESP */
 #define POLL_MS 1000  /* a sleeping worker still looks after completions now and then */
 #define POLL_MAX (XI_IF_MAX * XI_QUEUE_MAX + 2)
+
+int trim_ip4(struct wpkt *pk)
+{
+	struct iphdr ip;
+	size_t len;
+
+	pk->p.data += pk->v.l3_off;
+	if (pk->v.family != XI_IP4 || pkt_len(&pk->p) < sizeof(ip))
+		return -1;
+	memcpy(&ip, pk->p.data, sizeof(ip));
+	len = ntohs(ip.tot_len);
+	if (ip.version != 4 || ip.ihl < 5 || len < ip.ihl * 4u || len > pkt_len(&pk->p))
+		return -1;
+	pk->p.tail = pk->p.data + len; /* what is behind it is Ethernet padding */
+	return 0;
+}
 
 /* Insertion sort by SA slot: bursts mostly hold one SA, or runs of a few. */
 void group_by_sa(struct wpkt **pk, unsigned n)

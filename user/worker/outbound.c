@@ -41,23 +41,6 @@ static void refresh_hop(struct worker *w, struct sa_entry *se)
 	hop_refresh(w, &se->hop, &key);
 }
 
-/* data..tail becomes exactly the inner packet. */
-static int trim_inner(struct wpkt *pk)
-{
-	struct iphdr ip;
-	size_t len;
-
-	pk->p.data += pk->v.l3_off;
-	if (pk->v.family != XI_IP4 || pkt_len(&pk->p) < sizeof(ip))
-		return -1;
-	memcpy(&ip, pk->p.data, sizeof(ip));
-	len = ntohs(ip.tot_len);
-	if (ip.version != 4 || ip.ihl < 5 || len < ip.ihl * 4u || len > pkt_len(&pk->p))
-		return -1;
-	pk->p.tail = pk->p.data + len; /* what is behind it is Ethernet padding */
-	return 0;
-}
-
 static int may_fragment(const struct pkt *p)
 {
 	struct iphdr ip;
@@ -80,7 +63,7 @@ static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 	if (!se)
 		return why;
 	pk->sa = se;
-	if (trim_inner(pk))
+	if (trim_ip4(pk))
 		return XI_DROP_OUT_MODE;
 	if (se->sa.dir != XI_DIR_OUT)
 		return XI_DROP_OUT_BUNDLE;

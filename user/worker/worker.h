@@ -145,6 +145,8 @@ void sa_cache_wipe(struct worker *w);
 /* outbound.c, inbound.c: n <= WRK_BURST packets; each frame's further fate is settled inside. */
 void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n);
 void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n);
+/* data..tail becomes exactly the IPv4 packet at v.l3_off; 0, or -1 when its lengths do not fit into what is there. */
+int trim_ip4(struct wpkt *pk) __must_check;
 /* Puts packets of the same SA next to each other. */
 void group_by_sa(struct wpkt **pk, unsigned n);
 
