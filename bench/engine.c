@@ -91,9 +91,10 @@ static void rig_jobs(struct rig *r)
 		uint8_t *esp = r->pkt[i].data - 8 - s.iv_len;
 
 		j->key = r->key;
-		j->esp = esp;
+		j->auth = esp;
 		j->text = r->pkt[i].data;
 		j->text_len = (r->len + 2 + s.align - 1) / s.align * s.align;
+		j->auth_len = (s.flags & ALG_F_AEAD) ? 8 : 8u + s.iv_len + j->text_len;
 		j->icv = j->text + j->text_len;
 		memset(j->iv, (int)i, sizeof(j->iv));
 	}

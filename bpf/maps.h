@@ -62,6 +62,25 @@ struct {
 	__type(value, __u32);
 } xi_local SEC(".maps");
 
+/*
+ * Fragment of a datagram -> ports of its first one. Written and read by the programs. LRU: a flood of first fragments pushes
+ * out others, whose later fragments are then judged without ports, which fails closed (spec 13.6).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct xi_frag_key);
+	__type(value, struct xi_frag_val);
+} xi_frag SEC(".maps");
+
+/* Interface and VLAN tags -> ifindex of the VLAN device. Written by user/route; read for every tagged packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct xi_vlan_key);
+	__type(value, __u32);
+} xi_vlan SEC(".maps");
+
 /* Slot -> attached interface. Written by the loader; read by tc_inject, which serves these interfaces only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 #define XI_ABI_MAGIC 0x58495053u /* "XIPS" */
-#define XI_ABI_VERSION 1
+#define XI_ABI_VERSION 2
 
 #define XI_IF_MAX 16	 /* interface slots of an instance; slot 0 is the worker's end of the internal veth pair */
 #define XI_IF_INTERNAL 0 /* that slot */
@@ -37,6 +37,8 @@
 #define XI_MAP_SPD "xi_spd"	  /* array[spd_max] of struct xi_policy, mmapable */
 #define XI_MAP_CLASS "xi_class"	  /* array of maps[1]: the compiled classifier, an array of struct xi_rule */
 #define XI_MAP_LOCAL "xi_local"	  /* hash struct xi_local_key -> __u32 ifindex: the host's own addresses */
+#define XI_MAP_FRAG "xi_frag"	  /* LRU hash struct xi_frag_key -> struct xi_frag_val: first fragments seen */
+#define XI_MAP_VLAN "xi_vlan"	  /* hash struct xi_vlan_key -> __u32 ifindex: VLAN devices on attached interfaces */
 #define XI_MAP_IF "xi_if"	  /* array[XI_IF_MAX] of struct xi_if, mmapable */
 #define XI_MAP_XSK "xi_xsk"	  /* XSKMAP: interface slot * XI_QUEUE_MAX + queue -> AF_XDP socket */
 #define XI_MAP_STAT "xi_stat"	  /* per-CPU array[XI_REASON_MAX] of __u64, written by the BPF programs */
@@ -54,6 +56,26 @@
 /* An address of either family. IPv4 stands in w[0], the other words are zero. */
 struct xi_addr {
 	__be32 w[4];
+};
+
+/* Selector flags: which of these fields count. */
+#define XI_SEL_PROTO 0x01
+#define XI_SEL_SRC_PORT 0x02
+#define XI_SEL_DST_PORT 0x04
+
+/* As configured, i.e. as seen outbound; inbound the roles of source and destination swap. */
+struct xi_selector {
+	struct xi_addr src;
+	struct xi_addr dst;
+	__u8 src_len; /* prefix length */
+	__u8 dst_len;
+	__u8 family; /* XI_IP4, XI_IP6; 0 = no selector */
+	__u8 flags;  /* XI_SEL_* */
+	__u8 proto;  /* IP protocol, with XI_SEL_PROTO */
+	__u8 pad[3];
+	__be16 src_port;
+	__be16 dst_port;
+	__u32 pad1;
 };
 
 /* A reference to a slot is always (slot, generation). 0 = none: generation 0 marks a free slot. */
@@ -99,8 +121,9 @@ struct xi_local_key {
 #define XI_IF_CLSACT 0x04   /* we made the clsact qdisc and remove it on detach */
 #define XI_IF_RPF_STRICT                                                                                               \
 	0x08 /* net.ipv4.conf.*.rp_filter is 1: what is to be sealed must come the way back (RFC 3704) */
-#define XI_IF_RPF_LOOSE 0x10  /* 2: there must be a way back */
-#define XI_IF_NO_FORWARD 0x20 /* net.ipv4.conf.*.forwarding is 0: nothing that arrives here goes on */
+#define XI_IF_RPF_LOOSE 0x10   /* 2: there must be a way back */
+#define XI_IF_NO_FORWARD 0x20  /* net.ipv4.conf.*.forwarding is 0: nothing that arrives here goes on */
+#define XI_IF_NO_FORWARD6 0x40 /* the same of net.ipv6 */
 
 /*
  * xi_if: one attached interface. Writer: the loader; sock_mask, zc_mask: xdp-ipsecd.
@@ -135,8 +158,43 @@ struct xi_spi_val {
 	__u8 pad[7];
 };
 
+/*
+ * xi_frag: what the first fragment of a datagram said, for those that follow it (spec 13.6). Writer: the BPF programs, first
+ * come; a first fragment that says something else makes the entry say nothing (XI_FRAG_CONFLICT), so that it fails closed.
+ */
+struct xi_frag_key {
+	struct xi_addr src;
+	struct xi_addr dst;
+	__u32 id; /* as it stands in the header: IPv4 16 bits, IPv6 32 */
+	__u8 proto;
+	__u8 family;
+	__u8 pad[2];
+};
+
+#define XI_FRAG_CONFLICT 0x01
+#define XI_FRAG_ESP 0x02 /* ESP in UDP for this host: goes to the worker that puts it together */
+
+struct xi_frag_val {
+	__be16 src_port;
+	__be16 dst_port;
+	__u32 flags;   /* XI_FRAG_* */
+	__u64 seen_ns; /* CLOCK_BOOTTIME; older than XI_FRAG_TTL_NS says nothing */
+};
+
+#define XI_FRAG_TTL_NS 30000000000ull
+
+/* xi_vlan. Writer: xdp-ipsecd, and the loader at attach. Tags from the outside in; 0 = no second tag. */
+struct xi_vlan_key {
+	__u32 ifindex;	 /* the attached interface */
+	__be16 proto[2]; /* ethertype of the tag: 802.1Q, 802.1ad */
+	__be16 vid[2];	 /* 12 bits, network order */
+};
+
 /* struct xi_verdict flags */
 #define XI_VF_HOST 0x01 /* came through the stack: its TTL is already what it must be */
+#define XI_VF_UDP 0x02	/* ESP in UDP (RFC 3948): a UDP header stands between IP header and ESP */
+#define XI_VF_FRAG 0x04 /* fragment of ESP, AH or ESP in UDP for this host: no SA yet, to be put together first */
+#define XI_VF_ICMP 0x08 /* ICMP "too big" that quotes a packet of the outbound SA in slot, gen */
 
 /*
  * The verdict: XDP metadata right in front of the packet's first byte, for the worker that gets it.
@@ -153,6 +211,7 @@ struct xi_verdict {
 	__u8 if_slot; /* interface it came in by */
 	__u8 family;  /* of the IP header at l3_off */
 	__u8 pad[2];
+	__u32 iif; /* interface the stack would say it came in by: a VLAN device, or that of if_slot */
 };
 
 /* Per-policy counters of spec section 7.1, in packets. */
@@ -173,7 +232,11 @@ _Static_assert(sizeof(struct xi_local_key) == 20, "abi");
 _Static_assert(sizeof(struct xi_if) == 64, "abi");
 _Static_assert(sizeof(struct xi_spi_key) == 24, "abi");
 _Static_assert(sizeof(struct xi_spi_val) == 16, "abi");
-_Static_assert(sizeof(struct xi_verdict) == 24, "abi");
+_Static_assert(sizeof(struct xi_verdict) == 28, "abi: metadata is a multiple of 4, at most 32");
+_Static_assert(sizeof(struct xi_selector) == 48, "abi");
+_Static_assert(sizeof(struct xi_frag_key) == 40, "abi");
+_Static_assert(sizeof(struct xi_frag_val) == 16, "abi");
+_Static_assert(sizeof(struct xi_vlan_key) == 12, "abi");
 _Static_assert(sizeof(struct xi_polstat) == 64, "abi");
 
 #endif

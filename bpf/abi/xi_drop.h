@@ -91,7 +91,11 @@ enum xi_statistic {
 	X(OUT_OTHERHOST, OUT_ERRORS, "to be protected, but sent to a MAC address that is not this interface's")        \
 	X(IN_RING_FULL, IN_BUFFER_ERRORS, "lost between XDP and worker: ring full or no free frame")                   \
 	X(OUT_NAT, OUT_ERRORS, "to be protected, but rewritten by NAT: exempt the pair from NAT")                      \
-	X(OUT_SOURCE, OUT_ERRORS, "source address fails the reverse path check, or forwarding is off")
+	X(OUT_SOURCE, OUT_ERRORS, "source address fails the reverse path check, or forwarding is off")                 \
+	X(IN_FRAG_BAD, IN_HEADER_ERRORS, "fragment of ESP or AH overlaps another, is too small or out of bounds")      \
+	X(IN_FRAG_FULL, IN_BUFFER_ERRORS, "no room to put another fragmented ESP or AH packet together")               \
+	X(IN_FRAG_OLD, IN_ERRORS, "not all fragments of an ESP or AH packet arrived in time")                          \
+	X(OUT_ENDPOINTS, OUT_BUNDLE_ERRORS, "transport mode, but the packet's addresses are not the SA's endpoints")
 
 /* X(symbol, text) */
 #define XI_PASSES(X)                                                                                                   \
@@ -109,7 +113,8 @@ enum xi_statistic {
 	X(PASS_INJECTED, "decrypted packet on its way into the stack")                                                 \
 	X(TO_WORKER, "handed to a worker")                                                                             \
 	X(PASS_ND, "neighbour discovery or multicast listener message of the link")                                    \
-	X(TO_INTERNAL, "the host's own packet, handed to the internal interface")
+	X(TO_INTERNAL, "the host's own packet, handed to the internal interface")                                      \
+	X(KEEPALIVE, "NAT keep-alive (RFC 3948), ends here")
 
 #define XI_PASS_BASE 96
 #define XI_REASON_MAX 128

@@ -20,26 +20,6 @@
 #define XI_PROTOS_AH 0x01
 #define XI_PROTOS_ESP 0x02
 
-/* Selector flags: which of these fields count. */
-#define XI_SEL_PROTO 0x01
-#define XI_SEL_SRC_PORT 0x02
-#define XI_SEL_DST_PORT 0x04
-
-/* As configured, i.e. as seen outbound; inbound the roles of source and destination swap. */
-struct xi_selector {
-	struct xi_addr src;
-	struct xi_addr dst;
-	__u8 src_len; /* prefix length */
-	__u8 dst_len;
-	__u8 family; /* XI_IP4, XI_IP6 */
-	__u8 flags;  /* XI_SEL_* */
-	__u8 proto;  /* IP protocol, with XI_SEL_PROTO */
-	__u8 pad[3];
-	__be16 src_port;
-	__be16 dst_port;
-	__u32 pad1;
-};
-
 #define XI_POL_DYNAMIC 0x01
 #define XI_POL_INACTIVE 0x02 /* enabled but cannot work: fails closed (spec 3.5) */
 
@@ -59,13 +39,20 @@ struct xi_policy {
 	struct xi_addr sa_dst;
 	__s32 priority;
 	__u32 reqid;
-	__u64 sa_out;	/* XI_REF of the current outbound SA, 0 = none; replaced by one store */
+	__u64 sa_out; /* XI_REF of the current outbound SA, 0 = none; replaced by one store. With both protocols the ESP SA,
+			   which is applied first, and not 0 only while sa_out_ah is not (spec 6.2) */
 	__u64 sa_in;	/* XI_REF of the newest inbound SA, 0 = none */
 	__u32 id;	/* internal id of the configuration item */
 	__u32 position; /* place in the list of its kind; sorts equal priorities */
 	char manual_sa[XI_NAME_MAX];
-	__u8 res[64];
+	__u64 sa_out_ah; /* with both protocols: the AH SA over the ESP packet, else 0. Set before sa_out, cleared after */
+	__u64 sa_in_ah;
+	__u16 tcp_mss; /* XI_MSS_* or the largest MSS a TCP SYN may carry, either way through the tunnel */
+	__u8 res[46];
 };
+
+#define XI_MSS_AUTO 0 /* what fits into the path of the SA */
+#define XI_MSS_OFF 0xffff
 
 #define XI_RULE_END 0x80
 
@@ -108,7 +95,6 @@ struct xi_tuple {
 #define XI_TUPLE_NO_PORTS 0x01 /* not readable: non-first fragment or cut short */
 #define XI_TUPLE_NO_PROTO 0x02 /* upper protocol could not be found: more extension headers than we walk */
 
-_Static_assert(sizeof(struct xi_selector) == 48, "abi");
 _Static_assert(sizeof(struct xi_policy) == 224, "abi");
 _Static_assert(sizeof(struct xi_rule) == 96, "abi");
 _Static_assert(sizeof(struct xi_tuple) == 40, "abi");

@@ -20,7 +20,12 @@
 /* Spec section 14.1; dying and dead by time are computed by whoever asks (sad_state in user/maps). */
 enum xi_sa_state { XI_SA_LARVAL = 1, XI_SA_MATURE = 2, XI_SA_DYING = 3, XI_SA_DEAD = 4 };
 
-#define XI_SA_F_MANUAL 0x01 /* from a manual-sa template */
+#define XI_SA_F_MANUAL 0x01    /* from a manual-sa template */
+#define XI_SA_F_ESN 0x02       /* 64-bit sequence numbers (RFC 4303 §2.2.1, RFC 4302 §2.5.1) */
+#define XI_SA_F_UDP 0x04       /* ESP in UDP (RFC 3948); ports below */
+#define XI_SA_F_KEEPALIVE 0x08 /* outbound, with UDP: this end sends the NAT keep-alives */
+#define XI_SA_F_PFS 0x10       /* made with PFS; shown */
+#define XI_SA_F_AH_ALIGN8 0x20 /* AH over IPv4 outbound: header a multiple of 8 bytes, as Linux makes it by default */
 
 #define XI_ENC_KEY_MAX 72 /* with salt */
 #define XI_AUTH_KEY_MAX 64
@@ -49,10 +54,17 @@ struct xi_sa {
 	__u64 hard_ns;
 	__u64 soft_bytes; /* 0 = unlimited */
 	__u64 hard_bytes;
+	__u64 soft_packets; /* 0 = unlimited */
+	__u64 hard_packets;
+	struct xi_selector
+		sel;	  /* what may pass (RFC 4301 §4.4.2.1), seen outbound; family 0 = anything the policy lets */
+	__be16 udp_local; /* with XI_SA_F_UDP: our port and the peer's */
+	__be16 udp_remote;
+	__u32 pad1;
 	char owner[XI_NAME_MAX]; /* manual SAs: name of the template */
 	__u8 enc_key[XI_ENC_KEY_MAX];
 	__u8 auth_key[XI_AUTH_KEY_MAX];
-	__u8 res[232];
+	__u8 res[160];
 };
 
 /* Written by workers. Two cache lines; nothing of xi_sa shares them. */
@@ -68,8 +80,20 @@ struct xi_sa_rt {
 	__u64 err_icv;	  /* packets dropped: ICV or padding wrong */
 	__u64 err_replay; /* duplicate or left of the window */
 	__u64 err_other;
-	__u8 res[48];
+	__u64 pmtu_ns;	  /* CLOCK_BOOTTIME when pmtu was learned */
+	__u32 pmtu;	  /* outbound: path MTU from ICMP, 0 = none (RFC 1191, RFC 8201); good for XI_PMTU_TTL_NS */
+	__be16 seen_port; /* inbound with UDP: source of the newest authentic packet that did not come from the SA's */
+	__u8 said;	  /* XI_SAID_*: reported already; writer: main thread of xdp-ipsecd */
+	__u8 pad;
+	struct xi_addr seen; /* peer address and port above; port 0 = never */
+	__u8 res[16];
 };
+
+#define XI_PMTU_TTL_NS 600000000000ull /* RFC 1191 §6.3: 10 minutes */
+
+#define XI_SAID_SOFT 0x01     /* soft limit of time, bytes or packets */
+#define XI_SAID_HARD 0x02     /* hard limit */
+#define XI_SAID_SEQUENCE 0x04 /* half of the sequence space is used (spec 14.2) */
 
 enum xi_engine { XI_ENGINE_NONE = 0, XI_ENGINE_IPSEC_MB = 1, XI_ENGINE_OPENSSL = 2 };
 

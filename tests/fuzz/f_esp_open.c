@@ -105,12 +105,13 @@ static struct pkt sealed_packet(const struct ctl *c, struct rig *r, const struct
 				size_t len)
 {
 	struct pkt p = exact_packet(IP4_HDR + 8 + s->iv_len + len + s->icv_len);
-	struct crypto_job j = {.key = r->key, .esp = p.data + IP4_HDR, .text_len = (uint32_t)len};
+	struct crypto_job j = {.key = r->key, .auth = p.data + IP4_HDR, .text_len = (uint32_t)len};
 
 	memset(p.data, 0, IP4_HDR + 8u + s->iv_len);
 	write_outer(c, r, p.data, pkt_len(&p));
-	be32_put(j.esp + 4, htonl(c->seq));
-	j.text = j.esp + 8 + s->iv_len;
+	be32_put(j.auth + 4, htonl(c->seq));
+	j.auth_len = (s->flags & ALG_F_AEAD) ? 8 : 8u + s->iv_len + (uint32_t)len;
+	j.text = j.auth + 8 + s->iv_len;
 	j.icv = s->icv_len ? j.text + len : NULL;
 	memcpy(j.text, text, len);
 	engine_seal(r->en, &j, 1);

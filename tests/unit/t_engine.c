@@ -114,9 +114,10 @@ static void make_job(struct crypto_job *j, struct bytes *b, const struct keyctx 
 	assert_int_equal(alg_shape(sa, &s), 0);
 	memset(j, 0xcc, sizeof(*j));
 	j->key = k;
-	j->esp = b->b;
+	j->auth = b->b;
 	j->text = b->b + 8 + s.iv_len;
 	j->text_len = (uint32_t)len;
+	j->auth_len = (s.flags & ALG_F_AEAD) ? 8 : 8u + s.iv_len + (uint32_t)len;
 	j->icv = s.icv_len ? j->text + len : NULL;
 	memcpy(j->iv, iv, 16);
 }

@@ -200,9 +200,10 @@ static void forge(struct rig *r, struct rig_frame *f, const uint8_t *text, size_
 	(void)rig_inner(f, 100);
 	ip = f->pkt.data;
 	esp = ip + IP4_HDR;
-	j.esp = esp;
+	j.auth = esp;
 	j.text = esp + 8 + s.iv_len;
 	j.text_len = (uint32_t)text_len;
+	j.auth_len = (s.flags & ALG_F_AEAD) ? 8 : 8u + s.iv_len + j.text_len;
 	j.icv = s.icv_len ? j.text + text_len : NULL;
 	be32_put(esp, r->sa.spi);
 	be32_put(esp + 4, htonl(seq));

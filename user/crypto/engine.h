@@ -37,20 +37,26 @@ int keyctx_init(struct engine *en, struct keyctx *k, const struct xi_sa *sa) __m
 void keyctx_wipe(struct engine *en, struct keyctx *k);
 
 /*
- * One packet. What is authenticated runs from `esp` (the SPI); `text` is the first byte to be en- or decrypted (behind the
- * IV on the wire, or behind the sequence number when there is none), text_len a multiple of the block size.
- * HMAC covers esp .. text+text_len; AEAD takes the 8 bytes at esp as additional data.
- * seal writes the ICV to icv; open computes it, compares in constant time with icv and sets ok.
- * A job that is not ok has undefined bytes in text: the packet must be dropped.
+ * One packet, ESP or AH. `text` is the first byte to be en- or decrypted (behind the IV on the wire, or behind the sequence
+ * number when there is none), text_len a multiple of the block size. What is authenticated:
+ *   separate algorithms (HMAC, XCBC, CMAC, and GMAC of AH): auth .. auth+auth_len, which for ESP starts at the SPI and takes in
+ *     text, and with ESN the 4 bytes behind it, where the caller has put the high half (RFC 4303 §2.2.1); for AH it is the whole
+ *     packet with mutable fields zeroed. text_len 0: nothing to be ciphered, text is not looked at.
+ *   AEAD (GCM, CCM, ChaCha20-Poly1305): text, and as additional data auth .. auth+auth_len: SPI and sequence number, 8 bytes, or 12
+ *     with ESN (then usually in aad). GMAC of ESP: the same additional data, then iv, then text as it is (RFC 4543 §3.3).
+ * seal writes the ICV to icv; open computes it, compares in constant time with icv and sets ok. icv must not lie within what is
+ * authenticated. A job that is not ok has undefined bytes in text: the packet must be dropped.
  */
 struct crypto_job {
 	const struct keyctx *key;
-	uint8_t *esp;
+	uint8_t *auth;
 	uint8_t *text;
+	uint32_t auth_len;
 	uint32_t text_len;
-	int ok;		/* out: 1 done (and ICV equal), 0 not */
-	uint8_t *icv;	/* NULL when the SA has no ICV */
-	uint8_t iv[16]; /* CBC: the IV. GCM: 4 bytes of salt are added by the engine; bytes 0..7 are the explicit IV */
+	uint8_t aad[12]; /* the caller's, for auth to point to */
+	int ok;		 /* out: 1 done (and ICV equal), 0 not */
+	uint8_t *icv;	 /* NULL when the SA has no ICV */
+	uint8_t iv[16];	 /* CBC: the IV. Counter modes: bytes 0..7 are the explicit IV, salt or nonce is the engine's */
 };
 
 /* n <= ENGINE_BURST_MAX; jobs may have different keys, results stand in the jobs. No allocation, no system call. */

@@ -92,7 +92,7 @@ static void gcm_seal(struct crypto_job *j, const uint8_t *iv)
 	const struct mb_key *k = &j->key->mb;
 	struct gcm_context_data ctx;
 
-	k->gcm_seal(&k->gcm, &ctx, j->text, j->text, j->text_len, iv, j->esp, GCM_AAD, j->icv, 16);
+	k->gcm_seal(&k->gcm, &ctx, j->text, j->text, j->text_len, iv, j->auth, j->auth_len, j->icv, 16);
 	j->ok = 1;
 }
 
@@ -102,24 +102,24 @@ static void gcm_open(struct crypto_job *j, const uint8_t *iv)
 	struct gcm_context_data ctx;
 	uint8_t icv[16];
 
-	k->gcm_open(&k->gcm, &ctx, j->text, j->text, j->text_len, iv, j->esp, GCM_AAD, icv, 16);
+	k->gcm_open(&k->gcm, &ctx, j->text, j->text, j->text_len, iv, j->auth, j->auth_len, icv, 16);
 	j->ok = !ct_diff(icv, j->icv, 16);
 }
 
 static void fill(IMB_JOB *b, struct crypto_job *j, uint8_t *icv, int seal)
 {
 	const struct mb_key *k = &j->key->mb;
-	uint64_t head = (uint64_t)(j->text - j->esp);
+	uint64_t head = j->text_len ? (uint64_t)(j->text - j->auth) : 0;
 
 	b->enc_keys = k->cbc.enc;
 	b->dec_keys = k->cbc.dec;
 	b->key_len_in_bytes = j->key->aes_len;
-	b->src = j->esp;
-	b->dst = j->text;
+	b->src = j->auth;
+	b->dst = j->auth + head;
 	b->cipher_start_src_offset_in_bytes = head;
 	b->msg_len_to_cipher_in_bytes = j->text_len;
 	b->hash_start_src_offset_in_bytes = 0;
-	b->msg_len_to_hash_in_bytes = head + j->text_len;
+	b->msg_len_to_hash_in_bytes = j->auth_len;
 	b->iv = j->iv;
 	b->iv_len_in_bytes = AES_BLOCK;
 	b->auth_tag_output = icv;

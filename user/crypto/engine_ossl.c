@@ -103,11 +103,6 @@ static void hmac(const struct keyctx *k, const uint8_t *p, size_t len, uint8_t i
 	memcpy(icv, digest, 12); /* RFC 2403, RFC 2404: the leftmost 96 bits */
 }
 
-static size_t hmac_span(const struct crypto_job *j)
-{
-	return (size_t)(j->text - j->esp) + j->text_len;
-}
-
 static int cbc(EVP_CIPHER_CTX *c, const struct crypto_job *j)
 {
 	int n;
@@ -124,7 +119,7 @@ static int gcm_begin(EVP_CIPHER_CTX *c, const struct crypto_job *j)
 	memcpy(iv, j->key->salt, 4);
 	memcpy(iv + 4, j->iv, 8);
 	return EVP_CipherInit_ex(c, NULL, NULL, NULL, iv, -1) == 1 &&
-	       EVP_CipherUpdate(c, NULL, &n, j->esp, GCM_AAD) == 1 &&
+	       EVP_CipherUpdate(c, NULL, &n, j->auth, (int)j->auth_len) == 1 &&
 	       EVP_CipherUpdate(c, j->text, &n, j->text, (int)j->text_len) == 1;
 }
 
@@ -158,7 +153,7 @@ static int seal_one(const struct crypto_job *j)
 	if (k->aes_len && !cbc(k->ossl.seal, j))
 		return 0;
 	if (k->icv_len)
-		hmac(k, j->esp, hmac_span(j), j->icv);
+		hmac(k, j->auth, j->auth_len, j->icv);
 	return 1;
 }
 
@@ -173,7 +168,7 @@ static int open_one(const struct crypto_job *j)
 		return gcm_open(k->ossl.open, j);
 	/* RFC 4303 §3.4.4.1: the ICV is verified before the packet is decrypted. */
 	if (k->icv_len) {
-		hmac(k, j->esp, hmac_span(j), icv);
+		hmac(k, j->auth, j->auth_len, icv);
 		if (ct_diff(icv, j->icv, sizeof(icv)))
 			return 0;
 	}

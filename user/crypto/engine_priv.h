@@ -15,7 +15,6 @@
 
 #define AES_BLOCK 16
 #define GCM_IV 12     /* salt and explicit IV (RFC 4106 §4) */
-#define GCM_AAD 8     /* SPI and 32-bit sequence number (RFC 4106 §5) */
 #define HMAC_BLOCK 64 /* of MD5 and SHA-1 (RFC 2104) */
 
 /* AES round keys and the HMAC states behind the inner and the outer pad, as ipsec-mb wants them. */

@@ -132,6 +132,11 @@ struct kat_bytes {
 	struct crypto_job job;
 };
 
+static int kat_is_aead(const struct kat *t)
+{
+	return (alg_by_name(ALG_ENC, t->enc)->flags & ALG_F_AEAD) != 0;
+}
+
 static int kat_load(struct kat_bytes *b, const struct kat *t, const struct keyctx *k)
 {
 	uint8_t iv[16] = {0};
@@ -144,10 +149,11 @@ static int kat_load(struct kat_bytes *b, const struct kat *t, const struct keyct
 		return -EINVAL;
 	memcpy(b->buf + ESP_HDR, iv, (size_t)iv_len);
 	b->job.key = k;
-	b->job.esp = b->buf;
+	b->job.auth = b->buf;
 	/* RFC 2202 knows no IV: the text follows the eight bytes at once. */
 	b->job.text = b->buf + ESP_HDR + iv_len;
 	b->job.text_len = (uint32_t)b->in_len;
+	b->job.auth_len = kat_is_aead(t) ? ESP_HDR : (uint32_t)(b->job.text - b->buf) + b->job.text_len;
 	b->job.icv = b->out_len > b->in_len ? b->job.text + b->in_len : NULL;
 	memcpy(b->job.iv, iv, sizeof(iv));
 	return 0;

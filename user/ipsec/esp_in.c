@@ -81,11 +81,12 @@ static enum xi_drop in_parse(struct esp_op *op, const struct alg_shape *s, struc
 	if (unlikely(text & (s->align - 1u)))
 		return XI_DROP_IN_LENGTH;
 	j->key = op->key;
-	j->esp = p->data + hdr;
-	j->text = j->esp + ESP_HDR + s->iv_len;
+	j->auth = p->data + hdr;
+	j->auth_len = esp_auth_len(s, text);
+	j->text = j->auth + ESP_HDR + s->iv_len;
 	j->text_len = (uint32_t)text;
 	j->icv = s->icv_len ? j->text + text : NULL;
-	memcpy(j->iv, j->esp + ESP_HDR, s->iv_len);
+	memcpy(j->iv, j->auth + ESP_HDR, s->iv_len);
 	return XI_OK;
 }
 

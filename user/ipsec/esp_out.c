@@ -80,7 +80,8 @@ static enum xi_drop out_build(struct esp_op *op, struct run *r, struct crypto_jo
 	tunnel_outer4(esp - TUNNEL_HDR4, inner, (uint16_t)(esp_front_len(s) + text + s->icv_len), op->ip_id,
 		      XI_PROTO_ESP, r->sa->src.w[0], r->sa->dst.w[0]);
 	j->key = op->key;
-	j->esp = esp;
+	j->auth = esp;
+	j->auth_len = esp_auth_len(s, text);
 	j->text = inner;
 	j->text_len = (uint32_t)text;
 	j->icv = s->icv_len ? inner + text : NULL;

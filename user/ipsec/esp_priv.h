@@ -36,6 +36,12 @@ static inline size_t esp_text_len(const struct alg_shape *s, size_t len)
 	return (len + ESP_TRAILER + mask) & ~mask;
 }
 
+/* What crypto_job.auth_len says, from the SPI on. */
+static inline uint32_t esp_auth_len(const struct alg_shape *s, size_t text_len)
+{
+	return (s->flags & ALG_F_AEAD) ? ESP_HDR : (uint32_t)(ESP_HDR + s->iv_len + text_len);
+}
+
 /* The end of the operations from first on that share an SA. */
 static inline unsigned esp_run_end(const struct esp_op *op, unsigned first, unsigned n)
 {

@@ -48,6 +48,10 @@ static const struct shape {
 		     offsetof(struct maps, spd)},
 	[MAP_CLASS] = {XI_MAP_CLASS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 1, FIXED, 0, 0},
 	[MAP_LOCAL] = {XI_MAP_LOCAL, BPF_MAP_TYPE_HASH, sizeof(struct xi_local_key), 4, 4096, FIXED, 0, 0},
+	/* one fragmented datagram each; the oldest make room */
+	[MAP_FRAG] = {XI_MAP_FRAG, BPF_MAP_TYPE_LRU_HASH, sizeof(struct xi_frag_key), sizeof(struct xi_frag_val), 16384,
+		      FIXED, 0, 0},
+	[MAP_VLAN] = {XI_MAP_VLAN, BPF_MAP_TYPE_HASH, sizeof(struct xi_vlan_key), 4, 4096, FIXED, 0, 0},
 	[MAP_IF] = {XI_MAP_IF, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct xi_if), XI_IF_MAX, FIXED, BPF_F_MMAPABLE,
 		    offsetof(struct maps, ifs)},
 	[MAP_XSK] = {XI_MAP_XSK, BPF_MAP_TYPE_XSKMAP, 4, 4, XI_IF_MAX *XI_QUEUE_MAX, FIXED, 0, 0},

@@ -22,6 +22,8 @@ enum map_id {
 	MAP_SPD,
 	MAP_CLASS,
 	MAP_LOCAL,
+	MAP_FRAG,
+	MAP_VLAN,
 	MAP_IF,
 	MAP_XSK,
 	MAP_STAT,
