@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Nanoseconds a packet of the two crypto engines alone, and of esp_seal and esp_open around them: bursts of 64 packets of one
+ * Nanoseconds a packet of the two crypto engines alone, and of ipsec_seal and ipsec_open around them: bursts of 64 packets of one
  * SA, each packet in a frame of its own, best of several runs (the machine is noisy; compare within one run).
  * "engine" is the raw crypto over as many bytes as ESP gives it, "esp" the whole way from packet to packet; the
  * difference is what the packet format costs.
@@ -12,7 +12,7 @@
 #include "bpf/abi/xi_alg.h"
 #include "user/crypto/alg.h"
 #include "user/crypto/iv.h"
-#include "user/ipsec/esp.h"
+#include "user/ipsec/ipsec.h"
 #include "user/ipsec/ip4.h"
 
 #define N ENGINE_BURST_MAX
@@ -32,7 +32,7 @@ struct rig {
 	unsigned len, bursts;
 	uint8_t *frames;
 	struct pkt pkt[N];
-	struct esp_op op[N];
+	struct ipsec_op op[N];
 	struct crypto_job job[N];
 };
 
@@ -70,13 +70,13 @@ static void rig_packets(struct rig *r)
 
 		r->pkt[i] = (struct pkt){f, f + HEADROOM, f + HEADROOM + r->len, f + FRAME};
 		write_inner(r->pkt[i].data, r->len);
-		r->op[i] = (struct esp_op){.sa = &r->sa,
-					   .rt = &r->rt,
-					   .replay = &r->replay,
-					   .key = r->key,
-					   .pkt = &r->pkt[i],
-					   .seq = ++r->seq,
-					   .ip_id = (uint16_t)r->seq};
+		r->op[i] = (struct ipsec_op){.sa = &r->sa,
+					     .rt = &r->rt,
+					     .replay = &r->replay,
+					     .key = r->key,
+					     .pkt = &r->pkt[i],
+					     .seq = ++r->seq,
+					     .ip_id = (uint16_t)r->seq};
 	}
 }
 
@@ -106,7 +106,7 @@ static double best(double a, double b)
 }
 
 struct result {
-	double seal, open, esp_seal, esp_open;
+	double seal, open, ipsec_seal, ipsec_open;
 };
 
 /* Opening damaged packets would time the failure path: each burst is sealed first, outside the clock. */
@@ -127,18 +127,18 @@ static void one_run(struct rig *r, struct result *out)
 			die("engine refuses its own packet");
 		rig_packets(r);
 		t = now_ns();
-		esp_seal(r->en, &r->iv, r->op, N);
+		ipsec_seal(r->en, &r->iv, r->op, N);
 		eseal += now_ns() - t;
 		t = now_ns();
-		esp_open(r->en, r->op, N);
+		ipsec_open(r->en, r->op, N);
 		eopen += now_ns() - t;
 		if (r->op[0].verdict != XI_OK || r->op[N - 1].verdict != XI_OK)
-			die("esp_open refuses what esp_seal made");
+			die("ipsec_open refuses what ipsec_seal made");
 	}
 	out->seal = best(out->seal, seal / r->bursts / N);
 	out->open = best(out->open, open / r->bursts / N);
-	out->esp_seal = best(out->esp_seal, eseal / r->bursts / N);
-	out->esp_open = best(out->esp_open, eopen / r->bursts / N);
+	out->ipsec_seal = best(out->ipsec_seal, eseal / r->bursts / N);
+	out->ipsec_open = best(out->ipsec_open, eopen / r->bursts / N);
 }
 
 static void bench_case(struct rig *r, const char *enc, const char *auth, unsigned len)
@@ -171,7 +171,8 @@ static void bench_case(struct rig *r, const char *enc, const char *auth, unsigne
 		one_run(r, &res);
 	keyctx_wipe(r->en, r->key);
 	printf("%-26s %-16s %5u %9.0f %9.0f %9.0f %9.0f\n", engine_name(r->en),
-	       e->abi == XI_ENC_AES_GCM ? enc : "aes-128+sha1", len, res.seal, res.open, res.esp_seal, res.esp_open);
+	       e->abi == XI_ENC_AES_GCM ? enc : "aes-128+sha1", len, res.seal, res.open, res.ipsec_seal,
+	       res.ipsec_open);
 }
 
 int main(void)
@@ -186,7 +187,7 @@ int main(void)
 		die("no memory");
 	r.iv = (struct iv_source){iv_fill, &r.rng};
 	printf("ns a packet, bursts of %d, one core\n%-26s %-16s %5s %9s %9s %9s %9s\n", N, "engine", "algorithm",
-	       "bytes", "seal", "open", "esp_seal", "esp_open");
+	       "bytes", "seal", "open", "ipsec_seal", "ipsec_open");
 	for (int kind = XI_ENGINE_IPSEC_MB; kind <= XI_ENGINE_OPENSSL; kind++) {
 		if (engine_new(&r.en, (enum xi_engine)kind, &e) < 0)
 			die(e.text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * esp_open under arbitrary bytes. Three ways in, chosen by the first byte of the input:
+ * ipsec_open under arbitrary bytes. Three ways in, chosen by the first byte of the input:
  *   raw        the rest is the datagram as it came from the wire;
  *   addressed  the same, with addresses, protocol, length and SPI made right, so that the length checks are reached;
  *   authentic  the rest is the plaintext with its trailer, sealed here with the peer's key: all that a malicious peer can do.

@@ -11,7 +11,7 @@
 
 #include "bpf/abi/xi_alg.h"
 #include "user/crypto/alg.h"
-#include "user/ipsec/esp.h"
+#include "user/ipsec/ipsec.h"
 #include "user/ipsec/ip4.h"
 
 #define RIG_FRAME 4096
@@ -130,25 +130,34 @@ static inline uint8_t *rig_inner(struct rig_frame *f, size_t len)
 	return p;
 }
 
-static inline struct esp_op rig_op(struct rig *r, struct pkt *p, uint64_t seq)
+/* ipsec_sealed_len() of an inner IPv4 packet of len bytes. */
+static inline size_t rig_sealed_len(const struct xi_sa *sa, size_t len)
 {
-	return (struct esp_op){
+	static uint8_t ip[65536] = {0x45};
+	struct pkt p = {ip, ip, ip + len, ip + sizeof(ip)};
+
+	return ipsec_sealed_len(sa, &p);
+}
+
+static inline struct ipsec_op rig_op(struct rig *r, struct pkt *p, uint64_t seq)
+{
+	return (struct ipsec_op){
 		.sa = &r->sa, .rt = &r->rt, .replay = &r->replay, .key = r->key, .pkt = p, .seq = seq, .ip_id = 0x4242};
 }
 
 static inline enum xi_drop rig_seal(struct rig *r, struct pkt *p, uint64_t seq)
 {
-	struct esp_op op = rig_op(r, p, seq);
+	struct ipsec_op op = rig_op(r, p, seq);
 
-	esp_seal(r->en, &r->iv, &op, 1);
+	ipsec_seal(r->en, &r->iv, &op, 1);
 	return op.verdict;
 }
 
 static inline enum xi_drop rig_open(struct rig *r, struct pkt *p)
 {
-	struct esp_op op = rig_op(r, p, 0);
+	struct ipsec_op op = rig_op(r, p, 0);
 
-	esp_open(r->en, &op, 1);
+	ipsec_open(r->en, &op, 1);
 	return op.verdict;
 }
 

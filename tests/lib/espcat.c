@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The pure functions esp_seal and esp_open for scripts: one operation a line on standard input, one line of answer each.
+ * The pure functions ipsec_seal and ipsec_open for scripts: one operation a line on standard input, one line of answer each.
  *
  *   seal ENC AUTH ENCKEY AUTHKEY SPI SRC DST SEQ PACKET    PACKET is the inner IPv4 packet; SEQ the number to send
  *   open ENC AUTH ENCKEY AUTHKEY SPI SRC DST TOP PACKET    PACKET is the outer one; TOP the highest number already received,
@@ -19,7 +19,7 @@
 #include "user/crypto/alg.h"
 #include "user/crypto/iv.h"
 #include "user/crypto/kat.h"
-#include "user/ipsec/esp.h"
+#include "user/ipsec/ipsec.h"
 
 #define HEAD 128
 #define TAIL 64
@@ -78,7 +78,7 @@ static void parse_sa(struct cat *c, char *const *f, unsigned long line)
 		bad(line, "not an IPv4 address");
 }
 
-static void answer(const struct esp_op *op)
+static void answer(const struct ipsec_op *op)
 {
 	const struct pkt *p = op->pkt;
 
@@ -99,7 +99,7 @@ static void operate(struct cat *c, char *const *f, unsigned long line)
 	struct xi_sa_rt rt = {0};
 	struct iv_source iv = {iv_fill, &c->rng};
 	struct pkt p = {.head = c->frame, .data = c->frame + HEAD, .end = c->frame + sizeof(c->frame)};
-	struct esp_op op = {.sa = &c->sa, .rt = &rt, .replay = &c->replay, .key = c->key, .pkt = &p, .ip_id = 1};
+	struct ipsec_op op = {.sa = &c->sa, .rt = &rt, .replay = &c->replay, .key = c->key, .pkt = &p, .ip_id = 1};
 	int n = hex_field(f[9], p.data, PACKET_MAX);
 	char *end;
 	unsigned long long seq = strtoull(f[8], &end, 0);
@@ -111,11 +111,11 @@ static void operate(struct cat *c, char *const *f, unsigned long line)
 		bad(line, "key length does not fit the algorithm");
 	if (strcmp(f[0], "seal") == 0) {
 		op.seq = seq;
-		esp_seal(c->en, &iv, &op, 1);
+		ipsec_seal(c->en, &iv, &op, 1);
 	} else if (strcmp(f[0], "open") == 0) {
 		rt.seq_top = seq;
 		memset(&c->replay, 0, sizeof(c->replay));
-		esp_open(c->en, &op, 1);
+		ipsec_open(c->en, &op, 1);
 	} else {
 		bad(line, "neither seal nor open");
 	}

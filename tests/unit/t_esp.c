@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * esp_seal and esp_open (RFC 4303, spec section 15): published packets, every inner length of every algorithm there and back, exact
+ * ipsec_seal and ipsec_open (RFC 4303, spec section 15): published packets, every inner length of every algorithm there and back, exact
  * sizes, bursts and the window. What must be refused: t_esp_refuse.c.
  */
 #include <setjmp.h>
@@ -56,7 +56,7 @@ static void t_rfc3602_4_tunnel_packets(void **state)
 		const struct esp_packet_vector *v = &rfc3602_tunnel[i];
 		uint8_t inner[200], want[300], iv[16];
 		struct rig_frame f;
-		struct esp_op op;
+		struct ipsec_op op;
 		struct rig r;
 		int n = kat_hex(v->inner, inner, sizeof(inner)), o = kat_hex(v->outer, want, 20);
 		int w = kat_hex(v->esp, want + 20, sizeof(want) - 20);
@@ -74,8 +74,8 @@ static void t_rfc3602_4_tunnel_packets(void **state)
 		memcpy(f.pkt.data, inner, (size_t)n);
 		op = rig_op(&r, &f.pkt, v->seq);
 		op.ip_id = (uint16_t)v->id;
-		op.flags = ESP_OP_HOST;
-		esp_seal(mb, &r.iv, &op, 1);
+		op.flags = IPSEC_OP_HOST;
+		ipsec_seal(mb, &r.iv, &op, 1);
 		assert_int_equal(op.verdict, XI_OK);
 		assert_int_equal(pkt_len(&f.pkt), 20 + w);
 		assert_memory_equal(f.pkt.data, want, 20 + (size_t)w);
@@ -93,12 +93,12 @@ static void there_and_back(struct rig *tx, struct rig *rx, const struct alg_shap
 {
 	struct rig_frame f;
 	uint8_t want[RIG_FRAME], *in = rig_inner(&f, len);
-	size_t sealed = esp_sealed_len(&tx->sa, len);
+	size_t sealed = rig_sealed_len(&tx->sa, len);
 
 	memcpy(want, in, len);
 	/* Exactly the room that is promised to be enough. */
-	f.pkt.head = f.pkt.data - esp_headroom(&tx->sa);
-	f.pkt.end = f.pkt.tail + esp_tailroom(&tx->sa);
+	f.pkt.head = f.pkt.data - ipsec_headroom(&tx->sa);
+	f.pkt.end = f.pkt.tail + ipsec_tailroom(&tx->sa);
 	assert_int_equal(rig_seal(tx, &f.pkt, seq), XI_OK);
 	assert_int_equal(pkt_len(&f.pkt), sealed);
 	assert_ptr_equal(f.pkt.data, f.pkt.head);
@@ -154,20 +154,20 @@ static void t_inner_mtu_is_exact(void **state)
 
 		rig_sa(&sa, enc, auth, 1);
 		for (size_t mtu = 0; mtu <= 9000; mtu += mtu < 1600 ? 1 : 37) {
-			size_t in = esp_inner_mtu(&sa, mtu);
+			size_t in = ipsec_inner_mtu(&sa, mtu);
 
 			if (in) {
-				assert_true(in >= 20 && esp_sealed_len(&sa, in) <= mtu);
-				assert_true(esp_sealed_len(&sa, in + 1) > mtu);
+				assert_true(in >= 20 && rig_sealed_len(&sa, in) <= mtu);
+				assert_true(rig_sealed_len(&sa, in + 1) > mtu);
 			} else {
-				assert_true(esp_sealed_len(&sa, 20) > mtu);
+				assert_true(rig_sealed_len(&sa, 20) > mtu);
 			}
 		}
-		assert_true(esp_sealed_len(&sa, esp_inner_mtu(&sa, 1 << 20)) <= 65535);
+		assert_true(rig_sealed_len(&sa, ipsec_inner_mtu(&sa, 1 << 20)) <= 65535);
 		sa.enc_alg = XI_ENC_MAX;
-		assert_int_equal(esp_inner_mtu(&sa, 1500), 0);
-		assert_int_equal(esp_sealed_len(&sa, 100), 0);
-		assert_int_equal(esp_headroom(&sa) + esp_tailroom(&sa), 0);
+		assert_int_equal(ipsec_inner_mtu(&sa, 1500), 0);
+		assert_int_equal(rig_sealed_len(&sa, 100), 0);
+		assert_int_equal(ipsec_headroom(&sa) + ipsec_tailroom(&sa), 0);
 	}
 }
 
@@ -178,11 +178,11 @@ static void t_sizes_by_hand(void **state)
 
 	(void)state;
 	rig_sa(&sa, alg_by_name(ALG_ENC, "aes-128-gcm"), alg_by_name(ALG_AUTH, "null"), 1);
-	assert_int_equal(esp_sealed_len(&sa, 1408), 1408 + 52 + 4);
-	assert_int_equal(esp_inner_mtu(&sa, 1500), 1446);
+	assert_int_equal(rig_sealed_len(&sa, 1408), 1408 + 52 + 4);
+	assert_int_equal(ipsec_inner_mtu(&sa, 1500), 1446);
 	rig_sa(&sa, alg_by_name(ALG_ENC, "aes-128"), alg_by_name(ALG_AUTH, "sha1"), 1);
-	assert_int_equal(esp_sealed_len(&sa, 1408), 20 + 8 + 16 + 1424 + 12);
-	assert_int_equal(esp_inner_mtu(&sa, 1500), 1438);
+	assert_int_equal(rig_sealed_len(&sa, 1408), 20 + 8 + 16 + 1424 + 12);
+	assert_int_equal(ipsec_inner_mtu(&sa, 1500), 1438);
 }
 
 /* --- bursts --- */
@@ -191,7 +191,7 @@ static void t_burst_of_mixed_sas(void **state)
 {
 	static struct rig_frame f[ENGINE_BURST_MAX];
 	static struct rig r[32];
-	struct esp_op op[ENGINE_BURST_MAX];
+	struct ipsec_op op[ENGINE_BURST_MAX];
 	const struct alg *enc, *auth;
 	unsigned n = 0, done = 0;
 
@@ -206,14 +206,14 @@ static void t_burst_of_mixed_sas(void **state)
 		if (i % 7 == 3)
 			op[i].verdict = XI_DROP_OUT_NO_SA; /* somebody else's verdict: not touched */
 	}
-	esp_seal(mb, &r[0].iv, op, ENGINE_BURST_MAX);
+	ipsec_seal(mb, &r[0].iv, op, ENGINE_BURST_MAX);
 	for (unsigned i = 0; i < ENGINE_BURST_MAX; i++) {
 		assert_int_equal(op[i].verdict, i % 7 == 3 ? XI_DROP_OUT_NO_SA : XI_OK);
 		if (i % 7 == 3)
 			assert_int_equal(pkt_len(&f[i].pkt), 40 + i * 20);
 		op[i].seq = 0;
 	}
-	esp_open(mb, op, ENGINE_BURST_MAX);
+	ipsec_open(mb, op, ENGINE_BURST_MAX);
 	for (unsigned i = 0; i < ENGINE_BURST_MAX; i++) {
 		if (i % 7 == 3) {
 			assert_int_equal(op[i].verdict, XI_DROP_OUT_NO_SA);
@@ -234,7 +234,7 @@ static void t_burst_of_mixed_sas(void **state)
 static void t_rfc4303_3_4_3_duplicate_in_one_burst(void **state)
 {
 	struct rig_frame f[3];
-	struct esp_op op[3];
+	struct ipsec_op op[3];
 	struct rig r;
 
 	(void)state;
@@ -249,7 +249,7 @@ static void t_rfc4303_3_4_3_duplicate_in_one_burst(void **state)
 	}
 	for (int i = 0; i < 3; i++)
 		op[i] = rig_op(&r, &f[i].pkt, 0);
-	esp_open(mb, op, 3);
+	ipsec_open(mb, op, 3);
 	assert_int_equal(op[0].verdict, XI_OK);
 	assert_int_equal(op[1].verdict, XI_DROP_IN_REPLAY_DUP);
 	assert_int_equal(op[2].verdict, XI_DROP_IN_REPLAY_DUP);
@@ -304,7 +304,7 @@ static void t_no_replay_window_without_icv(void **state)
 static void t_rfc4303_3_4_3_replayed_before_fresh(void **state)
 {
 	static struct rig_frame f[6], again;
-	struct esp_op op[6];
+	struct ipsec_op op[6];
 	struct rig r;
 
 	(void)state;
@@ -322,7 +322,7 @@ static void t_rfc4303_3_4_3_replayed_before_fresh(void **state)
 	}
 	for (unsigned i = 0; i < 6; i++)
 		op[i] = rig_op(&r, &f[i].pkt, 0);
-	esp_open(mb, op, 6);
+	ipsec_open(mb, op, 6);
 	for (unsigned i = 0; i < 6; i++) {
 		assert_int_equal(op[i].verdict, i % 2 ? XI_OK : XI_DROP_IN_REPLAY_DUP);
 		if (i % 2)
@@ -335,7 +335,7 @@ static void t_rfc4303_3_4_3_replayed_before_fresh(void **state)
 static void t_rfc3602_3_iv_of_each_packet_differs(void **state)
 {
 	static struct rig_frame f[ENGINE_BURST_MAX];
-	struct esp_op op[ENGINE_BURST_MAX];
+	struct ipsec_op op[ENGINE_BURST_MAX];
 	struct rig r;
 
 	(void)state;
@@ -344,7 +344,7 @@ static void t_rfc3602_3_iv_of_each_packet_differs(void **state)
 		(void)rig_inner(&f[i], 100);
 		op[i] = rig_op(&r, &f[i].pkt, i + 1);
 	}
-	esp_seal(mb, &r.iv, op, ENGINE_BURST_MAX);
+	ipsec_seal(mb, &r.iv, op, ENGINE_BURST_MAX);
 	for (unsigned i = 0; i < ENGINE_BURST_MAX; i++)
 		for (unsigned k = i + 1; k < ENGINE_BURST_MAX; k++)
 			assert_memory_not_equal(f[i].pkt.data + 28, f[k].pkt.data + 28, 16);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What esp_seal and esp_open must refuse (RFC 4303, RFC 6040, spec section 12): tables, one row one verdict and one counter.
+ * What ipsec_seal and ipsec_open must refuse (RFC 4303, RFC 6040, spec section 12): tables, one row one verdict and one counter.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,11 +62,11 @@ static void o_seq_over(struct out_case *c)
 }
 static void o_headroom(struct out_case *c)
 {
-	c->f.pkt.head = c->f.pkt.data - esp_headroom(&c->r->sa) + 1;
+	c->f.pkt.head = c->f.pkt.data - ipsec_headroom(&c->r->sa) + 1;
 }
 static void o_tailroom(struct out_case *c)
 {
-	c->f.pkt.end = c->f.pkt.data + esp_sealed_len(&c->r->sa, 100) - 45;
+	c->f.pkt.end = c->f.pkt.data + rig_sealed_len(&c->r->sa, 100) - 45;
 }
 static void o_ttl(struct out_case *c)
 {
@@ -76,7 +76,7 @@ static void o_ttl(struct out_case *c)
 static void o_ttl_host(struct out_case *c)
 {
 	o_ttl(c);
-	c->flags = ESP_OP_HOST;
+	c->flags = IPSEC_OP_HOST;
 }
 static void o_checksum(struct out_case *c)
 {
@@ -139,7 +139,7 @@ static void t_outbound_one_row_one_verdict(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
 		static struct out_case c;
 		uint8_t before[RIG_FRAME];
-		struct esp_op op;
+		struct ipsec_op op;
 		struct rig r;
 
 		rig_named(&r, mb, "aes-128", "sha1");
@@ -149,13 +149,13 @@ static void t_outbound_one_row_one_verdict(void **state)
 		memcpy(before, c.f.buf, sizeof(before));
 		op = rig_op(&r, &c.f.pkt, c.seq);
 		op.flags = c.flags;
-		esp_seal(mb, &r.iv, &op, 1);
+		ipsec_seal(mb, &r.iv, &op, 1);
 		if (op.verdict != row[i].want)
 			fail_msg("%s: %d, want %d", row[i].what, op.verdict, row[i].want);
 		/* A refused packet is untouched: ICMP may have to quote it. */
 		if (row[i].want != XI_OK)
 			assert_memory_equal(before, c.f.buf, sizeof(before));
-		if (c.flags & ESP_OP_HOST) {
+		if (c.flags & IPSEC_OP_HOST) {
 			assert_int_equal(rig_open(&r, &c.f.pkt), XI_OK);
 			assert_int_equal(c.f.pkt.data[IP4_TTL], 1);
 		}
@@ -177,7 +177,7 @@ static void t_outbound_too_big_for_ipv4(void **state)
 	u16_put(in + IP4_LEN, 65500);
 	ip4_sum_put(in);
 	assert_int_equal(rig_seal(&r, &p, 1), XI_DROP_OUT_TOO_BIG);
-	p.tail = in + esp_inner_mtu(&r.sa, 65535);
+	p.tail = in + ipsec_inner_mtu(&r.sa, 65535);
 	u16_put(in + IP4_LEN, (uint16_t)pkt_len(&p));
 	ip4_sum_put(in);
 	assert_int_equal(rig_seal(&r, &p, 1), XI_OK);

@@ -26,7 +26,7 @@ struct iv_rng {
 /* Seeds from getrandom(2). -ENOMEM, or -EIO when kernel or library refuse; iv_destroy() is then still allowed. */
 int iv_init(struct iv_rng *r) __must_check;
 
-/* struct iv_source.fill (user/ipsec/esp.h): state is the struct iv_rng. Never fails: if cipher and kernel both
+/* struct iv_source.fill (user/ipsec/ipsec.h): state is the struct iv_rng. Never fails: if cipher and kernel both
  * refused it would rather end the process than hand out a predictable IV. */
 void iv_fill(void *state, uint8_t *buf, size_t len);
 

@@ -22,16 +22,16 @@ int esp_sa_shape(const struct xi_sa *sa, struct alg_shape *s)
 	return alg_shape(sa, s);
 }
 
-size_t esp_sealed_len(const struct xi_sa *sa, size_t inner_len)
+size_t ipsec_sealed_len(const struct xi_sa *sa, const struct pkt *p)
 {
 	struct alg_shape s;
 
 	if (esp_sa_shape(sa, &s) < 0)
 		return 0;
-	return esp_front_len(&s) + esp_text_len(&s, inner_len) + s.icv_len;
+	return esp_front_len(&s) + esp_text_len(&s, pkt_len(p)) + s.icv_len;
 }
 
-size_t esp_inner_mtu(const struct xi_sa *sa, size_t path_mtu)
+size_t ipsec_inner_mtu(const struct xi_sa *sa, size_t path_mtu)
 {
 	size_t fixed, text, mtu = MIN(path_mtu, (size_t)IP4_LEN_MAX);
 	struct alg_shape s;
@@ -45,14 +45,14 @@ size_t esp_inner_mtu(const struct xi_sa *sa, size_t path_mtu)
 	return text < IP4_HDR + ESP_TRAILER ? 0 : text - ESP_TRAILER;
 }
 
-size_t esp_headroom(const struct xi_sa *sa)
+size_t ipsec_headroom(const struct xi_sa *sa)
 {
 	struct alg_shape s;
 
 	return esp_sa_shape(sa, &s) < 0 ? 0 : esp_front_len(&s);
 }
 
-size_t esp_tailroom(const struct xi_sa *sa)
+size_t ipsec_tailroom(const struct xi_sa *sa)
 {
 	struct alg_shape s;
 

@@ -9,12 +9,12 @@
 /* A burst on its way: jobs made so far and the operation of each. */
 struct in_burst {
 	struct crypto_job job[ENGINE_BURST_MAX];
-	struct esp_op *op[ENGINE_BURST_MAX];
+	struct ipsec_op *op[ENGINE_BURST_MAX];
 	unsigned n;
 };
 
 /* Every drop is also counted in the SA, whose other readers are not in this thread. */
-static void in_drop(struct esp_op *op, enum xi_drop v)
+static void in_drop(struct ipsec_op *op, enum xi_drop v)
 {
 	__u64 *counter = &op->rt->err_other;
 
@@ -33,7 +33,7 @@ static uint32_t in_window(const struct xi_sa *sa, const struct alg_shape *s)
 }
 
 /* The outer header: enough of it to reach SPI and sequence number, which are read. */
-static enum xi_drop in_header(struct esp_op *op, size_t *hdr)
+static enum xi_drop in_header(struct ipsec_op *op, size_t *hdr)
 {
 	const struct pkt *p = op->pkt;
 	size_t len = pkt_len(p);
@@ -52,7 +52,7 @@ static enum xi_drop in_header(struct esp_op *op, size_t *hdr)
 }
 
 /* RFC 4303 §3.4.2: the SA is the one of destination, protocol and SPI; this SA's peer has one address. */
-static enum xi_drop in_sa(const struct esp_op *op, size_t hdr)
+static enum xi_drop in_sa(const struct ipsec_op *op, size_t hdr)
 {
 	const uint8_t *ip = op->pkt->data;
 
@@ -63,7 +63,7 @@ static enum xi_drop in_sa(const struct esp_op *op, size_t hdr)
 	return XI_OK;
 }
 
-static enum xi_drop in_parse(struct esp_op *op, const struct alg_shape *s, struct crypto_job *j)
+static enum xi_drop in_parse(struct ipsec_op *op, const struct alg_shape *s, struct crypto_job *j)
 {
 	struct pkt *p = op->pkt;
 	size_t hdr, rest, text;
@@ -91,7 +91,7 @@ static enum xi_drop in_parse(struct esp_op *op, const struct alg_shape *s, struc
 }
 
 /* RFC 4303 §3.4.3: the window is looked at before the ICV, to spare the work for what will be dropped anyway. */
-static void in_window_look(struct esp_op *op, unsigned n, uint32_t window)
+static void in_window_look(struct ipsec_op *op, unsigned n, uint32_t window)
 {
 	enum xi_drop v;
 
@@ -109,7 +109,7 @@ static void in_window_look(struct esp_op *op, unsigned n, uint32_t window)
 }
 
 /* The packets of one SA: parsed, looked up in the window; those still alive become jobs. */
-static void in_run(struct in_burst *b, struct esp_op *op, unsigned n)
+static void in_run(struct in_burst *b, struct ipsec_op *op, unsigned n)
 {
 	struct crypto_job *job = &b->job[b->n];
 	uint8_t at[ENGINE_BURST_MAX];
@@ -143,7 +143,7 @@ static void in_run(struct in_burst *b, struct esp_op *op, unsigned n)
 }
 
 /* RFC 4303 §3.4.3: the window moves only after the ICV verified; another thread may have been faster with the same number. */
-static void in_window_move(struct esp_op **op, const struct crypto_job *job, unsigned n)
+static void in_window_move(struct ipsec_op **op, const struct crypto_job *job, unsigned n)
 {
 	const struct xi_sa *sa = op[0]->sa;
 	uint32_t window = job[0].icv ? MIN(sa->replay_window, (uint32_t)XI_REPLAY_WINDOW_MAX) : 0;
@@ -197,7 +197,7 @@ static enum xi_drop in_strip(struct pkt *p, uint8_t *text, size_t text_len)
 	return XI_OK;
 }
 
-void esp_open(struct engine *en, struct esp_op *op, unsigned n)
+void ipsec_open(struct engine *en, struct ipsec_op *op, unsigned n)
 {
 	struct in_burst b;
 	enum xi_drop v;

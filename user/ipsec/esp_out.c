@@ -13,7 +13,7 @@ struct run {
 	const uint8_t *iv; /* random IVs to take, one after the other */
 };
 
-static enum xi_drop out_check(const struct esp_op *op, const struct alg_shape *s)
+static enum xi_drop out_check(const struct ipsec_op *op, const struct alg_shape *s)
 {
 	const struct pkt *p = op->pkt;
 	size_t len = pkt_len(p), text = esp_text_len(s, len);
@@ -60,7 +60,7 @@ static void write_iv(struct run *r, uint8_t *wire, uint8_t iv[16], uint64_t seq)
 	}
 }
 
-static enum xi_drop out_build(struct esp_op *op, struct run *r, struct crypto_job *j)
+static enum xi_drop out_build(struct ipsec_op *op, struct run *r, struct crypto_job *j)
 {
 	const struct alg_shape *s = &r->shape;
 	struct pkt *p = op->pkt;
@@ -71,7 +71,7 @@ static enum xi_drop out_build(struct esp_op *op, struct run *r, struct crypto_jo
 	if (unlikely(v != XI_OK))
 		return v;
 	/* RFC 4301 §5.1.2.1: the inner TTL is decremented by forwarding; what the host sent itself has been through that. */
-	if (!(op->flags & ESP_OP_HOST) && unlikely(tunnel_ttl4(inner) < 0))
+	if (!(op->flags & IPSEC_OP_HOST) && unlikely(tunnel_ttl4(inner) < 0))
 		return XI_DROP_OUT_MODE;
 	write_trailer(p, text - len - ESP_TRAILER);
 	be32_put(esp, r->sa->spi);
@@ -93,12 +93,12 @@ static enum xi_drop out_build(struct esp_op *op, struct run *r, struct crypto_jo
 /* Where a burst stands: jobs made so far and the operation of each. */
 struct out_burst {
 	struct crypto_job job[ENGINE_BURST_MAX];
-	struct esp_op *op[ENGINE_BURST_MAX];
+	struct ipsec_op *op[ENGINE_BURST_MAX];
 	unsigned n;
 	uint8_t iv[ENGINE_BURST_MAX * 16];
 };
 
-static void out_run(struct out_burst *b, const struct iv_source *iv, struct esp_op *op, unsigned n)
+static void out_run(struct out_burst *b, const struct iv_source *iv, struct ipsec_op *op, unsigned n)
 {
 	struct run r = {.sa = op->sa, .iv = b->iv};
 	int rc = esp_sa_shape(op->sa, &r.shape);
@@ -119,7 +119,7 @@ static void out_run(struct out_burst *b, const struct iv_source *iv, struct esp_
 	}
 }
 
-void esp_seal(struct engine *en, const struct iv_source *iv, struct esp_op *op, unsigned n)
+void ipsec_seal(struct engine *en, const struct iv_source *iv, struct ipsec_op *op, unsigned n)
 {
 	struct out_burst b;
 

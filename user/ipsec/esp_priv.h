@@ -10,7 +10,7 @@
 #define IPSEC_ESP_PRIV_H
 
 #include "user/crypto/alg.h"
-#include "user/ipsec/esp.h"
+#include "user/ipsec/ipsec.h"
 #include "user/ipsec/tunnel.h"
 
 #define ESP_HDR 8
@@ -43,7 +43,7 @@ static inline uint32_t esp_auth_len(const struct alg_shape *s, size_t text_len)
 }
 
 /* The end of the operations from first on that share an SA. */
-static inline unsigned esp_run_end(const struct esp_op *op, unsigned first, unsigned n)
+static inline unsigned esp_run_end(const struct ipsec_op *op, unsigned first, unsigned n)
 {
 	unsigned i = first + 1;
 

@@ -21,7 +21,7 @@ static int has_ports(uint8_t proto)
 	       proto == IPPROTO_UDPLITE;
 }
 
-/* esp_open has checked the header and the total length. */
+/* ipsec_open has checked the header and the total length. */
 static enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t)
 {
 	struct iphdr ip;

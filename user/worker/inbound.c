@@ -37,7 +37,7 @@ static enum xi_drop account(struct worker *w, struct wpkt *pk)
 	return XI_OK;
 }
 
-static void finish(struct worker *w, struct wpkt *pk, const struct esp_op *op)
+static void finish(struct worker *w, struct wpkt *pk, const struct ipsec_op *op)
 {
 	enum xi_drop why = op->verdict;
 
@@ -55,7 +55,7 @@ static void finish(struct worker *w, struct wpkt *pk, const struct esp_op *op)
 
 void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 {
-	struct esp_op op[WRK_BURST];
+	struct ipsec_op op[WRK_BURST];
 	unsigned ready = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -66,7 +66,7 @@ void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 			drop(w, pk[i], why);
 			continue;
 		}
-		op[ready] = (struct esp_op){
+		op[ready] = (struct ipsec_op){
 			.sa = &pk[i]->sa->sa,
 			.rt = &w->maps->sa_rt[slot],
 			.replay = &w->maps->replay[slot],
@@ -76,7 +76,7 @@ void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 		pk[ready++] = pk[i];
 	}
 	if (ready)
-		esp_open(w->engine, op, ready);
+		ipsec_open(w->engine, op, ready);
 	w->nagain = 0;
 	for (unsigned i = 0; i < ready; i++)
 		finish(w, pk[i], &op[i]);

@@ -79,8 +79,8 @@ static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 	if (se->hop.rt.kind == RT_NONE)
 		return XI_DROP_OUT_NO_ROUTE;
 	/* Spec section 15: too big and DF set: tell the sender what fits. */
-	if (esp_sealed_len(&se->sa, pkt_len(&pk->p)) > path_mtu(se) && !may_fragment(&pk->p)) {
-		slow_too_big(w, &pk->p, esp_inner_mtu(&se->sa, path_mtu(se)));
+	if (ipsec_sealed_len(&se->sa, &pk->p) > path_mtu(se) && !may_fragment(&pk->p)) {
+		slow_too_big(w, &pk->p, ipsec_inner_mtu(&se->sa, path_mtu(se)));
 		return XI_DROP_OUT_TOO_BIG;
 	}
 	return XI_OK;
@@ -111,7 +111,7 @@ static uint16_t next_id(struct worker *w)
 }
 
 /* RFC 4303 §3.3.3: numbers for a run of packets of one SA, reserved before any of them is used. */
-static void fill_run(struct worker *w, struct wpkt **pk, struct esp_op *op, unsigned n)
+static void fill_run(struct worker *w, struct wpkt **pk, struct ipsec_op *op, unsigned n)
 {
 	struct sa_entry *se = pk[0]->sa;
 	struct xi_sa_rt *rt = &w->maps->sa_rt[se - w->sa];
@@ -119,14 +119,14 @@ static void fill_run(struct worker *w, struct wpkt **pk, struct esp_op *op, unsi
 	const struct keyctx *key = sa_cache_keys(w, se);
 
 	for (unsigned i = 0; i < n; i++) {
-		op[i] = (struct esp_op){
+		op[i] = (struct ipsec_op){
 			.sa = &se->sa,
 			.rt = rt,
 			.key = key,
 			.pkt = &pk[i]->p,
 			.seq = ++seq,
 			.ip_id = next_id(w),
-			.flags = (pk[i]->v.flags & XI_VF_HOST) ? ESP_OP_HOST : 0,
+			.flags = (pk[i]->v.flags & XI_VF_HOST) ? IPSEC_OP_HOST : 0,
 		};
 		/* A byte limit is judged packet by packet; without one the run is counted as a whole by the caller. */
 		if (se->sa.hard_bytes && !account(w, se, 1, pkt_len(&pk[i]->p)))
@@ -181,7 +181,7 @@ static enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const s
 	return rc;
 }
 
-static void finish(struct worker *w, struct wpkt *pk, const struct esp_op *op)
+static void finish(struct worker *w, struct wpkt *pk, const struct ipsec_op *op)
 {
 	const struct hop *hop = &pk->sa->hop;
 	struct xi_polstat *ps = polstat(w, pk->v.policy, pk->v.policy_gen);
@@ -211,7 +211,7 @@ static void refuse(struct worker *w, struct wpkt *pk, enum xi_drop why)
 
 void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 {
-	struct esp_op op[WRK_BURST];
+	struct ipsec_op op[WRK_BURST];
 	unsigned ready = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -232,7 +232,7 @@ void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 			account(w, pk[i]->sa, j - i, bytes);
 	}
 	if (ready)
-		esp_seal(w->engine, &w->iv_source, op, ready);
+		ipsec_seal(w->engine, &w->iv_source, op, ready);
 	for (unsigned i = 0; i < ready; i++)
 		finish(w, pk[i], &op[i]);
 }

@@ -15,7 +15,7 @@
 #include "user/crypto/engine.h"
 #include "user/crypto/iv.h"
 #include "user/io/umem.h"
-#include "user/ipsec/esp.h"
+#include "user/ipsec/ipsec.h"
 #include "user/maps/maps.h"
 #include "user/route/route.h"
 
