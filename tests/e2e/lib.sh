@@ -30,6 +30,10 @@ BG_PIDS=()
 WAN1=198.51.100.1 WAN2=203.0.113.1 GW_LAN1=10.1.202.1 GW_LAN2=10.1.101.1
 HOST_A=10.1.202.10 HOST_B=10.1.101.10 INTERNET=192.0.2.1
 LAN1=10.1.202.0/24 LAN2=10.1.101.0/24
+# after topo_ip6
+WAN1_6=2001:db8:100::1 WAN2_6=2001:db8:200::1 GW_LAN1_6=2001:db8:1::1 GW_LAN2_6=2001:db8:2::1
+HOST_A_6=2001:db8:1::10 HOST_B_6=2001:db8:2::10 INTERNET_6=2001:db8:ffff::1
+LAN1_6=2001:db8:1::/64 LAN2_6=2001:db8:2::/64
 
 # --- test results ---
 
@@ -185,6 +189,33 @@ topo_up() {
 	} || fatal "set up the namespaces"
 }
 
+# topo_ip6: IPv6 beside IPv4, after topo_up and before the gateways are attached. The router knows no way to the LANs.
+topo_ip6() {
+	{
+		enable6 a eth0 && enable6 b eth0 && enable6 r lo w1 w2 && enable6 gw1 lo lan wan && enable6 gw2 lo lan wan &&
+			addr6 a eth0 $HOST_A_6/64 && addr6 b eth0 $HOST_B_6/64 &&
+			addr6 gw1 lan $GW_LAN1_6/64 && addr6 gw1 wan $WAN1_6/64 &&
+			addr6 gw2 lan $GW_LAN2_6/64 && addr6 gw2 wan $WAN2_6/64 &&
+			addr6 r w1 2001:db8:100::fe/64 && addr6 r w2 2001:db8:200::fe/64 && addr6 r lo $INTERNET_6/128 &&
+			in_ns a ip route add default via $GW_LAN1_6 && in_ns b ip route add default via $GW_LAN2_6 &&
+			in_ns gw1 ip route add default via 2001:db8:100::fe &&
+			in_ns gw2 ip route add default via 2001:db8:200::fe
+	} || fatal "set up IPv6"
+}
+
+# enable6 NS DEV...: without duplicate address detection, which nothing here would wait for.
+enable6() {
+	local ns=$1 dev
+	shift
+	for dev in all default "$@"; do
+		in_ns "$ns" sysctl -qw "net.ipv6.conf.$dev.accept_dad=0" "net.ipv6.conf.$dev.accept_ra=0" || return 1
+	done
+	[[ $ns != gw* && $ns != r ]] || in_ns "$ns" sysctl -qw net.ipv6.conf.all.forwarding=1 || return 1
+	in_ns "$ns" sysctl -qw net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.all.disable_ipv6=0
+}
+
+addr6() { in_ns "$1" ip addr add "$3" dev "$2" nodad; }
+
 # nat_set N masquerade|bypass|none: source NAT of what leaves by WAN; bypass: with the rule on top that spares the
 # protected pair (spec section 27).
 nat_set() {
@@ -338,51 +369,104 @@ hex() { # BYTES SEED: a key that is the same in every run
 	printf '%s' "$2" | sha512sum | head -c "$(($1 * 2))"
 }
 
-# key_bytes ALGORITHM: AEAD with its salt
+# key_bytes ALGORITHM: as the command line wants it, salt included
 key_bytes() {
 	case $1 in
-	aes-128-gcm) echo 20 ;;
-	aes-192-gcm) echo 28 ;;
-	aes-256-gcm) echo 36 ;;
-	aes-128 | md5) echo 16 ;;
-	aes-192) echo 24 ;;
-	aes-256) echo 32 ;;
+	*-128-ctr | *-128-gcm* | *-128-gmac) echo 20 ;;
+	*-192-ctr | *-192-gcm* | *-192-gmac) echo 28 ;;
+	*-256-ctr | *-256-gcm* | *-256-gmac) echo 36 ;;
+	*-128-ccm*) echo 19 ;;
+	*-192-ccm*) echo 27 ;;
+	*-256-ccm*) echo 35 ;;
+	chacha20-poly1305) echo 36 ;;
+	des) echo 8 ;;
+	*-128 | md5 | aes-xcbc | aes-cmac | blowfish | twofish) echo 16 ;;
+	*-192 | 3des) echo 24 ;;
+	*-256 | sha256) echo 32 ;;
 	sha1) echo 20 ;;
+	sha384) echo 48 ;;
+	sha512) echo 64 ;;
 	*) echo 0 ;;
 	esac
 }
 
-# tunnel_keys ENC AUTH: sets ENC_KEY12 AUTH_KEY12 (what gw1 sends with) and ENC_KEY21 AUTH_KEY21.
+# counter_mode ALGORITHM: does it need unsafe-aead=yes?
+counter_mode() { [[ $1 == *-ctr || $1 == *-gcm* || $1 == *-ccm* || $1 == *-gmac || $1 == chacha20-* ]]; }
+
+# tunnel_keys ENC AUTH [AH]: sets ENC_KEY12 AUTH_KEY12 AH_KEY12 (what gw1 sends with) and ENC_KEY21 AUTH_KEY21 AH_KEY21.
+# shellcheck disable=SC2034 # for those who source this
 tunnel_keys() {
 	ENC_KEY12=$(hex "$(key_bytes "$1")" "enc12") ENC_KEY21=$(hex "$(key_bytes "$1")" "enc21")
 	AUTH_KEY12=$(hex "$(key_bytes "$2")" "auth12") AUTH_KEY21=$(hex "$(key_bytes "$2")" "auth21")
+	AH_KEY12=$(hex "$(key_bytes "${3:-null}")" "ah12") AH_KEY21=$(hex "$(key_bytes "${3:-null}")" "ah21")
 }
 
-# tunnel_add N ENC AUTH [manual-sa properties...]: template "m" and the policy of gateway N, spec section 27.
-# gw1 sends with SPI 0x100 and receives with 0x101.
+# pair N OF21 OF12: in/out of gateway N.
+pair() { if [ "$1" = 1 ]; then echo "$2/$3"; else echo "$3/$2"; fi; }
+
+# sa_policy N [KEY=VALUE...]: a template and the policy that uses it, on gateway N; the other gateway's is its mirror.
+#   mode=tunnel|transport  proto=esp|ah|ah,esp  enc= auth= (ESP) ah= (AH)     tunnel esp aes-128 sha1 sha1
+#   inner=4|6 outer=4|6    of the protected packets (tunnel mode) and of the ends; 6: after topo_ip6                 4 4
+#   src= dst=              prefixes as gw1 sees them: the LANs in tunnel mode, the gateways' own addresses in transport mode
+#   name=m                 of the template
+#   spi=0x100              ESP: gw1 sends with it and receives with the next one; AH: the same two and 0x80
+#   policy:PROPERTY=VALUE  goes to the policy; any other PROPERTY=VALUE to the template (esn=yes nat-traversal=yes replay=...)
+sa_policy() {
+	local n=$1 arg mode=tunnel proto=esp enc=aes-128 auth=sha1 ah=sha1 inner=4 outer=4 name=m spi=0x100
+	local src='' dst='' sa_src=$WAN1 sa_dst=$WAN2 tunnel=yes msa=(replay=128) pol=()
+	shift
+	for arg; do
+		case $arg in
+		mode=* | proto=* | enc=* | auth=* | ah=* | inner=* | outer=* | src=* | dst=* | name=* | spi=*)
+			local "$arg" ;;
+		policy:*) pol+=("${arg#policy:}") ;;
+		*) msa+=("$arg") ;;
+		esac
+	done
+	[ "$outer" = 4 ] || sa_src=$WAN1_6 sa_dst=$WAN2_6
+	case $mode$inner in
+	transport*) tunnel=no src=${src:-$sa_src} dst=${dst:-$sa_dst} ;;
+	tunnel4) src=${src:-$LAN1} dst=${dst:-$LAN2} ;;
+	tunnel6) src=${src:-$LAN1_6} dst=${dst:-$LAN2_6} ;;
+	esac
+	[[ $proto == *esp* ]] || enc=null auth=null
+	[[ $proto == *ah* ]] || ah=null
+	tunnel_keys "$enc" "$auth" "$ah"
+	! { counter_mode "$enc" || counter_mode "$auth" || counter_mode "$ah"; } || msa+=(unsafe-aead=yes)
+	[[ $proto != *esp* ]] || msa+=("esp-enc-algorithm=$enc" "esp-auth-algorithm=$auth"
+		"esp-spi=$(pair "$n" "$(printf '0x%x' $((spi + 1)))" "$spi")")
+	[[ $proto != *ah* ]] || msa+=("ah-algorithm=$ah" "ah-key=$(pair "$n" "$AH_KEY21" "$AH_KEY12")"
+		"ah-spi=$(pair "$n" "$(printf '0x%x' $((spi + 0x81)))" "$(printf '0x%x' $((spi + 0x80)))")")
+	[ -z "$ENC_KEY12" ] || msa+=("esp-enc-key=$(pair "$n" "$ENC_KEY21" "$ENC_KEY12")")
+	[ -z "$AUTH_KEY12" ] || msa+=("esp-auth-key=$(pair "$n" "$AUTH_KEY21" "$AUTH_KEY12")")
+	[ "$n" = 1 ] || set -- "$dst" "$src" "$sa_dst" "$sa_src"
+	[ "$n" = 2 ] || set -- "$src" "$dst" "$sa_src" "$sa_dst"
+	xi "$n" manual-sa add "name=$name" "${msa[@]}" &&
+		xi "$n" policy add "src-address=$1" "dst-address=$2" "tunnel=$tunnel" "ipsec-protocols=$proto" \
+			"sa-src-address=$3" "sa-dst-address=$4" action=encrypt "manual-sa=$name" "${pol[@]}"
+}
+
+# sa_up [KEY=VALUE...]: both gateways configured (sa_policy), attached and running.
+sa_up() {
+	local n
+	for n in 1 2; do
+		sa_policy $n "$@" && gw_attach $n && gw_start $n || return 1
+	done
+}
+
+# sa_again [KEY=VALUE...]: both gateways' first policy and template are replaced by others; what runs goes on.
+sa_again() {
+	local n
+	for n in 1 2; do
+		xi $n policy remove 0 && xi $n manual-sa remove 0 && sa_policy $n "$@" || return 1
+	done
+}
+
+# tunnel_add N ENC AUTH [manual-sa properties...]: ESP in tunnel mode, IPv4 in IPv4 (spec section 27).
 tunnel_add() {
-	local n=$1 enc=$2 auth=$3 args=()
+	local n=$1 enc=$2 auth=$3
 	shift 3
-	tunnel_keys "$enc" "$auth"
-	[[ $enc != *gcm ]] || args+=(unsafe-aead=yes)
-	if [ "$n" = 1 ]; then
-		args+=(esp-spi=0x101/0x100)
-		[ "$enc" = null ] || args+=("esp-enc-key=$ENC_KEY21/$ENC_KEY12")
-		[ "$auth" = null ] || args+=("esp-auth-key=$AUTH_KEY21/$AUTH_KEY12")
-	else
-		args+=(esp-spi=0x100/0x101)
-		[ "$enc" = null ] || args+=("esp-enc-key=$ENC_KEY12/$ENC_KEY21")
-		[ "$auth" = null ] || args+=("esp-auth-key=$AUTH_KEY12/$AUTH_KEY21")
-	fi
-	xi "$n" manual-sa add name=m "esp-enc-algorithm=$enc/$enc" "esp-auth-algorithm=$auth/$auth" replay=128 \
-		"${args[@]}" "$@" || return 1
-	if [ "$n" = 1 ]; then
-		xi 1 policy add src-address=$LAN1 dst-address=$LAN2 tunnel=yes sa-src-address=$WAN1 \
-			sa-dst-address=$WAN2 action=encrypt manual-sa=m
-	else
-		xi 2 policy add src-address=$LAN2 dst-address=$LAN1 tunnel=yes sa-src-address=$WAN2 \
-			sa-dst-address=$WAN1 action=encrypt manual-sa=m
-	fi
+	sa_policy "$n" "enc=$enc" "auth=$auth" "$@"
 }
 
 # tunnel_up ENC AUTH [manual-sa properties...]: both gateways configured, attached and running.
