@@ -31,10 +31,15 @@ static int setup(void **state)
 	struct err e;
 
 	(void)state;
-	if (netns_enter() ||
+	if (netns_enter() || sh("echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad") ||
 	    sh("ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up && "
 	       "ip addr add 10.0.0.1/24 brd + dev v0 && ip neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev v0 && "
-	       "ip route add 10.9.0.0/16 via 10.0.0.2 mtu 1400 && ip route add unreachable 10.8.0.0/16"))
+	       "ip route add 10.9.0.0/16 via 10.0.0.2 mtu 1400 && ip route add unreachable 10.8.0.0/16") ||
+	    sh("ip addr add 2001:db8::1/64 dev v0 && ip -6 neigh add 2001:db8::2 lladdr 02:00:00:00:00:62 dev v0 && "
+	       "ip -6 neigh add fe80::99 lladdr 02:00:00:00:00:99 dev v0 && "
+	       "ip -6 route add 2001:db8:9::/48 via 2001:db8::2 mtu 1400 && "
+	       "ip -6 route add 2001:db8:7::/48 via fe80::99 dev v0 && ip -6 route add unreachable 2001:db8:8::/48 && "
+	       "ip route add 10.7.0.0/16 via inet6 fe80::99 dev v0"))
 		return -1;
 	local_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "xi_local", sizeof(struct xi_local_key), 4, 4096, NULL);
 	if (local_fd < 0 || rt_open(&rt, 1, local_fd, &e))
@@ -51,10 +56,11 @@ static int teardown(void **state)
 
 static struct rt_key key_to(const char *dst)
 {
-	struct rt_key k = {.family = XI_IP4};
+	int six = strchr(dst, ':') != NULL;
+	struct rt_key k = {.family = six ? XI_IP6 : XI_IP4};
 
-	inet_pton(AF_INET, dst, &k.dst);
-	inet_pton(AF_INET, "10.0.0.1", &k.src);
+	inet_pton(six ? AF_INET6 : AF_INET, dst, &k.dst);
+	inet_pton(six ? AF_INET6 : AF_INET, six ? "2001:db8::1" : "10.0.0.1", &k.src);
 	return k;
 }
 
@@ -113,6 +119,61 @@ static void t_answers(void **state)
 	assert_int_equal(answer("172.16.0.1").kind, RT_NONE);
 }
 
+static void t_answers_of_ipv6(void **state)
+{
+	struct rt_hop h;
+
+	(void)state;
+	quiet();
+	h = answer("2001:db8:9::1");
+	assert_int_equal(h.kind, RT_TX);
+	assert_int_equal(h.mtu, 1400);
+	assert_int_equal(h.ifindex, if_nametoindex("v0"));
+	assert_int_equal(h.dst_mac[5], 0x62);
+	h = answer("2001:db8::2");
+	assert_int_equal(h.kind, RT_TX);
+	assert_int_equal(h.mtu, 1500);
+	assert_int_equal(answer("2001:db8::1").kind, RT_LOCAL);
+	assert_int_equal(answer("ff02::1").kind, RT_LOCAL);
+	assert_int_equal(answer("2001:db8:8::1").kind, RT_NONE);
+	assert_int_equal(answer("2001:db9::1").kind, RT_NONE);
+}
+
+/* RFC 4861 §8: routers are known by their link-local addresses; RFC 8950: those of IPv4 as well. */
+static void t_link_local_gateways(void **state)
+{
+	(void)state;
+	quiet();
+	assert_int_equal(answer("2001:db8:7::1").dst_mac[5], 0x99);
+	assert_int_equal(answer("10.7.0.1").dst_mac[5], 0x99);
+	assert_int_equal(sh("ip -6 neigh replace fe80::99 lladdr 02:00:00:00:00:98 dev v0"), 0);
+	assert_true(becomes_old());
+	assert_int_equal(answer("10.7.0.1").dst_mac[5], 0x98);
+	assert_int_equal(answer("2001:db8:7::1").dst_mac[5], 0x98);
+}
+
+static void t_changes_of_ipv6_make_answers_old(void **state)
+{
+	(void)state;
+	quiet();
+	assert_int_equal(answer("2001:db8:9::1").kind, RT_TX);
+	assert_int_equal(sh("ip -6 neigh add 2001:db8::77 lladdr 02:00:00:00:00:77 dev v0"), 0);
+	assert_false(becomes_old()); /* a neighbour no answer rests on */
+	assert_int_equal(sh("ip -6 neigh replace 2001:db8::2 lladdr 02:00:00:00:00:64 dev v0"), 0);
+	assert_true(becomes_old());
+	assert_int_equal(answer("2001:db8:9::1").dst_mac[5], 0x64);
+	quiet();
+	assert_int_equal(sh("ip -6 route add 2001:db8:9:1::/64 via 2001:db8::77"), 0);
+	assert_true(becomes_old());
+	assert_int_equal(answer("2001:db8:9:1::1").dst_mac[5], 0x77);
+	quiet();
+	assert_int_equal(sh("ip -6 rule add pref 99 lookup 77"), 0);
+	assert_true(becomes_old());
+	quiet();
+	assert_int_equal(sh("echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"), 0);
+	assert_true(becomes_old());
+}
+
 static void t_no_answer_before_it_is_asked(void **state)
 {
 	struct rt_key k = key_to("10.9.77.77");
@@ -155,10 +216,11 @@ static void t_unresolved_neighbour(void **state)
 
 static int is_local(const char *addr)
 {
-	struct xi_local_key k = {.family = XI_IP4};
+	int six = strchr(addr, ':') != NULL;
+	struct xi_local_key k = {.family = six ? XI_IP6 : XI_IP4};
 	__u32 ifindex;
 
-	inet_pton(AF_INET, addr, &k.addr);
+	inet_pton(six ? AF_INET6 : AF_INET, addr, &k.addr);
 	return bpf_map_lookup_elem(local_fd, &k, &ifindex) == 0;
 }
 
@@ -170,6 +232,9 @@ static void t_local_addresses(void **state)
 	assert_true(is_local("10.0.0.255")); /* directed broadcast */
 	assert_true(is_local("127.0.0.1"));
 	assert_false(is_local("10.0.0.2"));
+	assert_true(is_local("2001:db8::1"));
+	assert_true(is_local("::1"));
+	assert_false(is_local("2001:db8::2"));
 	assert_int_equal(sh("ip addr add 10.0.1.1/24 dev v0"), 0);
 	assert_true(becomes_old());
 	quiet();
@@ -179,6 +244,10 @@ static void t_local_addresses(void **state)
 	quiet();
 	assert_false(is_local("10.0.1.1"));
 	assert_true(is_local("10.0.0.1"));
+	assert_int_equal(sh("ip addr add 2001:db8:5::1/64 dev v0 nodad"), 0);
+	assert_true(becomes_old());
+	quiet();
+	assert_true(is_local("2001:db8:5::1"));
 }
 
 static void t_queue_is_bounded(void **state)
@@ -337,6 +406,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_answers),
+		cmocka_unit_test(t_answers_of_ipv6),
+		cmocka_unit_test(t_link_local_gateways),
+		cmocka_unit_test(t_changes_of_ipv6_make_answers_old),
 		cmocka_unit_test(t_no_answer_before_it_is_asked),
 		cmocka_unit_test(t_changes_make_answers_old),
 		cmocka_unit_test(t_unresolved_neighbour),

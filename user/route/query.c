@@ -12,7 +12,7 @@ struct route_reply {
 	__u8 type; /* RTN_* */
 	__u32 oif;
 	__u32 mtu;
-	int has_gateway;
+	__u32 gateway_family; /* 0 = none: the destination is on the link */
 	struct xi_addr gateway;
 };
 
@@ -61,6 +61,21 @@ static __u32 metric_mtu(const struct nlattr *metrics)
 	return 0;
 }
 
+/* A gateway of the other family: RTA_VIA, as `ip route add ... via inet6 fe80::1` makes it. */
+static void read_via(struct route_reply *r, const struct nlattr *a)
+{
+	const struct rtvia *via = mnl_attr_get_payload(a);
+	size_t len = mnl_attr_get_payload_len(a);
+
+	if (len == sizeof(*via) + 4 && via->rtvia_family == AF_INET)
+		r->gateway_family = XI_IP4;
+	else if (len == sizeof(*via) + 16 && via->rtvia_family == AF_INET6)
+		r->gateway_family = XI_IP6;
+	else
+		return;
+	memcpy(&r->gateway, via->rtvia_addr, len - sizeof(*via));
+}
+
 static int on_route(const struct nlmsghdr *nlh, void *data)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
@@ -77,8 +92,11 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 			r->oif = mnl_attr_get_u32(a);
 			break;
 		case RTA_GATEWAY:
-			r->has_gateway = 1;
+			r->gateway_family = rtm->rtm_family == AF_INET ? XI_IP4 : XI_IP6;
 			copy_addr(&r->gateway, a);
+			break;
+		case RTA_VIA:
+			read_via(r, a);
 			break;
 		case RTA_METRICS:
 			r->mtu = metric_mtu(a);
@@ -229,11 +247,12 @@ void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer
 		a->hop.mtu = l.mtu;
 	if (r.type != RTN_UNICAST || !l.ethernet_up)
 		return;
-	a->via = r.has_gateway ? r.gateway : key->dst;
+	a->via = r.gateway_family ? r.gateway : key->dst;
+	a->via_family = r.gateway_family ? r.gateway_family : key->family;
 	/* A first look is what starts resolution; the answer comes as an event and makes this one old. */
-	if (get_neigh(q, r.oif, key->family, &a->via, &n) || !n.valid) {
-		rt_query_confirm(q, r.oif, key->family, &a->via);
-		if (get_neigh(q, r.oif, key->family, &a->via, &n) || !n.valid)
+	if (get_neigh(q, r.oif, a->via_family, &a->via, &n) || !n.valid) {
+		rt_query_confirm(q, r.oif, a->via_family, &a->via);
+		if (get_neigh(q, r.oif, a->via_family, &a->via, &n) || !n.valid)
 			return;
 	}
 	memcpy(a->hop.dst_mac, n.mac, 6);

@@ -13,6 +13,7 @@ struct rt_query {
 struct rt_answer {
 	struct rt_hop hop;
 	struct xi_addr via; /* the neighbour: gateway, or the destination itself */
+	__u32 via_family;   /* of via: an IPv4 route may lead to an IPv6 gateway (RFC 8950) */
 };
 
 struct rt_neigh {

@@ -26,6 +26,7 @@ struct rt_entry {
 	struct rt_key key;
 	struct rt_hop hop;
 	struct xi_addr via; /* neighbour that the answer rests on */
+	__u32 via_family;
 };
 
 /* One producer (a worker), one consumer (the main thread). */
@@ -51,7 +52,8 @@ int rt_open(struct rt **out, unsigned workers, int xi_local_fd, struct err *e)
 {
 	const unsigned groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
 				RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | (1u << (RTNLGRP_IPV4_RULE - 1)) |
-				(1u << (RTNLGRP_IPV4_NETCONF - 1));
+				(1u << (RTNLGRP_IPV4_NETCONF - 1)) | (1u << (RTNLGRP_IPV6_RULE - 1)) |
+				(1u << (RTNLGRP_IPV6_NETCONF - 1));
 	struct rt *rt = calloc(1, sizeof(*rt));
 	int rc = -ENOMEM, size = 4 << 20;
 
@@ -199,6 +201,7 @@ static void write_entry(struct rt *rt, const struct rt_key *key, __u64 gen, cons
 	en->key = *key;
 	en->hop = a->hop;
 	en->via = a->via;
+	en->via_family = a->via_family;
 	en->used = 1;
 	__atomic_store_n(&en->seq, en->seq + 1, __ATOMIC_RELEASE);
 }
@@ -269,6 +272,7 @@ static void on_link(struct event_ctx *c, const struct nlmsghdr *nlh)
 static int neighbour_matters(struct rt *rt, const struct nlmsghdr *nlh)
 {
 	const struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
+	__u32 family = nd->ndm_family == AF_INET ? XI_IP4 : XI_IP6;
 	struct rt_neigh n;
 
 	rt_neigh_parse(nlh, &n);
@@ -278,7 +282,7 @@ static int neighbour_matters(struct rt *rt, const struct nlmsghdr *nlh)
 		const struct rt_entry *en = &rt->entry[i];
 		int had_mac = en->hop.kind == RT_TX;
 
-		if (en->gen != rt->gen || en->hop.ifindex != (__u32)nd->ndm_ifindex ||
+		if (en->gen != rt->gen || en->hop.ifindex != (__u32)nd->ndm_ifindex || en->via_family != family ||
 		    memcmp(&en->via, &n.addr, sizeof(n.addr)) != 0)
 			continue;
 		if (had_mac != n.valid || (n.valid && memcmp(en->hop.dst_mac, n.mac, 6) != 0))
@@ -349,6 +353,6 @@ void rt_refresh(struct rt *rt)
 
 		if (en->gen != rt->gen || en->hop.kind != RT_TX || !__atomic_exchange_n(&en->used, 0, __ATOMIC_RELAXED))
 			continue;
-		rt_query_confirm(&rt->query, en->hop.ifindex, en->key.family, &en->via);
+		rt_query_confirm(&rt->query, en->hop.ifindex, en->via_family, &en->via);
 	}
 }

@@ -3,7 +3,7 @@
  * Next hops for workers, answered by the kernel. We never compute a route: a worker that has no current answer for a key sends
  * its packet the slow way and posts the key; the main thread asks the kernel (RTM_GETROUTE, RTM_GETNEIGH), writes the answer
  * into a table that workers read without locks (a sequence counter for each entry), and asks the kernel to resolve a neighbour that
- * is unknown. Any change of a route, rule, address, link, IPv4 setting or used neighbour raises the generation: every older answer is then
+ * is unknown. Any change of a route, rule, address, link, setting or used neighbour raises the generation: every older answer is then
  * asked for again. Neighbours in use are confirmed regularly, since the kernel does not see the packets we send to them.
  */
 #ifndef ROUTE_ROUTE_H
@@ -17,7 +17,7 @@ struct rt_key {
 	struct xi_addr dst;
 	struct xi_addr src;
 	__u32 iif;
-	__u32 family; /* XI_IP4 */
+	__u32 family; /* XI_IP4, XI_IP6 */
 };
 
 enum rt_kind {
@@ -54,7 +54,7 @@ struct rt_link {
 	const char *name; /* NULL = not said */
 };
 /* link_change is called for each link message. Returns what else was said: RT_SAID_*. */
-#define RT_SAID_SYSCTL 1 /* a setting of IPv4 has changed: ip_forward, rp_filter */
+#define RT_SAID_SYSCTL 1 /* a setting has changed: forwarding, rp_filter */
 typedef void (*rt_link_fn)(void *arg, const struct rt_link *link);
 int rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg);
 /* Answers at most 64 questions of each worker; what is left makes rt_fd_requests() readable again. */
