@@ -134,53 +134,6 @@ static void fill_run(struct worker *w, struct wpkt **pk, struct ipsec_op *op, un
 	}
 }
 
-/* Sends one packet that fits. 0, or the reason for which it was dropped (and counted). */
-static enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop *hop)
-{
-	struct io_sock *s = hop_socket(w, hop);
-
-	if (likely(s != NULL))
-		return transmit(w, pk, s, &hop->rt, XI_DROP_OUT_TX_FULL);
-	if (slow_send(w, &pk->p)) {
-		drop(w, pk, XI_DROP_OUT_SLOW);
-		return XI_DROP_OUT_SLOW;
-	}
-	io_frame_put(&w->pool, pk->addr);
-	return XI_OK;
-}
-
-/* Spec section 15: fragments after encapsulation, each in a frame of its own. */
-static enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct hop *hop, size_t mtu)
-{
-	unsigned count_ = frag4_count(&whole->p, mtu);
-	enum xi_drop rc = count_ ? XI_OK : XI_DROP_OUT_MODE;
-
-	if (w->pool.nfree < count_)
-		rc = XI_DROP_OUT_NO_ROOM;
-	for (unsigned i = 0; i < count_ && rc == XI_OK; i++) {
-		struct wpkt f = {.addr = io_frame_get(&w->pool)};
-
-		f.p.head = w->pool.area + f.addr;
-		f.p.end = f.p.head + IO_FRAME_SIZE;
-		f.p.data = f.p.tail = f.p.head + IO_XDP_HEADROOM;
-		if (frag4_make(&f.p, &whole->p, mtu, i)) {
-			io_frame_put(&w->pool, f.addr);
-			rc = XI_DROP_OUT_MODE;
-			break;
-		}
-		rc = send_one(w, &f, hop);
-		if (rc != XI_OK) {
-			io_frame_put(&w->pool, whole->addr); /* counted by send_one: one packet, one counter */
-			return rc;
-		}
-	}
-	if (rc == XI_OK)
-		io_frame_put(&w->pool, whole->addr);
-	else
-		drop(w, whole, rc);
-	return rc;
-}
-
 static void finish(struct worker *w, struct wpkt *pk, const struct ipsec_op *op)
 {
 	const struct hop *hop = &pk->sa->hop;

@@ -4,8 +4,9 @@
  * to completion: receive burst, group by SA, crypto burst, transmit. On the way: no lock but the SA's replay lock,
  * no allocation, no system call but the rings' wake-ups.
  *
- * Files: loop.c the thread; outbound.c plaintext to ESP; inbound.c ESP to plaintext and where that goes; slow.c the ways through the
- * stack; sa_cache.c keys by SA; mailbox.c what the main thread asks of it. main.c, serve.c, control.c are the main thread's.
+ * Files: loop.c the thread; outbound.c plaintext to ESP and AH, send.c where that goes; inbound.c the way back, judge.c the policy's word on
+ * the result, deliver.c where it goes; hop.c next hops; slow.c the ways through the stack; sa_cache.c keys by SA; mailbox.c what the main
+ * thread asks of it. main.c, serve.c, control.c are the main thread's.
  */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
@@ -149,6 +150,22 @@ void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n);
 int trim_ip4(struct wpkt *pk) __must_check;
 /* Puts packets of the same SA next to each other. */
 void group_by_sa(struct wpkt **pk, unsigned n);
+
+/* send.c: XI_OK, or the reason for which the packet was dropped (and counted). They take the frame. send_one(): a packet that fits. */
+enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop *hop);
+/* Spec section 15: fragments after encapsulation, each in a frame of its own. */
+enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct hop *hop, size_t mtu);
+
+/* judge.c: the policy's word on a decrypted packet of this flow, from the cache or fresh. */
+struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tuple *t);
+/* What the policies compare; XI_DROP_IN_INNER_SELECTORS: it cannot be read. */
+enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t);
+/*
+ * RFC 4301 §6.2: an ICMP error of a gateway on the way has an address that no policy knows. It belongs to the tunnel when the packet
+ * that it quotes was one that this host sends through that tunnel. Returns the policy's rule, NULL = no. Judged packet by
+ * packet: the flow's addresses say nothing about it.
+ */
+const struct xi_rule *judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f);
 
 /* deliver.c: a decrypted packet whose policy check is to come. */
 void deliver(struct worker *w, struct wpkt *pk);
