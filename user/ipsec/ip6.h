@@ -12,7 +12,6 @@
 #define IP6_LEN_MAX (IP6_HDR + 65535)
 #define IP6_MTU_MIN 1280 /* RFC 8200 §5 */
 #define IP6_FRAG_HDR 8
-#define IP6_EXT_MAX 8 /* extension headers that are walked, as the XDP programs do (XI_IP6_EXT_MAX) */
 
 /* Byte offsets */
 #define IP6_LEN 4 /* of what follows the header */
@@ -52,6 +51,38 @@ static inline size_t ip6_check(const uint8_t *ip, size_t len)
 		return 0;
 	tot = IP6_HDR + (size_t)u16_get(ip + IP6_LEN);
 	return tot > len ? 0 : tot;
+}
+
+/* A place in a chain of headers. */
+struct ip6_at {
+	size_t off;	/* of the header that comes next */
+	size_t next_at; /* of the byte that says which one that is */
+	uint8_t proto;	/* what it says */
+};
+
+/* The start: behind the IPv6 header at ip, which has been checked. */
+static inline struct ip6_at ip6_first(const uint8_t *ip)
+{
+	return (struct ip6_at){.off = IP6_HDR, .next_at = IP6_NEXT, .proto = ip[IP6_NEXT]};
+}
+
+/*
+ * One step over a hop-by-hop, routing or destination options header of the packet ip[len]. 1 stepped; 0 another header comes next;
+ * -1 cut short. A loop of steps ends: each takes 8 bytes at least.
+ */
+static inline int ip6_step(struct ip6_at *at, const uint8_t *ip, size_t len)
+{
+	size_t n;
+
+	if (at->proto != NH_HOP_BY_HOP && at->proto != NH_ROUTING && at->proto != NH_DST_OPTIONS)
+		return 0;
+	if (len < at->off + 2)
+		return -1;
+	n = ((size_t)ip[at->off + 1] + 1) * 8;
+	if (len - at->off < n)
+		return -1;
+	*at = (struct ip6_at){.off = at->off + n, .next_at = at->off, .proto = ip[at->off]};
+	return 1;
 }
 
 #endif

@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <netinet/ip.h>
 
-#include "user/ipsec/size.h"
 
 #define PATH_MTU_UNKNOWN 1500 /* until the kernel has answered */
 

@@ -2,7 +2,7 @@
 /* The last step of a protected packet: in one piece or in fragments, by a socket or by the stack. */
 #include "user/worker/worker.h"
 
-#include "user/ipsec/size.h"
+#include "user/ipsec/frag.h"
 
 /* Sends one packet that fits. 0, or the reason for which it was dropped (and counted). */
 enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop *hop)

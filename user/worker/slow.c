@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "user/base/clock.h"
-#include "user/ipsec/size.h"
+#include "user/ipsec/icmp.h"
 
 #define ICMP_BURST 100 /* packets at once, then ICMP_RATE a second for each worker (RFC 1812 §4.3.2.8) */
 #define ICMP_RATE 1000

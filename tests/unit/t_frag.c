@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ICMP frag-needed (RFC 792, 1122 §3.2.2, 1191 §4, 1812 §4.3.2) and IPv4 fragmentation (RFC 791 §3.2). */
+/* Fragmentation: IPv4 (RFC 791 §3.2), IPv6 (RFC 8200 §4.5). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,102 +9,8 @@
 #include <errno.h>
 
 #include "tests/lib/esp_rig.h"
-#include "user/ipsec/size.h"
-
-#define ME 0x0a0100fe
-
-static void t_rfc1191_4_frag_needed(void **state)
-{
-	static const size_t lens[] = {20, 28, 100, 547, 548, 549, 1500};
-	struct rig_frame f;
-	uint8_t out[600];
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(lens); i++) {
-		const uint8_t *in = rig_inner(&f, lens[i]);
-		/* RFC 1812 §4.3.2.3: as much as fits, 576 bytes in all. */
-		size_t quote = MIN(lens[i], (size_t)548);
-		size_t n = icmp4_too_big(out, sizeof(out), in, lens[i], htonl(ME), 1438);
-
-		assert_int_equal(n, 28 + quote);
-		assert_int_equal(ip4_check(out, n), n);
-		assert_int_equal(out[IP4_PROTO], 1);
-		assert_int_equal(ntohl(be32_get(out + IP4_SRC)), ME);
-		assert_memory_equal(out + IP4_DST, in + IP4_SRC, 4);
-		assert_int_equal(out[20], 3);
-		assert_int_equal(out[21], 4);
-		assert_int_equal(u16_get(out + 24), 0);
-		assert_int_equal(u16_get(out + 26), 1438);
-		assert_memory_equal(out + 28, in, quote);
-		assert_int_equal(ip4_sum(out + 20, 8 + quote), 0xffff);
-	}
-}
-
-static void t_rfc1122_3_2_2_no_answer(void **state)
-{
-	static const struct {
-		const char *what;
-		uint32_t src, dst;
-		uint16_t frag;
-		uint8_t proto, type;
-		size_t len;
-		int answer;
-	} row[] = {
-		{"plain", 0x0a010001, 0x0a020001, IP4_DF, 17, 0, 100, 1},
-		{"first fragment", 0x0a010001, 0x0a020001, IP4_MF, 17, 0, 100, 1},
-		{"later fragment", 0x0a010001, 0x0a020001, 10, 17, 0, 100, 0},
-		{"source multicast", 0xe0000001, 0x0a020001, 0, 17, 0, 100, 0},
-		{"source broadcast", 0xffffffff, 0x0a020001, 0, 17, 0, 100, 0},
-		{"source zero", 0, 0x0a020001, 0, 17, 0, 100, 0},
-		{"source loopback", 0x7f000001, 0x0a020001, 0, 17, 0, 100, 0},
-		{"source class E", 0xf0000001, 0x0a020001, 0, 17, 0, 100, 0},
-		{"to multicast", 0x0a010001, 0xe0000005, 0, 17, 0, 100, 0},
-		{"to broadcast", 0x0a010001, 0xffffffff, 0, 17, 0, 100, 0},
-		{"echo", 0x0a010001, 0x0a020001, IP4_DF, 1, 8, 100, 1},
-		{"echo reply", 0x0a010001, 0x0a020001, IP4_DF, 1, 0, 100, 1},
-		{"unreachable", 0x0a010001, 0x0a020001, 0, 1, 3, 100, 0},
-		{"source quench", 0x0a010001, 0x0a020001, 0, 1, 4, 100, 0},
-		{"redirect", 0x0a010001, 0x0a020001, 0, 1, 5, 100, 0},
-		{"time exceeded", 0x0a010001, 0x0a020001, 0, 1, 11, 100, 0},
-		{"parameter problem", 0x0a010001, 0x0a020001, 0, 1, 12, 100, 0},
-		{"ICMP cut before its type", 0x0a010001, 0x0a020001, 0, 1, 8, 20, 0},
-	};
-	struct rig_frame f;
-	uint8_t out[600];
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
-		uint8_t *in = rig_inner(&f, 100);
-		size_t n;
-
-		be32_put(in + IP4_SRC, htonl(row[i].src));
-		be32_put(in + IP4_DST, htonl(row[i].dst));
-		u16_put(in + IP4_FRAG, row[i].frag);
-		in[IP4_PROTO] = row[i].proto;
-		in[20] = row[i].type;
-		ip4_sum_put(in);
-		n = icmp4_too_big(out, sizeof(out), in, row[i].len, htonl(ME), 1400);
-		if (!!n != row[i].answer)
-			fail_msg("%s: %zu", row[i].what, n);
-	}
-}
-
-static void t_icmp_bounds(void **state)
-{
-	struct rig_frame f;
-	uint8_t *in = rig_inner(&f, 100), out[128];
-
-	(void)state;
-	assert_int_equal(icmp4_too_big(out, 127, in, 100, htonl(ME), 1400), 0);
-	assert_int_equal(icmp4_too_big(out, 128, in, 100, htonl(ME), 1400), 128);
-	assert_int_equal(icmp4_too_big(out, 128, in, 19, htonl(ME), 1400), 0);
-	in[0] = 0x4f;
-	assert_int_equal(icmp4_too_big(out, 128, in, 59, htonl(ME), 1400), 0);
-	in[0] = 0x44;
-	assert_int_equal(icmp4_too_big(out, 128, in, 100, htonl(ME), 1400), 0);
-	in[0] = 0x65;
-	assert_int_equal(icmp4_too_big(out, 128, in, 100, htonl(ME), 1400), 0);
-}
+#include "tests/lib/ip6_packet.h"
+#include "user/ipsec/frag.h"
 
 /* Cuts p for mtu and puts it together again by offsets, as a receiver does; checks every fragment on the way. */
 static void cut_and_join(const struct pkt *p, size_t mtu)
@@ -243,17 +149,128 @@ static void t_fragment_bounds(void **state)
 	assert_int_equal(frag4_count(&f.pkt, 100), 0);
 }
 
+/* Cuts p for mtu and joins it again; hdr bytes are to be in every fragment, ahead of its fragment header. */
+static void cut_and_join6(const struct pkt *p, size_t mtu, size_t hdr, size_t next_at)
+{
+	uint8_t whole[RIG_FRAME], out[RIG_FRAME];
+	unsigned n = frag6_count(p, mtu);
+	size_t joined = 0;
+
+	assert_true(n > 1);
+	for (unsigned i = 0; i < n; i++) {
+		struct pkt q = {out, out, out, out + MIN(mtu, sizeof(out))};
+		const uint8_t *fh = out + hdr;
+		size_t len;
+
+		assert_int_equal(frag6_make(&q, p, mtu, i, 0xdeadbeef), 0);
+		len = pkt_len(&q);
+		assert_true(len <= mtu);
+		assert_int_equal(ip6_check(out, len), len);
+		assert_int_equal(out[next_at], NH_FRAGMENT);
+		assert_int_equal(fh[0], p->data[next_at]);
+		assert_int_equal(fh[1], 0);
+		assert_int_equal(ntohl(be32_get(fh + IP6_FRAG_ID)), 0xdeadbeef);
+		assert_int_equal(u16_get(fh + IP6_FRAG_OFF) & IP6_FRAG_OFFSET, joined);
+		assert_int_equal(u16_get(fh + IP6_FRAG_OFF) & 7, i + 1 < n ? IP6_FRAG_M : 0);
+		len -= hdr + IP6_FRAG_HDR;
+		if (i + 1 < n)
+			assert_int_equal(len % 8, 0);
+		out[next_at] = p->data[next_at];
+		memcpy(out + IP6_LEN, p->data + IP6_LEN, 2);
+		assert_memory_equal(out, p->data, hdr);
+		memcpy(whole + joined, fh + IP6_FRAG_HDR, len);
+		joined += len;
+	}
+	assert_int_equal(joined, pkt_len(p) - hdr);
+	assert_memory_equal(whole, p->data + hdr, joined);
+}
+
+static struct pkt packet6(uint8_t *buf, uint8_t proto, size_t len)
+{
+	len = ip6_test_packet(buf, proto, len);
+	return (struct pkt){buf, buf, buf + len, buf + len};
+}
+
+static void t_rfc8200_4_5_fragments_join(void **state)
+{
+	uint8_t buf[RIG_FRAME];
+
+	(void)state;
+	for (size_t len = 20; len <= 1600; len++) {
+		struct pkt p = packet6(buf, 50, len);
+
+		for (size_t mtu = 56; mtu < IP6_HDR + len; mtu += mtu < 100 ? 13 : 211)
+			cut_and_join6(&p, mtu, IP6_HDR, IP6_NEXT);
+		cut_and_join6(&p, IP6_HDR + len - 1, IP6_HDR, IP6_NEXT);
+	}
+}
+
+/* Hop-by-hop and routing are in every fragment, with destination options only where a routing header follows them. */
+static void t_rfc8200_4_5_per_fragment_headers(void **state)
+{
+	uint8_t buf[RIG_FRAME];
+	struct pkt p = packet6(buf, 51, 1400);
+	size_t len = pkt_len(&p);
+
+	(void)state;
+	ip6_test_push(buf, &len, NH_DST_OPTIONS, 16);
+	p.tail = buf + len;
+	cut_and_join6(&p, 600, IP6_HDR, IP6_NEXT);
+	ip6_test_push(buf, &len, NH_HOP_BY_HOP, 8);
+	p.tail = buf + len;
+	cut_and_join6(&p, 600, IP6_HDR + 8, IP6_HDR);
+
+	p = packet6(buf, 51, 1400);
+	len = pkt_len(&p);
+	ip6_test_push(buf, &len, NH_DST_OPTIONS, 8);
+	ip6_test_push(buf, &len, NH_ROUTING, 24);
+	ip6_test_push(buf, &len, NH_DST_OPTIONS, 8);
+	p.tail = buf + len;
+	cut_and_join6(&p, 600, IP6_HDR + 8 + 24, IP6_HDR + 8);
+}
+
+static void t_fragment6_bounds(void **state)
+{
+	uint8_t buf[RIG_FRAME], out[200];
+	struct pkt p = packet6(buf, 50, 460), q = {out, out, out, out + sizeof(out)};
+
+	(void)state;
+	assert_int_equal(frag6_count(&p, 500), 1);
+	assert_int_equal(frag6_count(&p, 499), 2);
+	assert_int_equal(frag6_count(&p, 56), 58);
+	assert_int_equal(frag6_count(&p, 55), 0);
+	assert_int_equal(frag6_make(&q, &p, 200, 0, 1), 0);
+	assert_int_equal(pkt_len(&q), 200);
+	q.end--;
+	assert_int_equal(frag6_make(&q, &p, 200, 0, 1), -ENOSPC);
+	assert_int_equal(frag6_make(&q, &p, 200, 4, 1), -EINVAL);
+	assert_int_equal(frag6_make(&q, &p, 500, 0, 1), -ENOSPC);
+	q = (struct pkt){buf + 1000, buf + 1000, NULL, buf + 1500};
+	assert_int_equal(frag6_make(&q, &p, 500, 0, 1), 0);
+	assert_memory_equal(q.data, buf, 500);
+	assert_int_equal(pkt_len(&q), 500);
+	/* RFC 8200 §5: who is not the source does not cut; and a chain that is cut short. */
+	buf[IP6_NEXT] = NH_FRAGMENT;
+	assert_int_equal(frag6_count(&p, 200), 0);
+	buf[IP6_NEXT] = NH_HOP_BY_HOP;
+	buf[IP6_HDR + 1] = 255;
+	assert_int_equal(frag6_count(&p, 200), 0);
+	buf[IP6_NEXT] = 50;
+	p.tail--;
+	assert_int_equal(frag6_count(&p, 200), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_rfc1191_4_frag_needed),
-		cmocka_unit_test(t_rfc1122_3_2_2_no_answer),
-		cmocka_unit_test(t_icmp_bounds),
 		cmocka_unit_test(t_rfc791_3_2_fragments_join),
 		cmocka_unit_test(t_rfc791_3_2_fragment_of_fragment),
 		cmocka_unit_test(t_rfc791_3_1_copied_options),
 		cmocka_unit_test(t_malformed_options),
 		cmocka_unit_test(t_fragment_bounds),
+		cmocka_unit_test(t_rfc8200_4_5_fragments_join),
+		cmocka_unit_test(t_rfc8200_4_5_per_fragment_headers),
+		cmocka_unit_test(t_fragment6_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

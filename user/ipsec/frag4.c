@@ -1,74 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ICMP "fragmentation needed" and IPv4 fragmentation: RFC 792, 1191, 1122 §3.2.2, 1812 §4.3.2, 791 §3.2 (see size.h). */
-#include "user/ipsec/size.h"
+/* IPv4 fragmentation, RFC 791 §3.2 (see frag.h). */
+#include "user/ipsec/frag.h"
 
 #include <errno.h>
 
 #include "user/ipsec/ip4.h"
-
-#define ICMP_PROTO 1
-#define ICMP_HDR 8
-#define ICMP_UNREACH 3
-#define ICMP_FRAG_NEEDED 4
-#define ICMP_TTL 64
-#define ICMP_PACKET_MAX 576 /* RFC 1812 §4.3.2.3: no longer than this in all */
-#define ICMP_TOS 0xc0	    /* RFC 1812 §4.3.2.5: precedence 6, internetwork control */
-
-/* RFC 1122 §3.2.2: the ICMP messages that report an error, which no other error may answer. */
-static int icmp_is_error(uint8_t type)
-{
-	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
-}
-
-/* Multicast, class E with broadcast, net 0 and loopback define no single host to answer. */
-static int source_is_host(const uint8_t *ip)
-{
-	uint8_t net = ip[IP4_SRC];
-
-	return net != 0 && net != 127 && net < 224;
-}
-
-static int may_answer(const uint8_t *ip, size_t len)
-{
-	size_t hdr;
-
-	if (len < IP4_HDR || ip[0] >> 4 != 4)
-		return 0;
-	hdr = ip4_hdr_len(ip);
-	if (hdr < IP4_HDR || hdr > len || !source_is_host(ip) || ip[IP4_DST] >= 224)
-		return 0;
-	if (u16_get(ip + IP4_FRAG) & IP4_OFFSET)
-		return 0;
-	/* An ICMP packet whose type cannot be read may be an error. */
-	return ip[IP4_PROTO] != ICMP_PROTO || (len > hdr && !icmp_is_error(ip[hdr]));
-}
-
-size_t icmp4_too_big(uint8_t *out, size_t cap, const uint8_t *orig, size_t orig_len, uint32_t src, uint16_t mtu)
-{
-	size_t quote = MIN(orig_len, (size_t)(ICMP_PACKET_MAX - IP4_HDR - ICMP_HDR));
-	size_t len = IP4_HDR + ICMP_HDR + quote;
-	uint8_t *icmp = out + IP4_HDR;
-
-	if (!may_answer(orig, orig_len) || len > cap)
-		return 0;
-	memset(out, 0, IP4_HDR + ICMP_HDR);
-	out[0] = 0x45;
-	out[IP4_TOS] = ICMP_TOS;
-	u16_put(out + IP4_LEN, (uint16_t)len);
-	/* RFC 6864 §4.1: an atomic packet (DF, no fragment) needs no ID. */
-	u16_put(out + IP4_FRAG, IP4_DF);
-	out[IP4_TTL] = ICMP_TTL;
-	out[IP4_PROTO] = ICMP_PROTO;
-	be32_put(out + IP4_SRC, src);
-	memcpy(out + IP4_DST, orig + IP4_SRC, 4);
-	ip4_sum_put(out);
-	icmp[0] = ICMP_UNREACH;
-	icmp[1] = ICMP_FRAG_NEEDED;
-	u16_put(icmp + 6, mtu); /* RFC 1191 §4 */
-	memcpy(icmp + ICMP_HDR, orig, quote);
-	be16_put(icmp + 2, (uint16_t)~ip4_sum(icmp, ICMP_HDR + quote));
-	return len;
-}
 
 /*
  * RFC 791 §3.1: the options of a fragment other than the first are those with the copied flag. Writes them padded to 4
@@ -108,7 +44,7 @@ static int cut_plan(struct cut *c, const struct pkt *p, size_t mtu)
 	uint8_t opt[IP4_HDR_MAX - IP4_HDR];
 	size_t len = pkt_len(p), next_hdr;
 
-	if (len < IP4_HDR || ip4_hdr_len(p->data) < IP4_HDR || ip4_hdr_len(p->data) > len)
+	if (len < IP4_HDR || p->data[0] >> 4 != 4 || ip4_hdr_len(p->data) < IP4_HDR || ip4_hdr_len(p->data) > len)
 		return -EINVAL;
 	c->hdr = ip4_hdr_len(p->data);
 	c->payload = len - c->hdr;
