@@ -46,9 +46,11 @@ for t in tests/oracle/t_*.py tests/cli/t_*; do
 done
 if [ "$(id -u)" = 0 ]; then
 	for t in "$O"/tests/bpf/t_*; do [[ $t == *.* ]] || run_one "bpf/$(basename "$t")" "$t"; done
-	for t in tests/e2e/t_*.sh; do run_one "e2e/$(basename "$t")" bash "$t"; done
+	for t in tests/e2e/t_*.sh tests/interop/t_*.sh; do
+		run_one "$(basename "$(dirname "$t")")/$(basename "$t")" bash "$t"
+	done
 else
-	echo "  not root: the tests in tests/bpf and tests/e2e need it"
+	echo "  not root: the tests in tests/bpf, tests/e2e and tests/interop need it"
 	failed=$((failed + 1))
 fi
 [ ${#broken[@]} = 0 ] || echo "failed: ${broken[*]}"

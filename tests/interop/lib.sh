@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# One gateway of ours against a Linux kernel's own IPsec (XFRM), which runs as a process of this machine: Debian's package
+# user-mode-linux, ready in three seconds.
+#
+#   a ───────────── gw1 ──────────────── r ┄┄┄┄┄┄┄ guest
+#     eth0       lan   wan             w1  raw   vec0
+#     10.1.202.10  .1  198.51.100.1     socket   198.51.100.2
+#                                                10.2.0.0/16  behind it, in tunnels         2001:db8:2::/64
+#                                                10.9.0.0/16  its own, in transport mode    2001:db8:9::/64
+#
+# The guest's root is this machine's, read-only (hostfs), so it has ip, python3, tcpdump as they are here; every address of its
+# two networks is its own (a local route), which gives each SA an address to itself.
+# A test sources this file, calls interop_up, and ends with tap_done; see tests/e2e/lib.sh for the rest.
+
+. "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
+GUEST=198.51.100.2 GUEST_6=2001:db8:100::2
+FAR=10.2.0.0/16 FAR_6=2001:db8:2::/64 OWN=10.9.0.0/16 OWN_6=2001:db8:9::/64
+GUEST_MAC=02:58:00:00:00:02
+
+# interop_up: namespaces, addresses, guest.
+interop_up() {
+	[ "$(id -u)" = 0 ] || { skip "everything" "needs root"; tap_done; }
+	trap topo_exit EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	local n
+	{
+		for n in a gw1 r; do
+			ip netns add "$P-$n" && in_ns $n ip link set lo up || return 1
+		done
+		in_ns r sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 &&
+			in_ns gw1 sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 &&
+			link a eth0 gw1 lan && link gw1 wan r w1 &&
+			enable6 a eth0 && enable6 gw1 lo lan wan &&
+			in_ns a ip addr add $HOST_A/24 dev eth0 && in_ns a ip route add default via $GW_LAN1 &&
+			addr6 a eth0 $HOST_A_6/64 && in_ns a ip route add default via $GW_LAN1_6 &&
+			in_ns gw1 ip addr add $GW_LAN1/24 dev lan && in_ns gw1 ip addr add $WAN1/24 dev wan &&
+			addr6 gw1 lan $GW_LAN1_6/64 && addr6 gw1 wan $WAN1_6/64 &&
+			in_ns gw1 ip route add $FAR via $GUEST && in_ns gw1 ip route add $OWN via $GUEST &&
+			in_ns gw1 ip route add $FAR_6 via $GUEST_6 && in_ns gw1 ip route add $OWN_6 via $GUEST_6
+	} || fatal "set up the namespaces"
+	guest_start
+}
+
+# guest_start: returns when the guest runs commands. Without the package, or when it does not boot, the test has failed.
+guest_start() {
+	local kernel
+	kernel=$(command -v linux.uml) || fatal "linux.uml is not there: package user-mode-linux"
+	mkdir "$T/guest" "$T/uml"
+	nsenter --net="/run/netns/$P-r" "$kernel" mem=256M umid=guest "uml_dir=$T/uml" root=/dev/root rootfstype=hostfs \
+		rootflags=/ ro "init=$XI_TOP/tests/interop/guest.sh" con=null ssl=null con0=null,fd:1 console=tty0 quiet panic=-1 \
+		"vec0:transport=raw,ifname=w1,mac=$GUEST_MAC,depth=128,gro=0" "xi.run=$T/guest" \
+		"xi.addresses=$GUEST/24,$GUEST_6/64" "xi.local=$FAR,$OWN,$FAR_6,$OWN_6" "xi.via=$WAN1,$WAN1_6" \
+		>"$T/guest.log" 2>&1 </dev/null &
+	GUEST_PID=$!
+	BG_PIDS+=("$GUEST_PID")
+	wait_for "[ -e $T/guest/ready ] || ! kill -0 $GUEST_PID" 60
+	[ -e "$T/guest/ready" ] || fatal "the guest boots"
+}
+
+# guest COMMANDS: run by the guest's bash; their output, their exit status. Their input is a file of this machine: guest <FILE.
+guest() {
+	local id=$T/guest/$EPOCHREALTIME.$BASHPID rc
+	printf '%s\n' "$*" >"$id.tmp"
+	mv "$id.tmp" "$id.cmd"
+	wait_for "[ -e $id.rc ] || ! kill -0 $GUEST_PID" "${GUEST_TIMEOUT:-60}"
+	[ -e "$id.rc" ] || { note "the guest did not end: $*"; return 125; }
+	cat "$id.out"
+	rc=$(cat "$id.rc")
+	return "$rc"
+}
