@@ -2,7 +2,7 @@
 /*
  * Every map that a BPF program references. user/maps makes and pins them from its own table before anything is loaded, and
  * the loader puts the pinned ones in their place (bpf_map__reuse_fd); lengths given as *_DEFAULT are those of the table
- * then. Not here: xi_meta, xi_sa_rt, xi_replay, xi_wstat, xi_wpolstat, which no program needs, and xi_sad, which has
+ * then. Not here: xi_sa_rt, xi_replay, xi_wstat, xi_wpolstat, which no program needs, and xi_sad, which has
  * keys and which no program may reference.
  */
 #ifndef XI_MAPS_H
@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/abi/xi_abi.h"
+#include "bpf/abi/xi_class.h"
 #include "bpf/abi/xi_drop.h"
 #include "bpf/abi/xi_policy.h"
 #include "bpf/abi/xi_sa.h"
@@ -37,22 +38,39 @@ struct {
 	__type(value, struct xi_policy);
 } xi_spd SEC(".maps");
 
-/* The rules: evaluation order -> rule, closed by XI_RULE_END. Never written once it is in force. Policies + 1. */
-struct xi_rules {
+/* Sizes, generations. Written by user/maps; read for which copy of the classifier is in force. One. */
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	__uint(key_size, sizeof(__u32)); /* sizes: clang 14 leaves types of inner maps undefined */
-	__uint(value_size, sizeof(struct xi_rule));
-};
-
-/* One entry: the rules in force. Replaced as a whole by spd_commit(), so a packet sees one version or the other. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__array(values, struct xi_rules);
+	__type(value, struct xi_meta);
+} xi_meta SEC(".maps");
+
+/* The classifier, see bpf/abi/xi_class.h: heads, rules, hash table, each in two copies. Written by spd_commit(), never the copy in force. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct xi_class_head);
 } xi_class SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * XI_SPD_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct xi_rule);
+} xi_rules SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * XI_SPD_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct xi_bucket);
+} xi_bucket SEC(".maps");
 
 /* The host's addresses and IPv4 broadcast addresses -> ifindex. Written by user/route; read for every packet. */
 struct {

@@ -35,7 +35,9 @@
 #define XI_MAP_REPLAY "xi_replay" /* array[sad_max] of struct xi_replay, mmapable */
 #define XI_MAP_SPI "xi_spi"	  /* hash struct xi_spi_key -> struct xi_spi_val */
 #define XI_MAP_SPD "xi_spd"	  /* array[spd_max] of struct xi_policy, mmapable */
-#define XI_MAP_CLASS "xi_class"	  /* array of maps[1]: the compiled classifier, an array of struct xi_rule */
+#define XI_MAP_CLASS "xi_class"	  /* array[2] of struct xi_class_head, mmapable: the compiled classifier (xi_class.h) */
+#define XI_MAP_RULES "xi_rules"	  /* array[2 * spd_max] of struct xi_rule, mmapable */
+#define XI_MAP_BUCKET "xi_bucket" /* array[2 * xi_buckets(spd_max)] of struct xi_bucket, mmapable */
 #define XI_MAP_LOCAL "xi_local"	  /* hash struct xi_local_key -> __u32 ifindex: the host's own addresses */
 #define XI_MAP_FRAG "xi_frag"	  /* LRU hash struct xi_frag_key -> struct xi_frag_val: first fragments seen */
 #define XI_MAP_VLAN "xi_vlan"	  /* hash struct xi_vlan_key -> __u32 ifindex: VLAN devices on attached interfaces */
@@ -93,20 +95,23 @@ struct xi_meta {
 	__u32 size_policy;
 	__u32 size_rule;
 	__u32 size_if;
-	__u32 sad_max;	    /* entries of xi_sad, xi_sa_rt, xi_replay */
-	__u32 spd_max;	    /* entries of xi_spd, xi_polstat */
-	__u64 spd_gen;	    /* +1 after each change of the SPD, under the SPD lock (spd_commit) */
-	__u64 sad_gen;	    /* +1 after each publish or removal of an SA */
+	__u32 sad_max; /* entries of xi_sad, xi_sa_rt, xi_replay */
+	__u32 spd_max; /* entries of xi_spd, xi_polstat */
+	__u64 spd_gen; /* +1 with each change of the SPD, under the SPD lock (spd_commit): the one store that puts it in
+				force; its lowest bit says which copy of the classifier that is */
+	__u64 sad_gen; /* +1 after each publish or removal of an SA */
 	__u32 next_gen;	    /* last generation given to an SA or policy slot; under the SPD lock */
 	__u32 workers;	    /* workers of the running data plane; writer: xdp-ipsecd */
 	__u32 reason_max;   /* XI_REASON_MAX of whoever made the maps */
 	__u8 inject_mac[6]; /* random source MAC of packets that tc_inject hands to the stack: lets the XDP
 				program of a generic-mode interface recognise them. */
 	__u8 pad[6];
-	__u64 spd_begin; /* +1 before the first change of a commit, so spd_begin != spd_gen while one runs, and after a
-				writer died in one: the next spd_lock() then makes the SPD equal to the classifier in force */
-	__u64 netns;	 /* cookie of the network namespace that the maps belong to, 0 = not known */
-	__u8 res[160];
+	__u64 spd_begin; /* raised to the next spd_gen before the first change of a commit: a reader of the classifier that
+				sees it above its own spd_gen + 1 starts again. What a writer that died in a commit left
+				behind, the next spd_lock() makes equal to the classifier in force */
+	__u64 spd_done; /* == spd_gen once the slots of xi_spd are what the rules in force say */
+	__u64 netns;	/* cookie of the network namespace that the maps belong to, 0 = not known */
+	__u8 res[152];
 };
 
 /* xi_local */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * A policy (xi_spd) and its compiled form in the classifier (struct xi_rule). Spec sections 6 and 13.
- * The classifier is an array of rules in evaluation order (spec 13.1), first match decides; it ends at the first
- * rule whose flags have XI_RULE_END, or at the end of the array. It is replaced as a whole, in one step.
+ * How the first match in evaluation order (spec 13.1) is found without asking each rule: xi_class.h.
  */
 #ifndef XI_POLICY_H
 #define XI_POLICY_H
@@ -54,8 +53,6 @@ struct xi_policy {
 #define XI_MSS_AUTO 0 /* what fits into the path of the SA */
 #define XI_MSS_OFF 0xffff
 
-#define XI_RULE_END 0x80
-
 /*
  * One rule of the classifier: the selector with masks in place of lengths. 96 bytes. Every policy has one; family 0
  * matches nothing: a policy that is inactive and not held closed (spec 3.5).
@@ -68,7 +65,7 @@ struct xi_rule {
 	__be16 src_port;
 	__be16 dst_port;
 	__u8 family;
-	__u8 flags; /* XI_SEL_*, XI_RULE_END */
+	__u8 flags; /* XI_SEL_* */
 	__u8 proto;
 	__u8 action; /* XI_ACTION_* */
 	__u8 level;
@@ -77,7 +74,7 @@ struct xi_rule {
 	__u32 gen;
 	__s32 priority; /* of the policy, as sorted by: spd_lock() restores them from here after a writer died */
 	__u32 position;
-	__u8 res[4];
+	__u32 order; /* place in evaluation order, 0 first */
 };
 
 /* What the classifier is asked. Fragments: see XI_TUPLE_*. */

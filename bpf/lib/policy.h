@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The policy lookup: the first rule that matches, for one or both directions in one walk, whatever the number of rules; and
+ * The policy lookup: the first rule that matches, for one or both directions in one search of the classifier (bpf/abi/xi_class.h); and
  * what an outbound rule means for a packet. Spec sections 6.2, 13.1 to 13.3; RFC 4301 §5.1.
  */
 #ifndef XI_LIB_POLICY_H
@@ -10,11 +10,11 @@
 #include "bpf/lib/stat.h"
 
 #define XI_WANT(dir) (1u << (dir))
-#define XI_RULES_MAX (1u << 23) /* the most bpf_loop() does; the closing rule ends the walk long before */
 
 struct xi_hit {
 	__u32 slot; /* policy */
 	__u32 gen;
+	__u32 order; /* in evaluation order */
 	__u8 found;
 	__u8 action; /* XI_ACTION_* */
 	__u8 level;  /* XI_LEVEL_* */
@@ -22,47 +22,129 @@ struct xi_hit {
 };
 
 struct xi_find {
-	void *rules;
 	struct xi_pkt pkt;
-	__u32 want; /* XI_WANT(dir) of the directions still without a match */
 	struct xi_hit hit[2];
 };
 
-static __always_inline void xi_find_take(struct xi_find *f, struct xi_hit *hit, const struct xi_rule *r, int dir)
-{
-	if (!(f->want & XI_WANT(dir)) || !xi_rule_match(r, &f->pkt.tuple, dir))
-		return;
-	hit->slot = r->slot;
-	hit->gen = r->gen;
-	hit->action = r->action;
-	hit->level = r->level;
-	hit->found = 1;
-	f->want &= ~XI_WANT(dir);
-}
+/* A search in one direction. */
+struct xi_walk {
+	const struct xi_class_head *head;
+	struct xi_tuple t; /* the packet's, as a policy of this direction would see it outbound (spec 13.2) */
+	__u32 first;	   /* of the run that is walked */
+	__u32 base;	   /* of the family's shapes */
+	struct xi_hit hit; /* the best so far */
+};
 
-static long xi_find_step(__u32 i, void *ctx)
+/* One rule of a run, which stands in evaluation order: the first that matches ends the walk. */
+static long xi_find_rule(__u32 i, void *ctx)
 {
-	struct xi_find *f = ctx;
-	__u32 key = i;
-	const struct xi_rule *r = bpf_map_lookup_elem(f->rules, &key);
+	struct xi_walk *f = ctx;
+	__u32 key = f->head->rule_base + f->first + i;
+	const struct xi_rule *r = bpf_map_lookup_elem(&xi_rules, &key);
 
-	if (!r || (r->flags & XI_RULE_END))
+	if (!r)
 		return 1;
-	xi_find_take(f, &f->hit[XI_DIR_IN], r, XI_DIR_IN);
-	xi_find_take(f, &f->hit[XI_DIR_OUT], r, XI_DIR_OUT);
-	return f->want == 0;
+	if (!xi_rule_match(r, &f->t, XI_DIR_OUT))
+		return 0;
+	if (!f->hit.found || r->order < f->hit.order) {
+		f->hit.slot = r->slot;
+		f->hit.gen = r->gen;
+		f->hit.order = r->order;
+		f->hit.action = r->action;
+		f->hit.level = r->level;
+		f->hit.found = 1;
+	}
+	return 1;
 }
 
-/* Fills f->hit of the directions in `want`. Returns 0, or -1 when there is no classifier: nothing may pass then. */
-static __always_inline int xi_find(struct xi_find *f, __u32 want)
+/* The way with the tag, or NULL. No two keys that can meet in their buckets have one tag: class_compile() sees to it. */
+static __always_inline const struct xi_way *xi_find_way(const struct xi_class_head *head, __u64 hash)
+{
+	__u32 tag = xi_class_tag(hash);
+
+	for (__u32 p = 0; p < XI_PROBE_MAX; p++) {
+		__u32 key = head->bucket_base + (((__u32)hash + p) & head->bucket_mask);
+		const struct xi_bucket *b = bpf_map_lookup_elem(&xi_bucket, &key);
+
+		if (!b)
+			return NULL;
+		for (int i = 0; i < XI_BUCKET_WAYS; i++)
+			if (b->way[i].tag == tag)
+				return &b->way[i];
+		if (!b->way[XI_BUCKET_WAYS - 1].tag)
+			return NULL; /* not full: nothing went on into the next one */
+	}
+	return NULL;
+}
+
+static long xi_find_shape(__u32 i, void *ctx)
+{
+	struct xi_walk *f = ctx;
+	__u32 at = f->base + i, salt = xi_shape_salt(f->head->salt, i);
+	const struct xi_shape *s;
+	const struct xi_way *w;
+	__u64 hash;
+
+	if (at >= 2 * XI_SHAPES_MAX)
+		return 1;
+	s = &f->head->shape[at];
+	if (f->hit.found && f->hit.order < s->best)
+		return 1; /* shapes stand in the order of their best rules */
+	hash = f->base ? xi_class_hash6(&f->t.src, &f->t.dst, s, salt) : xi_class_hash4(&f->t.src, &f->t.dst, s, salt);
+	w = xi_find_way(f->head, hash);
+	if (w) {
+		f->first = w->first;
+		bpf_loop(w->count, xi_find_rule, f, 0);
+	}
+	return 0;
+}
+
+static __always_inline void xi_find_dir(struct xi_walk *w, struct xi_find *f, int dir)
+{
+	int v4 = f->pkt.tuple.family == XI_IP4;
+
+	w->t = f->pkt.tuple;
+	w->base = v4 ? 0 : XI_SHAPES_MAX;
+	w->hit.found = 0;
+	if (dir == XI_DIR_IN) {
+		w->t.src = f->pkt.tuple.dst;
+		w->t.dst = f->pkt.tuple.src;
+		w->t.src_port = f->pkt.tuple.dst_port;
+		w->t.dst_port = f->pkt.tuple.src_port;
+	}
+	bpf_loop(v4 ? w->head->shapes4 : w->head->shapes6, xi_find_shape, w, 0);
+	f->hit[dir] = w->hit;
+}
+
+#define XI_FIND_TRIES 3
+
+/*
+ * Fills f->hit of the directions in `want`. Returns 0, or -1 when the classifier changed under our hands again and again: nothing may
+ * pass then. Global: the verifier looks at it once, however often it is called.
+ */
+__noinline int xi_find(struct xi_find *f, __u32 want)
 {
 	__u32 zero = 0;
+	const struct xi_meta *meta = bpf_map_lookup_elem(&xi_meta, &zero);
+	struct xi_walk w = {};
 
-	f->rules = bpf_map_lookup_elem(&xi_class, &zero);
-	if (!f->rules)
+	if (!meta || !f)
 		return -1;
-	f->want = want;
-	return bpf_loop(XI_RULES_MAX, xi_find_step, f, 0) < 0 ? -1 : 0;
+	for (int i = 0; i < XI_FIND_TRIES; i++) {
+		__u64 gen = *(const volatile __u64 *)&meta->spd_gen;
+		__u32 copy = gen & 1;
+
+		w.head = bpf_map_lookup_elem(&xi_class, &copy);
+		if (!w.head)
+			return -1;
+		if (want & XI_WANT(XI_DIR_IN))
+			xi_find_dir(&w, f, XI_DIR_IN);
+		if (want & XI_WANT(XI_DIR_OUT))
+			xi_find_dir(&w, f, XI_DIR_OUT);
+		if (*(const volatile __u64 *)&meta->spd_begin <= gen + 1)
+			return 0;
+	}
+	return -1;
 }
 
 /*

@@ -16,6 +16,7 @@
 
 #include "bpf/abi/xi_abi.h"
 #include "bpf/abi/xi_alg.h"
+#include "bpf/abi/xi_class.h"
 #include "bpf/abi/xi_drop.h"
 #include "bpf/abi/xi_policy.h"
 #include "bpf/abi/xi_sa.h"
@@ -38,7 +39,8 @@ static const struct field fields[] = {
 	F(xi_meta, magic), F(xi_meta, abi), F(xi_meta, size_sa), F(xi_meta, size_sa_rt), F(xi_meta, size_replay),
 	F(xi_meta, size_policy), F(xi_meta, size_rule), F(xi_meta, size_if), F(xi_meta, sad_max),
 	F(xi_meta, spd_max), F(xi_meta, spd_gen), F(xi_meta, sad_gen), F(xi_meta, next_gen), F(xi_meta, workers),
-	F(xi_meta, reason_max), F(xi_meta, inject_mac), F(xi_meta, pad), F(xi_meta, spd_begin), F(xi_meta, netns),
+	F(xi_meta, reason_max), F(xi_meta, inject_mac), F(xi_meta, pad), F(xi_meta, spd_begin), F(xi_meta, spd_done),
+	F(xi_meta, netns),
 	F(xi_meta, res),
 	F(xi_local_key, addr), F(xi_local_key, family),
 	F(xi_if, ifindex), F(xi_if, flags), F(xi_if, queues), F(xi_if, prog_id), F(xi_if, name), F(xi_if, mac),
@@ -77,7 +79,12 @@ static const struct field fields[] = {
 	F(xi_rule, src), F(xi_rule, src_mask), F(xi_rule, dst), F(xi_rule, dst_mask), F(xi_rule, src_port),
 	F(xi_rule, dst_port), F(xi_rule, family), F(xi_rule, flags), F(xi_rule, proto), F(xi_rule, action),
 	F(xi_rule, level), F(xi_rule, pad), F(xi_rule, slot), F(xi_rule, gen), F(xi_rule, priority),
-	F(xi_rule, position), F(xi_rule, res),
+	F(xi_rule, position), F(xi_rule, order),
+	F(xi_shape, src_mask), F(xi_shape, dst_mask), F(xi_shape, best), F(xi_shape, pad),
+	F(xi_class_head, shapes4), F(xi_class_head, shapes6), F(xi_class_head, bucket_mask), F(xi_class_head, rules),
+	F(xi_class_head, salt), F(xi_class_head, rule_base), F(xi_class_head, bucket_base), F(xi_class_head, pad),
+	F(xi_class_head, shape),
+	F(xi_way, tag), F(xi_way, first), F(xi_way, count), F(xi_way, best), F(xi_bucket, way),
 	F(xi_tuple, src), F(xi_tuple, dst), F(xi_tuple, src_port), F(xi_tuple, dst_port), F(xi_tuple, family),
 	F(xi_tuple, proto), F(xi_tuple, flags), F(xi_tuple, pad),
 };
@@ -92,7 +99,7 @@ static const struct {
 	N(XI_IF_RPF_STRICT), N(XI_IF_RPF_LOOSE), N(XI_IF_NO_FORWARD), N(XI_VF_HOST),
 	N(XI_ACTION_NONE), N(XI_ACTION_DISCARD), N(XI_ACTION_ENCRYPT), N(XI_LEVEL_USE), N(XI_LEVEL_REQUIRE), N(XI_LEVEL_UNIQUE),
 	N(XI_PROTOS_AH), N(XI_PROTOS_ESP), N(XI_SEL_PROTO), N(XI_SEL_SRC_PORT), N(XI_SEL_DST_PORT), N(XI_POL_DYNAMIC),
-	N(XI_POL_INACTIVE), N(XI_RULE_END), N(XI_TUPLE_NO_PORTS), N(XI_TUPLE_NO_PROTO), N(XI_PROTO_ESP), N(XI_PROTO_AH),
+	N(XI_POL_INACTIVE), N(XI_SHAPES_MAX), N(XI_PROBE_MAX), N(XI_BUCKET_WAYS), N(XI_TUPLE_NO_PORTS), N(XI_TUPLE_NO_PROTO), N(XI_PROTO_ESP), N(XI_PROTO_AH),
 	N(XI_MODE_TRANSPORT), N(XI_MODE_TUNNEL), N(XI_SA_LARVAL), N(XI_SA_MATURE), N(XI_SA_DYING), N(XI_SA_DEAD),
 	N(XI_SA_F_MANUAL), N(XI_SA_F_ESN), N(XI_SA_F_UDP), N(XI_SA_F_KEEPALIVE), N(XI_SA_F_PFS), N(XI_SA_F_AH_ALIGN8),
 	N(XI_VF_UDP), N(XI_VF_FRAG), N(XI_VF_ICMP), N(XI_MSS_AUTO), N(XI_MSS_OFF), N(XI_SAID_SOFT),

@@ -30,8 +30,11 @@ static inline struct maps_priv *maps_priv(struct maps *m)
 /* Next generation for an SA or policy slot, never 0. Under spd_lock(). */
 uint32_t maps_next_gen(struct maps *m);
 
-/* A new, empty array for `rules` rules and the closing one, of the shape xi_class accepts. Returns its fd. */
-int maps_new_rules(unsigned rules, struct err *e) __must_check;
+/*
+ * class.c: compiles n rules, which stand in evaluation order (rule[i].order == i), into the copy of the classifier that is not in force.
+ * Only spd_commit() calls it, with spd_begin raised. rule[] is put into another order. 0 or -ENOMEM.
+ */
+int class_compile(struct maps *m, struct xi_rule *rule, unsigned n) __must_check;
 
 /* netns.c: the cookie of the network namespace we are in, 0 when the kernel has none. */
 uint64_t netns_cookie(void);

@@ -22,7 +22,7 @@
 #define SLOTS_MAX (1u << 20) /* SAs or policies: 8 GB of replay windows */
 
 /* Entries of a map: a number, or one for each slot of the SAD or SPD. */
-enum scale { FIXED, PER_SA, PER_POLICY };
+enum scale { FIXED, PER_SA, PER_POLICY, PER_BUCKET };
 
 static const struct shape {
 	const char *name;
@@ -46,7 +46,13 @@ static const struct shape {
 		     0},
 	[MAP_SPD] = {XI_MAP_SPD, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct xi_policy), 1, PER_POLICY, BPF_F_MMAPABLE,
 		     offsetof(struct maps, spd)},
-	[MAP_CLASS] = {XI_MAP_CLASS, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 1, FIXED, 0, 0},
+	/* the classifier, each part in two copies */
+	[MAP_CLASS] = {XI_MAP_CLASS, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct xi_class_head), 2, FIXED, BPF_F_MMAPABLE,
+		       offsetof(struct maps, class)},
+	[MAP_RULES] = {XI_MAP_RULES, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct xi_rule), 2, PER_POLICY, BPF_F_MMAPABLE,
+		       offsetof(struct maps, rules)},
+	[MAP_BUCKET] = {XI_MAP_BUCKET, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct xi_bucket), 2, PER_BUCKET, BPF_F_MMAPABLE,
+			offsetof(struct maps, bucket)},
 	[MAP_LOCAL] = {XI_MAP_LOCAL, BPF_MAP_TYPE_HASH, sizeof(struct xi_local_key), 4, 4096, FIXED, 0, 0},
 	/* one fragmented datagram each; the oldest make room */
 	[MAP_FRAG] = {XI_MAP_FRAG, BPF_MAP_TYPE_LRU_HASH, sizeof(struct xi_frag_key), sizeof(struct xi_frag_val), 16384,
@@ -63,9 +69,6 @@ static const struct shape {
 			  BPF_F_MMAPABLE, offsetof(struct maps, wpolstat)},
 };
 
-/* The rules of xi_class: BPF_F_INNER_MAP lets arrays of different lengths take the place (kernel 5.10). */
-#define RULES_FLAGS (BPF_F_INNER_MAP | BPF_F_MMAPABLE)
-
 const char *map_name(enum map_id id)
 {
 	return shapes[id].name;
@@ -73,7 +76,16 @@ const char *map_name(enum map_id id)
 
 static uint32_t entries_of(const struct shape *s, unsigned sad_max, unsigned spd_max)
 {
-	return s->entries * (s->scale == PER_SA ? sad_max : s->scale == PER_POLICY ? spd_max : 1);
+	switch (s->scale) {
+	case PER_SA:
+		return s->entries * sad_max;
+	case PER_POLICY:
+		return s->entries * spd_max;
+	case PER_BUCKET:
+		return s->entries * xi_buckets(spd_max);
+	default:
+		return s->entries;
+	}
 }
 
 /* Bytes of the mapping of an mmapable array: elements are kept at multiples of 8, the whole in pages. */
@@ -168,35 +180,13 @@ static int remove_pins(const struct paths *p, struct err *e)
 
 /* --- making --- */
 
-int maps_new_rules(unsigned rules, struct err *e)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = RULES_FLAGS);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "xi_rules", 4, sizeof(struct xi_rule), rules + 1, &opts);
-
-	return fd < 0 ? fail(e, errno, "make a classifier for", "the policies") : fd;
-}
-
-static int make_map(const struct shape *s, uint32_t entries, int rules_fd, struct err *e)
+static int make_map(const struct shape *s, uint32_t entries, struct err *e)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = s->flags);
 	int fd;
 
-	if (s->type == BPF_MAP_TYPE_ARRAY_OF_MAPS)
-		opts.inner_map_fd = (__u32)rules_fd;
 	fd = bpf_map_create(s->type, s->name, s->key, s->value, entries, &opts);
 	return fd < 0 ? fail(e, errno, "make map", s->name) : fd;
-}
-
-/* An empty SPD: one closing rule. */
-static int seed_class(int class_fd, int rules_fd, struct err *e)
-{
-	struct xi_rule end = {.flags = XI_RULE_END};
-	__u32 zero = 0;
-
-	if (bpf_map_update_elem(rules_fd, &zero, &end, BPF_ANY) ||
-	    bpf_map_update_elem(class_fd, &zero, &rules_fd, BPF_ANY))
-		return fail(e, errno, "fill", XI_MAP_CLASS);
-	return 0;
 }
 
 static int seed_meta(struct xi_meta *meta, unsigned sad_max, unsigned spd_max, struct err *e)
@@ -221,18 +211,16 @@ static int seed_meta(struct xi_meta *meta, unsigned sad_max, unsigned spd_max, s
 
 static int make_all(struct maps *m, unsigned sad_max, unsigned spd_max, struct err *e)
 {
-	int rules_fd = maps_new_rules(0, e), rc = rules_fd < 0 ? rules_fd : 0;
 	char path[PATH_LEN + 32];
+	int rc = 0;
 
 	for (int i = 0; i < MAP_MAX && !rc; i++) {
 		uint32_t entries = entries_of(&shapes[i], sad_max, spd_max);
 
-		rc = m->fd[i] = make_map(&shapes[i], entries, rules_fd, e);
+		rc = m->fd[i] = make_map(&shapes[i], entries, e);
 		if (rc >= 0)
 			rc = map_view(m, (enum map_id)i, entries, e);
 	}
-	if (!rc)
-		rc = seed_class(m->fd[MAP_CLASS], rules_fd, e);
 	if (!rc)
 		rc = seed_meta(m->meta, sad_max, spd_max, e);
 	/* xi_meta has number 0 and is pinned last: its pin says that the set is whole. */
@@ -241,8 +229,6 @@ static int make_all(struct maps *m, unsigned sad_max, unsigned spd_max, struct e
 		if (bpf_obj_pin(m->fd[i], path))
 			rc = fail(e, errno, "pin", path);
 	}
-	if (rules_fd >= 0)
-		close(rules_fd);
 	return rc;
 }
 

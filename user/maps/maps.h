@@ -7,6 +7,7 @@
 #define MAPS_MAPS_H
 
 #include "bpf/abi/xi_abi.h"
+#include "bpf/abi/xi_class.h"
 #include "bpf/abi/xi_drop.h"
 #include "bpf/abi/xi_policy.h"
 #include "bpf/abi/xi_sa.h"
@@ -21,6 +22,8 @@ enum map_id {
 	MAP_SPI,
 	MAP_SPD,
 	MAP_CLASS,
+	MAP_RULES,
+	MAP_BUCKET,
 	MAP_LOCAL,
 	MAP_FRAG,
 	MAP_VLAN,
@@ -42,6 +45,9 @@ struct maps {
 	struct xi_sa_rt *sa_rt;	     /* [meta->sad_max] */
 	struct xi_replay *replay;    /* [meta->sad_max] */
 	struct xi_policy *spd;	     /* [meta->spd_max] */
+	struct xi_class_head *class; /* [2] */
+	struct xi_rule *rules;	     /* [2 * meta->spd_max] */
+	struct xi_bucket *bucket;    /* [2 * xi_buckets(meta->spd_max)] */
 	struct xi_if *ifs;	     /* [XI_IF_MAX] */
 	struct xi_wstat *wstat;	     /* [XI_WORKER_MAX] */
 	struct xi_polstat *wpolstat; /* [XI_WORKER_MAX * meta->spd_max], worker w, policy p: w * spd_max + p */
@@ -113,20 +119,10 @@ int spd_commit(struct maps *m, struct err *e) __must_check;
 void spd_rollback(struct maps *m);
 
 /*
- * The compiled rules as user space sees them, for workers and the CLI. spd_snapshot() reads the policies in force (sorted copy of
- * their rules) when meta->spd_gen differs from s->spd_gen; call it between bursts. Brute force on purpose here.
+ * The first policy in evaluation order for t in direction dir (XI_DIR_*), as the XDP programs find it (bpf/abi/xi_class.h): a copy of its rule
+ * in *rule. 1 found, 0 none, -EAGAIN when the classifier changed again and again meanwhile. Lock-free, any thread.
  */
-struct spd_snapshot {
-	uint64_t spd_gen;
-	unsigned count, max;
-	struct xi_rule *rule;  /* [max], the first count in force */
-	struct xi_rule *spare; /* [max], the next version is read into this one */
-};
-int spd_snapshot_init(struct spd_snapshot *s, const struct maps *m) __must_check; /* allocates for spd_max */
-void spd_snapshot_free(struct spd_snapshot *s);
-int spd_snapshot_refresh(struct spd_snapshot *s, const struct maps *m); /* 1 changed, 0 not */
-const struct xi_rule *spd_snapshot_match(const struct spd_snapshot *s, const struct xi_tuple *t,
-					 int dir); /* NULL = none */
+int class_match(const struct maps *m, const struct xi_tuple *t, int dir, struct xi_rule *rule) __must_check;
 
 /* --- statistics: sums over CPUs and workers --- */
 

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The SPD (RFC 4301 §4.4.1, spec section 13.1): changes are planned in private memory and in slots that are still
- * free, then one commit compiles all rules and swaps the classifier in one step. The classifier in force is the
- * truth: when a writer died between the first and the last store of a commit (meta: spd_begin != spd_gen), the next
- * one to take the lock makes xi_spd equal to it.
+ * free, then one commit compiles all rules (class.c) and puts them in force with one store. The classifier in force is the
+ * truth: a writer that died in a commit leaves spd_begin above spd_gen, or slots in another state than the rules say, and the next one
+ * to take the lock makes xi_spd equal to them.
  */
 #include "user/maps/internal.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 static uint32_t gen_of(const struct xi_policy *pol)
@@ -75,54 +73,18 @@ static void rule_of(struct xi_rule *r, const struct xi_policy *pol, uint32_t slo
 	r->level = pol->level;
 }
 
-/* --- the array of rules --- */
-
-static size_t rules_bytes(uint32_t entries)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	return (entries * sizeof(struct xi_rule) + page - 1) & ~(page - 1);
-}
-
-static struct xi_rule *rules_map(int fd, uint32_t entries)
-{
-	return mmap(NULL, rules_bytes(entries), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-}
-
 /* --- lock and recovery --- */
 
-/* Opens the classifier in force; *entries is its length with the closing rule. */
-static int class_in_force(const struct maps *m, uint32_t *entries, struct err *e)
-{
-	struct bpf_map_info info = {0};
-	__u32 zero = 0, id = 0, len = sizeof(info);
-	int fd;
-
-	if (bpf_map_lookup_elem(m->fd[MAP_CLASS], &zero, &id))
-		return err_set(e, -errno, "cannot read %s: %s", XI_MAP_CLASS, strerror(errno));
-	fd = bpf_map_get_fd_by_id(id);
-	if (fd < 0)
-		return err_set(e, -errno, "cannot open the classifier in force: %s", strerror(errno));
-	if (bpf_obj_get_info_by_fd(fd, &info, &len)) {
-		int rc = -errno;
-
-		close(fd);
-		return err_set(e, rc, "cannot ask about the classifier in force: %s", strerror(-rc));
-	}
-	*entries = info.max_entries;
-	return fd;
-}
-
 /* Every policy the rules name gets its place back; every other slot was half-made or half-gone. */
-static void restore_from(struct maps *m, const struct xi_rule *rule, uint32_t entries, uint8_t *named)
+static void restore_from(struct maps *m, const struct xi_rule *rule, uint32_t rules, uint8_t *named)
 {
-	for (uint32_t i = 0; i < entries && !(rule[i].flags & XI_RULE_END); i++) {
+	for (uint32_t i = 0; i < rules; i++) {
 		uint32_t slot = rule[i].slot;
 
 		if (slot >= m->meta->spd_max || gen_of(&m->spd[slot]) != rule[i].gen)
 			continue;
 		named[slot] = 1;
-		m->spd[slot].order = i;
+		m->spd[slot].order = rule[i].order;
 		m->spd[slot].priority = rule[i].priority;
 		m->spd[slot].position = rule[i].position;
 	}
@@ -133,26 +95,16 @@ static void restore_from(struct maps *m, const struct xi_rule *rule, uint32_t en
 
 static int recover(struct maps *m, struct err *e)
 {
-	uint32_t entries = 0;
-	struct xi_rule *rule;
-	uint8_t *named;
-	int fd = class_in_force(m, &entries, e), rc = 0;
+	uint32_t copy = m->meta->spd_gen & 1, spd_max = m->meta->spd_max;
+	uint8_t *named = calloc(spd_max, 1);
 
-	if (fd < 0)
-		return fd;
-	rule = rules_map(fd, entries);
-	named = calloc(m->meta->spd_max, 1);
-	if (rule == MAP_FAILED || !named) {
-		rc = err_set(e, -ENOMEM, "out of memory while repairing the policies");
-	} else {
-		restore_from(m, rule, entries, named);
-		__atomic_store_n(&m->meta->spd_gen, m->meta->spd_begin, __ATOMIC_RELEASE);
-	}
+	if (!named)
+		return err_set(e, -ENOMEM, "out of memory while repairing the policies");
+	restore_from(m, &m->rules[(size_t)copy * spd_max], MIN(m->class[copy].rules, spd_max), named);
+	__atomic_store_n(&m->meta->spd_begin, m->meta->spd_gen, __ATOMIC_RELEASE);
+	__atomic_store_n(&m->meta->spd_done, m->meta->spd_gen, __ATOMIC_RELEASE);
 	free(named);
-	if (rule != MAP_FAILED)
-		(void)munmap(rule, rules_bytes(entries));
-	close(fd);
-	return rc;
+	return 0;
 }
 
 int spd_lock(struct maps *m, struct err *e)
@@ -174,7 +126,7 @@ int spd_lock(struct maps *m, struct err *e)
 			return rc;
 		}
 	mp->lock_fd = fd;
-	if (m->meta->spd_begin == m->meta->spd_gen)
+	if (m->meta->spd_begin == m->meta->spd_gen && m->meta->spd_done == m->meta->spd_gen)
 		return 0;
 	rc = recover(m, e);
 	if (rc)
@@ -316,40 +268,29 @@ static unsigned sorted_keys(const struct maps *m, struct sort_key *key)
 	return n;
 }
 
-/* A new array of rules in the order of the keys. Returns its fd. */
-static int compile(const struct maps *m, const struct sort_key *key, unsigned n, struct err *e)
+/* The rules in the order of the keys. */
+static void make_rules(const struct maps *m, const struct sort_key *key, unsigned n, struct xi_rule *rule)
 {
 	const struct spd_plan *plan = ((const struct maps_priv *)m)->plan;
-	int fd = maps_new_rules(n, e);
-	struct xi_rule *rule;
 
-	if (fd < 0)
-		return fd;
-	rule = rules_map(fd, n + 1);
-	if (rule == MAP_FAILED) {
-		close(fd);
-		return err_set(e, -ENOMEM, "out of memory for %u rules", n);
-	}
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t s = key[i].slot;
 
 		rule_of(&rule[i], &m->spd[s], s, plan[s].change == SPD_ADD ? plan[s].gen : m->spd[s].gen);
 		rule[i].priority = key[i].priority;
 		rule[i].position = key[i].position;
+		rule[i].order = i;
 	}
-	rule[n].flags = XI_RULE_END;
-	(void)munmap(rule, rules_bytes(n + 1));
-	return fd;
 }
 
-/* The new policies get their generation before a rule points at them; on the way back they lose it. */
-static void set_new_gens(struct maps *m, int on)
+/* The new policies get their generation before a rule that points at them is in force. */
+static void set_new_gens(struct maps *m)
 {
 	const struct spd_plan *plan = maps_priv(m)->plan;
 
 	for (uint32_t s = 0; s < m->meta->spd_max; s++)
 		if (plan[s].change == SPD_ADD)
-			__atomic_store_n(&m->spd[s].gen, on ? plan[s].gen : 0, __ATOMIC_RELEASE);
+			__atomic_store_n(&m->spd[s].gen, plan[s].gen, __ATOMIC_RELEASE);
 }
 
 /* After the swap: places as compiled, deleted slots free, no plans left. */
@@ -373,88 +314,30 @@ static void settle(struct maps *m, const struct sort_key *key, unsigned n)
 
 int spd_commit(struct maps *m, struct err *e)
 {
-	struct sort_key *key = calloc(m->meta->spd_max, sizeof(*key));
-	__u32 zero = 0;
+	uint32_t spd_max = m->meta->spd_max;
+	struct sort_key *key = calloc(spd_max, sizeof(*key));
+	struct xi_rule *rule = calloc(spd_max, sizeof(*rule));
+	uint64_t next = m->meta->spd_gen + 1;
 	unsigned n;
-	int fd, rc = 0;
+	int rc = -ENOMEM;
 
-	if (!key)
-		return err_set(e, -ENOMEM, "out of memory");
+	if (!key || !rule)
+		goto out;
 	n = sorted_keys(m, key);
-	fd = compile(m, key, n, e);
-	if (fd < 0) {
-		free(key);
-		return fd;
-	}
-	__atomic_store_n(&m->meta->spd_begin, m->meta->spd_gen + 1, __ATOMIC_SEQ_CST);
-	set_new_gens(m, 1);
-	/* the one step; the kernel returns when no program uses the old rules any more */
-	if (bpf_map_update_elem(m->fd[MAP_CLASS], &zero, &fd, BPF_ANY)) {
-		rc = err_set(e, -errno, "cannot replace the classifier: %s", strerror(errno));
-		set_new_gens(m, 0);
+	make_rules(m, key, n, rule);
+	/* a reader that still uses the copy of the generation before this one learns that it is too slow */
+	__atomic_store_n(&m->meta->spd_begin, next, __ATOMIC_SEQ_CST);
+	rc = class_compile(m, rule, n);
+	if (rc) {
 		__atomic_store_n(&m->meta->spd_begin, m->meta->spd_gen, __ATOMIC_RELEASE);
-	} else {
-		settle(m, key, n);
-		__atomic_store_n(&m->meta->spd_gen, m->meta->spd_begin, __ATOMIC_RELEASE);
+		goto out;
 	}
-	close(fd);
+	set_new_gens(m);
+	__atomic_store_n(&m->meta->spd_gen, next, __ATOMIC_RELEASE); /* the one step */
+	settle(m, key, n);
+	__atomic_store_n(&m->meta->spd_done, next, __ATOMIC_RELEASE);
+out:
 	free(key);
-	return rc;
-}
-
-/* --- the rules for user space --- */
-
-int spd_snapshot_init(struct spd_snapshot *s, const struct maps *m)
-{
-	memset(s, 0, sizeof(*s));
-	s->max = m->meta->spd_max;
-	s->spd_gen = UINT64_MAX; /* nothing read yet */
-	s->rule = calloc(s->max, sizeof(*s->rule));
-	s->spare = calloc(s->max, sizeof(*s->spare));
-	if (s->rule && s->spare)
-		return 0;
-	spd_snapshot_free(s);
-	return -ENOMEM;
-}
-
-void spd_snapshot_free(struct spd_snapshot *s)
-{
-	free(s->rule);
-	free(s->spare);
-	memset(s, 0, sizeof(*s));
-}
-
-int spd_snapshot_refresh(struct spd_snapshot *s, const struct maps *m)
-{
-	uint64_t gen = __atomic_load_n(&m->meta->spd_gen, __ATOMIC_ACQUIRE);
-	struct xi_rule *old = s->rule;
-	unsigned n = 0;
-
-	/* While a commit runs, what we have stays: it is a few bursts older than the XDP programs' view at most. */
-	if (gen == s->spd_gen || __atomic_load_n(&m->meta->spd_begin, __ATOMIC_ACQUIRE) != gen)
-		return 0;
-	for (uint32_t slot = 0; slot < s->max; slot++) {
-		uint32_t pgen = gen_of(&m->spd[slot]), order = m->spd[slot].order;
-
-		if (!pgen || order >= s->max)
-			continue;
-		rule_of(&s->spare[order], &m->spd[slot], slot, pgen);
-		n++;
-	}
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (__atomic_load_n(&m->meta->spd_begin, __ATOMIC_RELAXED) != gen)
-		return 0; /* one began while we read: torn, next time */
-	s->rule = s->spare;
-	s->spare = old;
-	s->count = n;
-	s->spd_gen = gen;
-	return 1;
-}
-
-const struct xi_rule *spd_snapshot_match(const struct spd_snapshot *s, const struct xi_tuple *t, int dir)
-{
-	for (unsigned i = 0; i < s->count; i++)
-		if (xi_rule_match(&s->rule[i], t, dir))
-			return &s->rule[i];
-	return NULL;
+	free(rule);
+	return rc ? err_set(e, rc, "out of memory for the policies") : 0;
 }

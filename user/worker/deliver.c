@@ -94,15 +94,12 @@ static void forward_by_policy(struct worker *w, struct wpkt *pk, struct flow *f)
 /* An ICMP error about a packet of this tunnel, which no policy of its own covers in either direction. */
 static int accept_quoted(struct worker *w, struct wpkt *pk, const struct flow *f)
 {
-	const struct xi_rule *r;
 	struct xi_polstat *ps;
+	struct xi_rule r;
 
-	if (f->verdict != XI_DROP_IN_NO_POLICY || f->out_policy != UINT32_MAX)
+	if (f->verdict != XI_DROP_IN_NO_POLICY || f->out_policy != UINT32_MAX || !judge_quoted(w, pk, f, &r))
 		return 0;
-	r = judge_quoted(w, pk, f);
-	if (!r)
-		return 0;
-	ps = polstat(w, r->slot, r->gen);
+	ps = polstat(w, r.slot, r.gen);
 	if (ps)
 		ps->in_transformed++;
 	return 1;

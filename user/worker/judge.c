@@ -86,57 +86,60 @@ static int template_satisfied(const struct xi_policy *pol, const struct xi_sa *s
 
 static enum xi_drop judge_in(struct worker *w, const struct wpkt *pk, struct flow *f)
 {
-	const struct xi_rule *r = spd_snapshot_match(&w->spd, &f->tuple, XI_DIR_IN);
 	const struct xi_policy *pol;
+	struct xi_rule r;
+	int rc = class_match(w->maps, &f->tuple, XI_DIR_IN, &r);
 
 	f->in_policy = UINT32_MAX;
-	if (!r)
+	if (rc < 0)
+		return XI_DROP_IN_LOOKUP;
+	if (!rc)
 		return XI_DROP_IN_NO_POLICY;
-	f->in_policy = r->slot;
-	f->in_gen = r->gen;
-	if (r->action == XI_ACTION_NONE)
+	f->in_policy = r.slot;
+	f->in_gen = r.gen;
+	if (r.action == XI_ACTION_NONE)
 		return XI_OK;
-	if (r->action == XI_ACTION_DISCARD)
+	if (r.action == XI_ACTION_DISCARD)
 		return XI_DROP_IN_BLOCKED;
-	pol = &w->maps->spd[r->slot];
-	if (__atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != r->gen || !template_satisfied(pol, &pk->sa->sa))
+	pol = &w->maps->spd[r.slot];
+	if (__atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != r.gen || !template_satisfied(pol, &pk->sa->sa))
 		return XI_DROP_IN_TEMPLATE;
 	f->in_transformed = 1;
 	return XI_OK;
 }
 
-const struct xi_rule *judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f)
+int judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f, struct xi_rule *r)
 {
 	const struct xi_policy *pol;
-	const struct xi_rule *r;
 	struct xi_tuple t;
 
 	if (!read_quoted(&pk->p, &t) || memcmp(&t.src, &f->tuple.dst, sizeof(t.src)) != 0)
-		return NULL;
-	r = spd_snapshot_match(&w->spd, &t, XI_DIR_OUT);
-	if (!r || r->action != XI_ACTION_ENCRYPT)
-		return NULL;
+		return 0;
+	if (class_match(w->maps, &t, XI_DIR_OUT, r) <= 0 || r->action != XI_ACTION_ENCRYPT)
+		return 0;
 	pol = &w->maps->spd[r->slot];
-	if (__atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != r->gen || !template_satisfied(pol, &pk->sa->sa))
-		return NULL;
-	return r;
+	return __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) == r->gen && template_satisfied(pol, &pk->sa->sa);
 }
 
 static void judge(struct worker *w, const struct wpkt *pk, struct flow *f)
 {
-	const struct xi_rule *out = spd_snapshot_match(&w->spd, &f->tuple, XI_DIR_OUT);
+	struct xi_rule out;
+	int rc;
 
 	f->in_transformed = 0;
-	f->spd_gen = w->spd.spd_gen;
+	f->spd_gen = w->spd_gen;
 	f->hop.gen = 0;
 	f->verdict = (uint8_t)judge_in(w, pk, f);
 	f->out_policy = UINT32_MAX;
-	if (!out)
+	rc = class_match(w->maps, &f->tuple, XI_DIR_OUT, &out);
+	if (rc < 0)
+		f->verdict = XI_DROP_IN_LOOKUP;
+	if (rc <= 0)
 		return;
-	f->out_policy = out->slot;
-	f->out_gen = out->gen;
-	f->out_action = out->action;
-	f->out_level = out->level;
+	f->out_policy = out.slot;
+	f->out_gen = out.gen;
+	f->out_action = out.action;
+	f->out_level = out.level;
 }
 
 struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tuple *t)
@@ -144,7 +147,7 @@ struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tu
 	uint64_t ref = XI_REF(pk->v.slot, pk->v.gen);
 	struct flow *f = &w->flow[hash_of(t, ref)];
 
-	if (likely(f->spd_gen == w->spd.spd_gen && f->sa_ref == ref && f->if_slot == pk->v.if_slot &&
+	if (likely(f->spd_gen == w->spd_gen && f->sa_ref == ref && f->if_slot == pk->v.if_slot &&
 		   memcmp(&f->tuple, t, sizeof(*t)) == 0))
 		return f;
 	f->tuple = *t;

@@ -147,7 +147,7 @@ void *worker_run(void *worker)
 			nfd = poll_set(w, fd);
 		w->now = clock_ns();
 		__atomic_store_n(&w->stat->epoch, w->stat->epoch | 1, __ATOMIC_SEQ_CST);
-		spd_snapshot_refresh(&w->spd, w->maps);
+		w->spd_gen = __atomic_load_n(&w->maps->meta->spd_gen, __ATOMIC_ACQUIRE);
 		for (unsigned i = 0; i < w->nsock; i++)
 			got += poll_socket(w, w->sock[i]);
 		if (++rounds % SLOW_EVERY == 0 || (fd[1].revents & POLLIN))

@@ -52,11 +52,9 @@ int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, s
 	rc = io_pool_init(&w->pool, conf->frames);
 	if (!rc)
 		rc = alloc_tables(w, bytes);
-	if (!rc)
-		rc = spd_snapshot_init(&w->spd, m);
 	if (rc)
 		return err_set(e, rc, "worker %u: out of memory", id);
-	*bytes += w->pool.bytes + m->meta->spd_max * sizeof(struct xi_rule);
+	*bytes += w->pool.bytes;
 	rc = engine_new(&w->engine, XI_ENGINE_NONE, e);
 	if (rc)
 		return rc;
@@ -79,7 +77,6 @@ void worker_fini(struct worker *w)
 		sa_cache_wipe(w);
 	iv_destroy(&w->iv);
 	engine_free(w->engine);
-	spd_snapshot_free(&w->spd);
 	if (w->sa)
 		munmap(w->sa, w->maps->meta->sad_max * sizeof(*w->sa));
 	if (w->keys)

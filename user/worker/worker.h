@@ -89,7 +89,7 @@ struct worker {
 	struct sa_entry *sa; /* [sad_max] */
 	uint8_t *keys;	     /* [sad_max * keyctx_stride] */
 	size_t keyctx_stride;
-	struct spd_snapshot spd;
+	uint64_t spd_gen;	       /* of the policies, read once a burst; what flows rest on */
 	struct flow *flow;	       /* [WRK_FLOWS] */
 	struct wpkt *again[WRK_BURST]; /* decrypted packets of this burst that another policy protects */
 	unsigned nagain;
@@ -162,10 +162,10 @@ struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tu
 enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t);
 /*
  * RFC 4301 §6.2: an ICMP error of a gateway on the way has an address that no policy knows. It belongs to the tunnel when the packet
- * that it quotes was one that this host sends through that tunnel. Returns the policy's rule, NULL = no. Judged packet by
- * packet: the flow's addresses say nothing about it.
+ * that it quotes was one that this host sends through that tunnel. 1 and the policy's rule, or 0. Judged packet by packet: the
+ * flow's addresses say nothing about it.
  */
-const struct xi_rule *judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f);
+int judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f, struct xi_rule *r) __must_check;
 
 /* deliver.c: a decrypted packet whose policy check is to come. */
 void deliver(struct worker *w, struct wpkt *pk);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The compiled classifier: which policy comes first for a packet, in a time that does not depend on how many there are.
+ *
+ * Rules whose prefixes have the same two lengths have one shape. A packet's addresses, cut to the lengths of a shape, are
+ * the key of a hash table; an entry of the table names a run of rules in evaluation order, and the first of them that
+ * matches (xi_rule_match) is the shape's answer. The best answer of all shapes decides (spec 13.1). Shapes stand in the
+ * order of their first rule, so that the search ends when no better one can follow. Usual policies have one to five shapes.
+ *
+ * Everything is there twice. Readers use copy spd_gen & 1 of xi_meta; a writer fills the other one and then raises spd_gen, one store.
+ * A reader that was so slow that a second change has begun meanwhile sees spd_begin > its spd_gen + 1 and starts again: no
+ * packet is judged by a mixture. Writers and readers of other processors rely on the total store order of x86.
+ *
+ *   xi_class   array[2]                       head of each copy
+ *   xi_rules   array[2 * spd_max]             rules, one copy behind the other
+ *   xi_bucket  array[2 * xi_buckets(spd_max)] hash table, likewise
+ */
+#ifndef XI_CLASS_H
+#define XI_CLASS_H
+
+#include "bpf/abi/xi_policy.h"
+
+#define XI_SHAPES_MAX 48 /* of a family; when there are more, lengths are rounded down until they fit */
+#define XI_PROBE_MAX 4	 /* buckets that a key may be in, one behind the other */
+#define XI_BUCKET_WAYS 4
+
+struct xi_shape {
+	struct xi_addr src_mask;
+	struct xi_addr dst_mask;
+	__u32 best; /* evaluation order of its first rule */
+	__u32 pad;
+};
+
+struct xi_class_head {
+	__u32 shapes4;
+	__u32 shapes6;
+	__u32 bucket_mask;
+	__u32 rules;
+	__u32 salt;
+	__u32 rule_base; /* where this copy starts in xi_rules and in xi_bucket */
+	__u32 bucket_base;
+	__u32 pad[9];
+	struct xi_shape shape[2 * XI_SHAPES_MAX]; /* of IPv4, behind them those of IPv6 */
+};
+
+/* Entry of the table; tag 0 = free, and none follows it in its bucket. No two keys that may share a bucket have one tag. */
+struct xi_way {
+	__u32 tag;
+	__u32 first; /* rule, counted from the start of its copy */
+	__u32 count; /* rules of the run */
+	__u32 best;  /* evaluation order of the first one */
+};
+
+struct xi_bucket {
+	struct xi_way way[XI_BUCKET_WAYS];
+};
+
+_Static_assert(sizeof(struct xi_shape) == 40, "abi");
+_Static_assert(sizeof(struct xi_class_head) == 64 + 2 * XI_SHAPES_MAX * 40, "abi");
+_Static_assert(sizeof(struct xi_bucket) == 64, "abi: a cache line");
+
+/* Buckets of one copy: a power of two, so that half of the ways stay free. */
+static inline __u32 xi_buckets(__u32 spd_max)
+{
+	__u32 n = 16;
+
+	while (n < spd_max)
+		n *= 2;
+	return n;
+}
+
+static inline __u64 xi_mix(__u64 h)
+{
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93ull;
+	h ^= h >> 32;
+	return h;
+}
+
+/* Of two addresses cut to a shape. The lower half picks the bucket, the upper one is the tag. */
+static inline __u64 xi_class_hash4(const struct xi_addr *src, const struct xi_addr *dst, const struct xi_shape *s,
+				   __u32 salt)
+{
+	__u64 key = (__u64)(src->w[0] & s->src_mask.w[0]) << 32 | (dst->w[0] & s->dst_mask.w[0]);
+
+	return xi_mix((key ^ salt) * 0x9e3779b97f4a7c15ull);
+}
+
+static inline __u64 xi_class_half(const struct xi_addr *a, const struct xi_addr *mask, int i)
+{
+	return (__u64)(a->w[i] & mask->w[i]) << 32 | (a->w[i + 1] & mask->w[i + 1]);
+}
+
+static inline __u64 xi_class_hash6(const struct xi_addr *src, const struct xi_addr *dst, const struct xi_shape *s,
+				   __u32 salt)
+{
+	__u64 h = xi_mix((xi_class_half(src, &s->src_mask, 0) ^ salt) * 0x9e3779b97f4a7c15ull);
+
+	h = xi_mix((h + xi_class_half(src, &s->src_mask, 2)) * 0xc2b2ae3d27d4eb4full);
+	h = xi_mix((h + xi_class_half(dst, &s->dst_mask, 0)) * 0x165667b19e3779f9ull);
+	return xi_mix((h + xi_class_half(dst, &s->dst_mask, 2)) * 0x9e3779b97f4a7c15ull);
+}
+
+/* The salt of shape i: equal addresses of different shapes are different keys. */
+static inline __u32 xi_shape_salt(__u32 salt, __u32 i)
+{
+	return salt + i * 0x9e3779b1u;
+}
+
+static inline __u32 xi_class_tag(__u64 hash)
+{
+	return (__u32)(hash >> 32) | 1;
+}
+
+#endif
