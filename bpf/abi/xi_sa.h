@@ -95,7 +95,7 @@ struct xi_sa_rt {
 #define XI_SAID_HARD 0x02     /* hard limit */
 #define XI_SAID_SEQUENCE 0x04 /* half of the sequence space is used (spec 14.2) */
 
-enum xi_engine { XI_ENGINE_NONE = 0, XI_ENGINE_IPSEC_MB = 1, XI_ENGINE_OPENSSL = 2 };
+enum xi_engine { XI_ENGINE_NONE = 0, XI_ENGINE_IPSEC_MB = 1, XI_ENGINE_OPENSSL = 2, XI_ENGINE_NETTLE = 3 };
 
 #define XI_REPLAY_WINDOW_MAX 65536
 #define XI_REPLAY_WORDS (XI_REPLAY_WINDOW_MAX / 64 + 1) /* RFC 6479: one block more than the window */

@@ -39,12 +39,12 @@ static void view_algorithms(struct conf_sa *v, const struct xi_sa *sa)
 	copy_key(&v->enc_key, sa->enc_key, sa->enc_key_len);
 	if (sa->proto == XI_PROTO_AH)
 		v->enc_key.len = 0xff; /* absent */
-	v->enc_key_size = enc ? enc->key_len * 8 : 0;
+	v->enc_key_size = enc && sa->enc_key_len > enc->salt_len ? (sa->enc_key_len - enc->salt_len) * 8 : 0;
 }
 
 static void view_sa(struct conf_sa *v, const struct maps *m, uint32_t slot, uint64_t now)
 {
-	static const char *const engines[] = {"none", "ipsec-mb", "openssl"};
+	static const char *const engines[] = {"none", "ipsec-mb", "openssl", "nettle"};
 	const struct xi_sa_rt *rt = &m->sa_rt[slot];
 	const struct xi_sa *sa = &m->sad[slot];
 	uint32_t engine = rt->engine;

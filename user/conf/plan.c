@@ -28,7 +28,10 @@ static void judge_key(struct conf_msa *m, const struct alg *a, const struct conf
 {
 	unsigned need = alg_key_bytes(a);
 
-	if (need && k->len != need)
+	if (need && a->key_max && !alg_key_fits(a, k->len))
+		inactive(&m->it, "%s key of %s has %u bytes, %s needs %u to %u", side[dir], prop, k->len, a->name,
+			 a->key_min, a->key_max);
+	else if (need && !a->key_max && k->len != need)
 		inactive(&m->it, "%s key of %s has %u bytes, %s needs %u", side[dir], prop, k->len, a->name, need);
 }
 
@@ -228,8 +231,9 @@ static void fill_sa(struct xi_sa *s, const struct conf_policy *p, const struct c
 		.src = dir == XI_DIR_OUT ? local->a : p->sa_dst.a,
 		.dst = dir == XI_DIR_OUT ? p->sa_dst.a : local->a,
 		.reqid = p->level == XI_LEVEL_UNIQUE ? p->it.id : 0,
-		.enc_key_len = (uint16_t)alg_key_bytes(enc),
-		.auth_key_len = (uint16_t)alg_key_bytes(auth),
+		/* a key that the algorithm has no use for is not in the record */
+		.enc_key_len = alg_key_bytes(enc) ? m->esp_enc_key[dir].len : 0,
+		.auth_key_len = alg_key_bytes(auth) ? m->esp_auth_key[dir].len : 0,
 		.hard_ns = (uint64_t)m->lifetime * NS_PER_S,
 		/* Spec 14.2: soft is 80 % of hard, in whole seconds. */
 		.soft_ns = (uint64_t)(m->lifetime * 8 / 10) * NS_PER_S,

@@ -31,7 +31,8 @@ const char *prop_word(const struct prop *p, unsigned i)
 		return i < ARRAY_SIZE(bool_words) ? bool_words[i] : NULL;
 	case PT_ALG_PAIR:
 		a = prop_alg(p->alg, i);
-		return a ? a->name : NULL;
+		/* rows of AH only stand last */
+		return a && (p->flags & PF_AH || !(a->flags & ALG_F_AH_ONLY)) ? a->name : NULL;
 	case PT_PROTO:
 		return i == 0 ? "all" : val_proto_at(i - 1, &number);
 	default:

@@ -12,7 +12,6 @@ static const char *const level_words[] = {"use", "require", "unique", NULL};
 static const char *const protos_words[] = {"ah", "esp", NULL};
 static const char *const proposal_words[] = {"default", NULL};
 static const char *const ph2_words[] = {"no-phase2", "established", "expired", NULL};
-static const char *const null_words[] = {"null", NULL};
 static const char *const mode_words[] = {"native", "generic", NULL};
 static const char *const if_state_words[] = {"not-attached", "no-xdp-ipsecd", "partly", "running", NULL};
 static const char *const zc_words[] = {"no", "partly", "yes", NULL};
@@ -79,8 +78,8 @@ static const struct prop policy_props[] = {
 static const struct prop msa_props[] = {
 	{ .name = "name", .type = PT_NAME, .flags = PF_MANDATORY | PF_BRIEF, TEXT_AT(conf_msa, name), .def = "",
 	  .help = "how policies refer to it" },
-	{ .name = "ah-algorithm", .type = PT_ENUM_PAIR, AT(conf_msa, ah_alg), .def = "null", .words = null_words,
-	  .help = "AH authentication in/out; only null exists yet" },
+	{ .name = "ah-algorithm", .type = PT_ALG_PAIR, .flags = PF_AH, AT(conf_msa, ah_alg), .def = "null",
+	  .alg = ALG_AUTH, .help = "AH authentication in/out" },
 	{ .name = "esp-auth-algorithm", .type = PT_ALG_PAIR, .flags = PF_BRIEF, AT(conf_msa, esp_auth), .def = "null",
 	  .alg = ALG_AUTH, .help = "ESP authentication in/out" },
 	{ .name = "esp-enc-algorithm", .type = PT_ALG_PAIR, .flags = PF_BRIEF, AT(conf_msa, esp_enc), .def = "null",
@@ -90,7 +89,7 @@ static const struct prop msa_props[] = {
 	{ .name = "esp-auth-key", .type = PT_KEY_PAIR, .flags = PF_SENSITIVE, AT(conf_msa, esp_auth_key), .def = "",
 	  .help = "hexadecimal, in/out; exactly as long as the algorithm says" },
 	{ .name = "esp-enc-key", .type = PT_KEY_PAIR, .flags = PF_SENSITIVE, AT(conf_msa, esp_enc_key), .def = "",
-	  .help = "hexadecimal, in/out; GCM: the key and 4 bytes of salt" },
+	  .help = "hexadecimal, in/out; with the salt of GCM, CCM, GMAC, ChaCha20 or the nonce of CTR behind the key" },
 	{ .name = "ah-spi", .type = PT_SPI_PAIR, AT(conf_msa, ah_spi), .def = "0x100", .min = 0x100, .max = 0xffffffff,
 	  .help = "hexadecimal, in/out" },
 	{ .name = "esp-spi", .type = PT_SPI_PAIR, .flags = PF_BRIEF, AT(conf_msa, esp_spi), .def = "0x100",

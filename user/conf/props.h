@@ -56,6 +56,7 @@ enum prop_type {	       /* C type at off */
 #define PF_STATIC 0x0100   /* not shown for dynamic items */
 #define PF_BRIEF 0x0200	   /* a column of `print brief` */
 #define PF_OPTIONAL 0x0400 /* shown only: absent when negative, empty or (PT_KEY) of length 0xff */
+#define PF_AH 0x0800	   /* PT_ALG_PAIR: algorithms of AH, too */
 
 struct prop {
 	const char *name;

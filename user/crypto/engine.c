@@ -96,6 +96,8 @@ int keyctx_init(struct engine *en, struct keyctx *k, const struct xi_sa *sa)
 
 	if (!enc || !auth || alg_shape(sa, &shape) < 0)
 		return -EINVAL;
+	if (enc->abi > XI_ENC_AES_GCM || auth->abi > XI_AUTH_SHA1)
+		return -ENOTSUP;
 	memset(k, 0, sizeof(*k));
 	k->enc_alg = enc->abi;
 	k->auth_alg = auth->abi;
