@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <netinet/ip.h>
 
-
 #define PATH_MTU_UNKNOWN 1500 /* until the kernel has answered */
 
 /* The SA the program found, or the one that has taken its place since (rekey, flush). */
