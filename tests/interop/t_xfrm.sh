@@ -48,7 +48,8 @@ while read -r verdict text; do
 done < <("$MATRIX" judge "$M")
 is "nothing was refused in the guest" "$(guest "awk '\$2 > 0' /proc/net/xfrm_stat")" ""
 is "nothing was dropped by the gateway" "$(xi 1 statistics print | awk '$2 > 0')" ""
-guest "kill \$(cat matrix/echo.pid); while [ ! -e matrix/served ]; do sleep 0.1; done"
+guest "kill \$(cat matrix/echo.pid)"
+check "the guest reports" wait_for "[ -s $M/served ]"
 is "what arrived in the guest was sound" "$(python3 -c '
 import json, sys
 r = json.load(open(sys.argv[1]))
