@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user/io on a veth pair: sending, completions, and that closing a socket brings every frame back. */
+/* user/io on a veth pair: sending, completions, packets of several frames, and that closing a socket brings every frame back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,10 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -41,7 +45,7 @@ static void open_both(void)
 {
 	struct err e = {.text = ""};
 
-	if (io_sock_open(&sock[0], &pool, "v0", 0, &e) || io_sock_open(&sock[1], &pool, "v1", 0, &e))
+	if (io_sock_open(&sock[0], &pool, "v0", 0, 1500, &e) || io_sock_open(&sock[1], &pool, "v1", 0, 1500, &e))
 		fail_msg("%s", e.text);
 	io_fill(&sock[0], &pool);
 	io_fill(&sock[1], &pool);
@@ -103,6 +107,196 @@ static void t_send_from_one_area_on_both(void **state)
 	close(ps);
 }
 
+/* --- packets of several frames --- */
+
+#ifndef BPF_F_XDP_HAS_FRAGS
+#define BPF_F_XDP_HAS_FRAGS (1U << 5)
+#endif
+
+/* return bpf_redirect_map(&xsks, ctx->rx_queue_index, 0) */
+static int redirect_program(int xsks)
+{
+	const struct bpf_insn insn[] = {
+		{.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 2, .src_reg = 1, .off = 16},
+		{.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = 1, .src_reg = BPF_PSEUDO_MAP_FD, .imm = xsks},
+		{0},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect_map},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_XDP_HAS_FRAGS);
+
+	return bpf_prog_load(BPF_PROG_TYPE_XDP, "redirect", "GPL", insn, ARRAY_SIZE(insn), &opts);
+}
+
+/* A jumbo pair; what v8 receives goes to sock[0]; v9 has a packet socket. Returns that. */
+static int jumbo_setup(int *xdp_link)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
+	struct sockaddr_ll any = {.sll_family = AF_PACKET, .sll_protocol = htons(0x88b5)};
+	int xsks = bpf_map_create(BPF_MAP_TYPE_XSKMAP, "xsks", 4, 4, 1, NULL), prog = redirect_program(xsks);
+	int ps = socket(AF_PACKET, SOCK_RAW, htons(0x88b5)), zero = 0;
+	struct err e = {.text = ""};
+
+	assert_int_equal(
+		sh("ip link add v8 mtu 9000 type veth peer name v9 mtu 9000 && ip link set v8 up && ip link set v9 up"),
+		0);
+	any.sll_ifindex = (int)if_nametoindex("v9");
+	assert_int_equal(bind(ps, (struct sockaddr *)&any, sizeof(any)), 0);
+	*xdp_link = bpf_link_create(prog, (int)if_nametoindex("v8"), BPF_XDP, &opts);
+	assert_true(*xdp_link >= 0);
+	if (io_sock_open(&sock[0], &pool, "v8", 0, 9000, &e))
+		fail_msg("%s", e.text);
+	assert_true(sock[0].sg);
+	io_fill(&sock[0], &pool);
+	assert_int_equal(bpf_map_update_elem(xsks, &zero, &sock[0].fd, BPF_ANY), 0);
+	close(xsks);
+	close(prog);
+	return ps;
+}
+
+static void jumbo_teardown(int ps, int xdp_link)
+{
+	close(xdp_link);
+	close(ps);
+	io_sock_close(&sock[0], &pool);
+	assert_int_equal(sh("ip link del v8"), 0);
+	assert_int_equal(pool.nfree, FRAMES);
+	assert_int_equal(pool.nlarge, IO_LARGE);
+}
+
+static void fill_frame(uint8_t *buf, size_t len, unsigned seed)
+{
+	struct ether_header eh = {.ether_type = htons(0x88b5)};
+
+	for (size_t i = sizeof(eh); i < len; i++)
+		buf[i] = (uint8_t)(i * 7 + i / 256 + seed);
+	memset(eh.ether_dhost, 0xff, sizeof(eh.ether_dhost));
+	memcpy(buf, &eh, sizeof(eh));
+}
+
+static const unsigned jumbo_len[] = {60, 1514, 1792, 1793, 2048, 2049, 4096, 5376, 9014};
+
+static void t_receives_packets_of_several_frames(void **state)
+{
+	uint8_t buf[9014];
+	int link, ps;
+
+	(void)state;
+	if (!io_kernel_has_sg())
+		skip();
+	ps = jumbo_setup(&link);
+	for (unsigned i = 0; i < ARRAY_SIZE(jumbo_len); i++) {
+		struct pollfd p = {.fd = sock[0].fd, .events = POLLIN};
+		struct xdp_desc d;
+
+		fill_frame(buf, jumbo_len[i], i);
+		assert_int_equal(send(ps, buf, jumbo_len[i], 0), jumbo_len[i]);
+		assert_int_equal(poll(&p, 1, 2000), 1);
+		assert_int_equal(io_rx(&sock[0], &pool, &d, 1), jumbo_len[i] > 1792 ? 0 : 1);
+		for (unsigned more = 0; jumbo_len[i] > 1792 && more < 8;
+		     more++) /* its frames one by one: a burst may end between them */
+			if (io_rx(&sock[0], &pool, &d, 1))
+				break;
+		assert_int_equal(d.len, jumbo_len[i]);
+		assert_int_equal(io_is_large(&pool, d.addr), jumbo_len[i] > 1792);
+		assert_memory_equal(pool.area + d.addr, buf, d.len);
+		io_frame_put(&pool, d.addr);
+	}
+	assert_int_equal(io_lost(&sock[0]), 0);
+	jumbo_teardown(ps, link);
+}
+
+/* Without a large buffer the packet is counted and its frames are free again; the next one comes whole. */
+static void t_no_large_buffer_is_a_loss(void **state)
+{
+	unsigned kept = 0;
+	uint8_t buf[9014];
+	struct xdp_desc d;
+	int link, ps;
+
+	(void)state;
+	if (!io_kernel_has_sg())
+		skip();
+	ps = jumbo_setup(&link);
+	fill_frame(buf, sizeof(buf), 1);
+	for (unsigned i = 0; i < IO_LARGE + 2; i++) {
+		struct pollfd p = {.fd = sock[0].fd, .events = POLLIN};
+
+		assert_int_equal(send(ps, buf, sizeof(buf), 0), sizeof(buf));
+		assert_int_equal(poll(&p, 1, 2000), 1);
+		kept += io_rx(&sock[0], &pool, &d, IO_BURST);
+	}
+	assert_int_equal(kept, IO_LARGE);
+	assert_int_equal(pool.nlarge, 0);
+	assert_int_equal(io_lost(&sock[0]), 2);
+	for (unsigned i = 0; i < IO_LARGE; i++)
+		io_frame_put(&pool, pool.bytes + (uint64_t)i * IO_LARGE_SIZE + i);
+	/* One that is half there when the socket is closed leaves nothing behind. */
+	assert_int_equal(send(ps, buf, sizeof(buf), 0), sizeof(buf));
+	assert_int_equal(poll(&(struct pollfd){.fd = sock[0].fd, .events = POLLIN}, 1, 2000), 1);
+	assert_int_equal(io_rx(&sock[0], &pool, &d, 2), 0);
+	assert_int_equal(pool.nlarge, IO_LARGE - 1);
+	jumbo_teardown(ps, link);
+}
+
+static void t_sends_large_buffers(void **state)
+{
+	uint8_t buf[9014], got[9100];
+	int link, ps;
+
+	(void)state;
+	if (!io_kernel_has_sg())
+		skip();
+	ps = jumbo_setup(&link);
+	for (unsigned i = 0; i < ARRAY_SIZE(jumbo_len); i++) {
+		struct pollfd p = {.fd = ps, .events = POLLIN};
+		uint64_t addr = io_large_get(&pool) + IO_XDP_HEADROOM - 14;
+
+		fill_frame(buf, jumbo_len[i], i);
+		memcpy(pool.area + addr, buf, jumbo_len[i]);
+		assert_int_equal(io_tx(&sock[0], &pool, addr, jumbo_len[i]), 0);
+		assert_int_equal(pool.nlarge, IO_LARGE);
+		io_kick(&sock[0]);
+		assert_int_equal(poll(&p, 1, 2000), 1);
+		assert_int_equal(recv(ps, got, sizeof(got), 0), jumbo_len[i]);
+		assert_memory_equal(got, buf, jumbo_len[i]);
+		io_complete(&sock[0], &pool);
+	}
+	assert_int_equal(sock[0].in_tx, 0);
+	jumbo_teardown(ps, link);
+}
+
+/* What cannot be sent stays the caller's. */
+static void t_large_refused(void **state)
+{
+	uint64_t addr;
+	unsigned nfree, n = 0;
+
+	(void)state;
+	open_both();
+	addr = io_large_get(&pool) + 14;
+	sock[0].sg = 0;
+	assert_int_equal(io_tx(&sock[0], &pool, addr, IO_FRAME_SIZE + 1), -EMSGSIZE);
+	sock[0].sg = 1;
+	assert_int_equal(io_tx(&sock[0], &pool, addr, IO_TX_SEGS_MAX * IO_FRAME_SIZE + 1), -EMSGSIZE);
+	nfree = pool.nfree;
+	pool.nfree = 3;
+	assert_int_equal(io_tx(&sock[0], &pool, addr, 3 * IO_FRAME_SIZE + 1), -ENOMEM);
+	pool.nfree = nfree;
+	while (n < IO_RING - 2 && io_tx(&sock[0], &pool, io_frame_get(&pool), 64) == 0)
+		n++;
+	nfree = pool.nfree;
+	assert_int_equal(io_tx(&sock[0], &pool, addr, 3 * IO_FRAME_SIZE), -ENOBUFS);
+	assert_int_equal(pool.nfree, nfree);
+	assert_int_equal(pool.nlarge, IO_LARGE - 1);
+	io_frame_put(&pool, addr + 40000);
+	assert_int_equal(pool.large[IO_LARGE - 1], addr - 14);
+	io_sock_close(&sock[0], &pool);
+	io_sock_close(&sock[1], &pool);
+	assert_int_equal(pool.nfree, FRAMES);
+}
+
 static void t_ring_full(void **state)
 {
 	unsigned n = 0;
@@ -132,7 +326,7 @@ static void t_every_socket_gets_its_share(void **state)
 	assert_int_equal(io_pool_init(&small, 4096), 0);
 	io_pool_plan(&small, 8);
 	for (unsigned i = 0; i < 8; i++)
-		if (io_sock_open(&many[i], &small, "q0", i, &e))
+		if (io_sock_open(&many[i], &small, "q0", i, 1500, &e))
 			fail_msg("%s", e.text);
 	for (unsigned round = 0; round < 4; round++)
 		for (unsigned i = 0; i < 8; i++)
@@ -184,9 +378,9 @@ static void t_errors(void **state)
 	struct err e = {.text = ""};
 
 	(void)state;
-	assert_true(io_sock_open(&sock[0], &pool, "nosuch", 0, &e) < 0);
+	assert_true(io_sock_open(&sock[0], &pool, "nosuch", 0, 1500, &e) < 0);
 	assert_non_null(strstr(e.text, "nosuch"));
-	assert_true(io_sock_open(&sock[0], &pool, "v0", 7, &e) < 0);
+	assert_true(io_sock_open(&sock[0], &pool, "v0", 7, 1500, &e) < 0);
 	assert_int_equal(pool.nfree, FRAMES);
 }
 
@@ -196,6 +390,10 @@ int main(void)
 		cmocka_unit_test(t_closing_brings_frames_back),
 		cmocka_unit_test(t_every_frame_once),
 		cmocka_unit_test(t_send_from_one_area_on_both),
+		cmocka_unit_test(t_receives_packets_of_several_frames),
+		cmocka_unit_test(t_no_large_buffer_is_a_loss),
+		cmocka_unit_test(t_sends_large_buffers),
+		cmocka_unit_test(t_large_refused),
 		cmocka_unit_test(t_ring_full),
 		cmocka_unit_test(t_every_socket_gets_its_share),
 		cmocka_unit_test(t_target),

@@ -8,16 +8,23 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
+#ifndef XDP_USE_SG /* Linux 6.6 */
+#define XDP_USE_SG (1 << 4)
+#define XDP_PKT_CONTD (1 << 0)
+#endif
 #ifndef XDP_MAX_TX_SKB_BUDGET
 #define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17 */
 #endif
+
+#define LARGE_BYTES ((size_t)IO_LARGE * IO_LARGE_SIZE)
 
 int io_pool_init(struct io_pool *p, unsigned frames)
 {
 	memset(p, 0, sizeof(*p));
 	p->bytes = (size_t)frames * IO_FRAME_SIZE;
-	p->area = mmap(NULL, p->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p->area = mmap(NULL, p->bytes + LARGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p->area == MAP_FAILED) {
 		p->area = NULL;
 		return -ENOMEM;
@@ -34,6 +41,9 @@ int io_pool_init(struct io_pool *p, unsigned frames)
 	for (unsigned i = 0; i < frames; i++)
 		p->free[i] = (uint64_t)(frames - 1 - i) * IO_FRAME_SIZE;
 	p->nfree = frames;
+	for (unsigned i = 0; i < IO_LARGE; i++)
+		p->large[i] = p->bytes + (uint64_t)(IO_LARGE - 1 - i) * IO_LARGE_SIZE;
+	p->nlarge = IO_LARGE;
 	io_pool_plan(p, 1);
 	return 0;
 }
@@ -41,7 +51,7 @@ int io_pool_init(struct io_pool *p, unsigned frames)
 void io_pool_free(struct io_pool *p)
 {
 	if (p->area)
-		munmap(p->area, p->bytes);
+		munmap(p->area, p->bytes + LARGE_BYTES);
 	free(p->free);
 	free(p->owner);
 	memset(p, 0, sizeof(*p));
@@ -106,7 +116,36 @@ static uint16_t tag_free(const struct io_pool *p)
 	return 0;
 }
 
-int io_sock_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsigned queue, struct err *e)
+/* bind(2) looks at the flags first: a kernel that knows this one goes on to miss the interface. */
+int io_kernel_has_sg(void)
+{
+	struct sockaddr_xdp sa = {
+		.sxdp_family = AF_XDP, .sxdp_flags = XDP_COPY | XDP_USE_SG, .sxdp_ifindex = INT32_MAX};
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), has;
+
+	if (fd < 0)
+		return 0;
+	has = bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 && errno != EINVAL;
+	close(fd);
+	return has;
+}
+
+/* The best mode there is: zero-copy, unless packets of several frames are needed and only copy mode has those. */
+static int open_best(struct io_sock *s, struct io_pool *p, const char *ifname, unsigned queue, uint32_t mtu)
+{
+	const uint16_t best[] = {XDP_ZEROCOPY | XDP_USE_SG, XDP_ZEROCOPY, XDP_COPY | XDP_USE_SG, XDP_COPY};
+	const uint16_t large[] = {XDP_ZEROCOPY | XDP_USE_SG, XDP_COPY | XDP_USE_SG, XDP_ZEROCOPY, XDP_COPY};
+	const uint16_t *mode = mtu > IO_RX_MTU ? large : best;
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(best) && (i == 0 || (rc && rc != -EBUSY)); i++) {
+		rc = open_mode(s, p, ifname, queue, mode[i]);
+		s->sg = !rc && (mode[i] & XDP_USE_SG);
+	}
+	return rc;
+}
+
+int io_sock_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsigned queue, uint32_t mtu, struct err *e)
 {
 	struct xdp_options opt = {0};
 	socklen_t len = sizeof(opt);
@@ -118,9 +157,7 @@ int io_sock_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsig
 	tag = tag_free(p);
 	if (!tag)
 		return err_set(e, -EMFILE, "a worker serves at most %d queues", IO_SOCK_MAX - 1);
-	rc = open_mode(s, p, ifname, queue, XDP_ZEROCOPY);
-	if (rc)
-		rc = open_mode(s, p, ifname, queue, XDP_COPY);
+	rc = open_best(s, p, ifname, queue, mtu);
 	if (rc == -EBUSY)
 		return err_set(e, rc, "queue %u of %s has an AF_XDP socket of another program", queue, ifname);
 	if (rc)
@@ -177,6 +214,8 @@ void io_sock_close(struct io_sock *s, struct io_pool *p)
 		return;
 	xsk_socket__delete(s->xsk);
 	(void)xsk_umem__delete(s->umem); /* -EBUSY cannot be: its only socket is gone */
+	if (s->gathering && s->part.addr != UINT64_MAX)
+		io_frame_put(p, s->part.addr);
 	if (s->zero_copy) {
 		p->tag_until[s->tag] = monotonic_ns() + IO_QUARANTINE_S * 1000000000ull;
 		__atomic_store_n(&p->tag_used[s->tag], IO_TAG_QUARANTINE, __ATOMIC_RELAXED);
@@ -196,7 +235,8 @@ uint64_t io_lost(struct io_sock *s)
 
 	if (s->fd < 0 || getsockopt(s->fd, SOL_XDP, XDP_STATISTICS, &st, &len) < 0)
 		return 0;
-	s->lost = st.rx_dropped + st.rx_ring_full; /* a kernel without the second (before 5.9) has it in the first */
+	/* A kernel without the second (before 5.9) has it in the first. */
+	s->lost = st.rx_dropped + st.rx_ring_full + __atomic_load_n(&s->no_large, __ATOMIC_RELAXED);
 	return s->lost - before;
 }
 
@@ -205,20 +245,61 @@ unsigned io_unread(struct io_sock *s)
 	return xsk_cons_nb_avail(&s->rx, IO_RING);
 }
 
+static void part_lost(struct io_sock *s, struct io_pool *p)
+{
+	if (s->part.addr != UINT64_MAX)
+		io_frame_put(p, s->part.addr);
+	s->part.addr = UINT64_MAX;
+}
+
+/* The next frame of a packet in several: copied behind the others. 1 when the packet is complete, in *whole. */
+static int gather(struct io_sock *s, struct io_pool *p, const struct xdp_desc *d, struct xdp_desc *whole)
+{
+	const size_t room = IO_LARGE_SIZE - IO_XDP_HEADROOM - IO_FRAME_SIZE / 2; /* what is left is for a trailer */
+
+	if (!s->gathering) {
+		s->part = (struct xdp_desc){.addr = io_large_get(p)};
+		if (s->part.addr != UINT64_MAX) {
+			s->part.addr += IO_XDP_HEADROOM;
+			memcpy(p->area + s->part.addr - IO_META_MAX, p->area + d->addr - IO_META_MAX, IO_META_MAX);
+		}
+	}
+	if (s->part.len + (size_t)d->len > room)
+		part_lost(s, p);
+	if (s->part.addr != UINT64_MAX)
+		memcpy(p->area + s->part.addr + s->part.len, p->area + d->addr, d->len);
+	s->part.len += s->part.addr != UINT64_MAX ? d->len : 0;
+	io_frame_put(p, d->addr);
+	s->gathering = !!(d->options & XDP_PKT_CONTD);
+	if (s->gathering)
+		return 0;
+	if (s->part.addr == UINT64_MAX) {
+		__atomic_fetch_add(&s->no_large, 1, __ATOMIC_RELAXED);
+		return 0;
+	}
+	*whole = s->part;
+	return 1;
+}
+
 unsigned io_rx(struct io_sock *s, struct io_pool *p, struct xdp_desc *desc, unsigned max)
 {
 	uint32_t idx;
-	unsigned n = xsk_ring_cons__peek(&s->rx, max, &idx);
+	unsigned n = xsk_ring_cons__peek(&s->rx, max, &idx), packets = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		desc[i] = *xsk_ring_cons__rx_desc(&s->rx, idx + i);
-		p->owner[io_frame_no(desc[i].addr)] = 0;
+		const struct xdp_desc *d = xsk_ring_cons__rx_desc(&s->rx, idx + i);
+
+		p->owner[io_frame_no(d->addr)] = 0;
+		if (unlikely(s->gathering || (d->options & XDP_PKT_CONTD)))
+			packets += (unsigned)gather(s, p, d, &desc[packets]);
+		else
+			desc[packets++] = *d;
 	}
 	if (n) {
 		xsk_ring_cons__release(&s->rx, n);
 		s->in_fill -= n;
 	}
-	return n;
+	return packets;
 }
 
 void io_fill(struct io_sock *s, struct io_pool *p)
@@ -265,11 +346,38 @@ void io_complete(struct io_sock *s, struct io_pool *p)
 	}
 }
 
+/* All frames of a packet or none: the kernel waits for the last one of what it sees begun. */
+static int tx_large(struct io_sock *s, struct io_pool *p, uint64_t addr, uint32_t len)
+{
+	uint32_t n = (len + IO_FRAME_SIZE - 1) / IO_FRAME_SIZE, idx, off = 0;
+
+	if (n == 0 || n > IO_TX_SEGS_MAX || (n > 1 && !s->sg))
+		return -EMSGSIZE;
+	if (p->nfree < n)
+		return -ENOMEM;
+	if (xsk_ring_prod__reserve(&s->tx, n, &idx) != n)
+		return -ENOBUFS;
+	for (uint32_t i = 0; i < n; i++, off += IO_FRAME_SIZE) {
+		struct xdp_desc *d = xsk_ring_prod__tx_desc(&s->tx, idx + i);
+
+		d->addr = io_frame_get(p);
+		d->len = MIN(len - off, (uint32_t)IO_FRAME_SIZE);
+		d->options = i + 1 < n ? XDP_PKT_CONTD : 0;
+		p->owner[io_frame_no(d->addr)] = s->tag;
+		memcpy(p->area + d->addr, p->area + addr + off, d->len);
+	}
+	s->tx_new += n;
+	io_frame_put(p, addr);
+	return 0;
+}
+
 int io_tx(struct io_sock *s, struct io_pool *p, uint64_t addr, uint32_t len)
 {
 	struct xdp_desc *d;
 	uint32_t idx;
 
+	if (unlikely(io_is_large(p, addr)))
+		return tx_large(s, p, addr, len);
 	if (xsk_ring_prod__reserve(&s->tx, 1, &idx) != 1)
 		return -ENOBUFS;
 	d = xsk_ring_prod__tx_desc(&s->tx, idx);

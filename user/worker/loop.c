@@ -48,11 +48,9 @@ void group_by_sa(struct wpkt **pk, unsigned n)
 /* Fills pk from a descriptor; 0 when the verdict in front of the packet is not one. */
 static int take(struct worker *w, const struct xdp_desc *d, struct wpkt *pk)
 {
-	uint64_t base = d->addr & ~(uint64_t)(IO_FRAME_SIZE - 1);
+	uint64_t base = io_base(&w->pool, d->addr);
 
-	pk->addr = base;
-	pk->p.head = w->pool.area + base;
-	pk->p.end = pk->p.head + IO_FRAME_SIZE;
+	wpkt_place(w, pk, base);
 	pk->p.data = w->pool.area + d->addr;
 	pk->p.tail = pk->p.data + d->len;
 	if (d->addr - base < sizeof(pk->v))

@@ -28,11 +28,9 @@ enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct h
 	if (w->pool.nfree < count_)
 		rc = XI_DROP_OUT_NO_ROOM;
 	for (unsigned i = 0; i < count_ && rc == XI_OK; i++) {
-		struct wpkt f = {.addr = io_frame_get(&w->pool)};
+		struct wpkt f;
 
-		f.p.head = w->pool.area + f.addr;
-		f.p.end = f.p.head + IO_FRAME_SIZE;
-		f.p.data = f.p.tail = f.p.head + IO_XDP_HEADROOM;
+		wpkt_place(w, &f, io_frame_get(&w->pool));
 		if (frag4_make(&f.p, &whole->p, mtu, i)) {
 			io_frame_put(&w->pool, f.addr);
 			rc = XI_DROP_OUT_MODE;

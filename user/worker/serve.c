@@ -325,10 +325,10 @@ static void announce(const struct serve *sv)
 {
 	log_info("xdp-ipsecd " XI_VERSION " instance %s: %u worker(s), engine %s", sv->paths.instance, sv->workers,
 		 engine_name(sv->worker[0].engine));
-	log_info("memory fixed at start: %zu KiB in the process, %zu KiB in maps (%u SAs, %u policies, %u frames a "
-		 "worker)",
+	log_info("memory fixed at start: %zu KiB in the process, %zu KiB in maps (%u SAs, %u policies, %u frames "
+		 "of %d and %d buffers of %d bytes a worker)",
 		 sv->memory / 1024, sv->maps->bytes / 1024, sv->maps->meta->sad_max, sv->maps->meta->spd_max,
-		 sv->conf->frames);
+		 sv->conf->frames, IO_FRAME_SIZE, IO_LARGE, IO_LARGE_SIZE);
 }
 
 int serve(const struct serve_conf *conf, struct err *e)

@@ -159,10 +159,8 @@ static int receive_one(struct worker *w, struct wpkt *pk)
 	pk->addr = io_frame_get(&w->pool);
 	if (pk->addr == UINT64_MAX)
 		return 0; /* it stays in the socket's own bounded queue */
-	pk->p.head = w->pool.area + pk->addr;
-	pk->p.end = pk->p.head + IO_FRAME_SIZE;
-	pk->p.data = pk->p.head + IO_XDP_HEADROOM;
-	iov = (struct iovec){.iov_base = pk->p.data, .iov_len = IO_FRAME_SIZE - IO_XDP_HEADROOM};
+	wpkt_place(w, pk, pk->addr);
+	iov = (struct iovec){.iov_base = pk->p.data, .iov_len = (size_t)(pk->p.end - pk->p.data)};
 	n = recvmsg(w->raw_esp, &msg, MSG_DONTWAIT);
 	if (n < 0) {
 		io_frame_put(&w->pool, pk->addr);

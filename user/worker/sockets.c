@@ -79,7 +79,7 @@ static int open_queue(struct serve *sv, unsigned slot, unsigned queue, struct er
 
 	if (!s)
 		return err_set(e, -ENOMEM, "out of memory");
-	rc = io_sock_open(s, &w->pool, xi->name, queue, e);
+	rc = io_sock_open(s, &w->pool, xi->name, queue, xi->mtu, e);
 	if (rc) {
 		free(s);
 		return rc;

@@ -54,7 +54,7 @@ int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, s
 		rc = alloc_tables(w, bytes);
 	if (rc)
 		return err_set(e, rc, "worker %u: out of memory", id);
-	*bytes += w->pool.bytes;
+	*bytes += w->pool.bytes + (size_t)IO_LARGE * IO_LARGE_SIZE;
 	rc = engine_new(&w->engine, XI_ENGINE_NONE, e);
 	if (rc)
 		return rc;

@@ -37,7 +37,7 @@ struct hop {
 struct wpkt {
 	struct pkt p;
 	struct xi_verdict v;
-	uint64_t addr; /* the frame's address in the pool */
+	uint64_t addr; /* of its frame or large buffer in the pool: io_is_large(), io_frame_put() takes either */
 	struct sa_entry *sa;
 };
 
@@ -203,6 +203,15 @@ static inline uint64_t hop_generation(const struct worker *w)
 static inline void count(struct worker *w, unsigned reason)
 {
 	w->stat->reason[reason]++;
+}
+
+/* An empty packet in the frame or large buffer at base (io_frame_get, io_large_get), behind the headroom. */
+static inline void wpkt_place(const struct worker *w, struct wpkt *pk, uint64_t base)
+{
+	pk->addr = base;
+	pk->p.head = w->pool.area + base;
+	pk->p.end = pk->p.head + io_room(&w->pool, base);
+	pk->p.data = pk->p.tail = pk->p.head + IO_XDP_HEADROOM;
 }
 
 static inline void drop(struct worker *w, struct wpkt *pk, enum xi_drop reason)
