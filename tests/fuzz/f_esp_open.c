@@ -87,6 +87,11 @@ static enum xi_drop expected(const struct ctl *c, const struct alg_shape *s, con
 			return XI_DROP_IN_PADDING;
 	if (text[len - 1] == 59)
 		return XI_OK;
+	if (text[len - 1] == 41) {
+		if (!ip6_check(text, len - 2 - pad))
+			return XI_DROP_IN_MODE;
+		return (c->tos & 3) == 3 && (text[1] >> 4 & 3) == 0 ? XI_DROP_IN_ECN : XI_OK;
+	}
 	inner = ip4_check(text, len - 2 - pad);
 	if (text[len - 1] != 4 || !inner)
 		return XI_DROP_IN_MODE;
@@ -133,7 +138,8 @@ static void open_and_judge(struct rig *r, struct pkt *p, const enum xi_drop *wan
 	must(r->rt.lock == 0);
 	must(v < XI_DROP_MAX);
 	if (v == XI_OK)
-		must(p->tail == p->data || ip4_check(p->data, pkt_len(p)) == pkt_len(p));
+		must(p->tail == p->data || ip4_check(p->data, pkt_len(p)) == pkt_len(p) ||
+		     ip6_check(p->data, pkt_len(p)) == pkt_len(p));
 	if (want)
 		must(v == *want);
 	free(head);

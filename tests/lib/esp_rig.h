@@ -12,7 +12,7 @@
 #include "bpf/abi/xi_alg.h"
 #include "user/crypto/alg.h"
 #include "user/ipsec/ipsec.h"
-#include "user/ipsec/ip4.h"
+#include "user/ipsec/ip6.h"
 
 #define RIG_FRAME 4096
 #define RIG_HEADROOM 256
@@ -128,6 +128,28 @@ static inline uint8_t *rig_inner(struct rig_frame *f, size_t len)
 	be32_put(p + IP4_DST, htonl(0x0a020001));
 	ip4_sum_put(p);
 	return p;
+}
+
+/* The same of IPv6 (40 bytes at least). */
+static inline uint8_t *rig_inner6(struct rig_frame *f, size_t len)
+{
+	uint8_t *p = rig_inner(f, len);
+
+	memset(p, 0, IP6_HDR);
+	be32_put(p, htonl(0x60012345));
+	u16_put(p + IP6_LEN, (uint16_t)(len - IP6_HDR));
+	p[IP6_NEXT] = 17;
+	p[IP6_HOPS] = 64;
+	be32_put(p + IP6_SRC, htonl(0x20010db8));
+	p[IP6_SRC + 15] = 1;
+	be32_put(p + IP6_DST, htonl(0x20010db8));
+	p[IP6_DST + 15] = 2;
+	return p;
+}
+
+static inline uint8_t *rig_inner_of(struct rig_frame *f, uint8_t family, size_t len)
+{
+	return family == XI_IP6 ? rig_inner6(f, len) : rig_inner(f, len);
 }
 
 /* ipsec_sealed_len() of an inner IPv4 packet of len bytes. */

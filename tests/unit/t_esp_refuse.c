@@ -98,9 +98,25 @@ static void o_mode(struct out_case *c)
 {
 	c->r->sa.mode = XI_MODE_TRANSPORT;
 }
+static void o_bad_mode(struct out_case *c)
+{
+	c->r->sa.mode = XI_MODE_TUNNEL + 1;
+}
 static void o_family(struct out_case *c)
 {
-	c->r->sa.family = XI_IP6;
+	c->r->sa.family = 5;
+}
+static void o_udp_ah(struct out_case *c)
+{
+	c->r->sa.proto = XI_PROTO_AH;
+	c->r->sa.enc_alg = XI_ENC_NULL;
+	c->r->sa.flags = XI_SA_F_UDP;
+}
+static void o_bare_ah(struct out_case *c)
+{
+	c->r->sa.proto = XI_PROTO_AH;
+	c->r->sa.enc_alg = XI_ENC_NULL;
+	c->r->sa.auth_alg = XI_AUTH_NULL;
 }
 static void o_proto(struct out_case *c)
 {
@@ -130,9 +146,12 @@ static void t_outbound_one_row_one_verdict(void **state)
 		{"not IPv4", o_version, XI_DROP_OUT_MODE},
 		{"truncated", o_short, XI_DROP_OUT_MODE},
 		{"bytes behind the total length", o_length, XI_DROP_OUT_MODE},
-		{"transport SA", o_mode, XI_DROP_OUT_BUNDLE},
-		{"IPv6 SA", o_family, XI_DROP_OUT_BUNDLE},
-		{"AH SA", o_proto, XI_DROP_OUT_BUNDLE},
+		{"transport SA of other endpoints", o_mode, XI_DROP_OUT_ENDPOINTS},
+		{"mode that is none", o_bad_mode, XI_DROP_OUT_BUNDLE},
+		{"family that is none", o_family, XI_DROP_OUT_BUNDLE},
+		{"AH SA with a cipher", o_proto, XI_DROP_OUT_BUNDLE},
+		{"AH SA in UDP", o_udp_ah, XI_DROP_OUT_BUNDLE},
+		{"AH SA without authentication", o_bare_ah, XI_DROP_OUT_BUNDLE},
 	};
 
 	(void)state;
@@ -370,12 +389,32 @@ static void i_dup(struct rig *r, struct pkt *p)
 static void i_mode(struct rig *r, struct pkt *p)
 {
 	(void)p;
-	r->sa.mode = XI_MODE_TRANSPORT;
+	r->sa.mode = XI_MODE_TUNNEL + 1;
 }
 static void i_family(struct rig *r, struct pkt *p)
 {
 	(void)p;
+	r->sa.family = 5;
+}
+static void i_other_family(struct rig *r, struct pkt *p)
+{
+	(void)p;
 	r->sa.family = XI_IP6;
+}
+static void i_ah(struct rig *r, struct pkt *p)
+{
+	(void)p;
+	r->sa.proto = XI_PROTO_AH;
+}
+static void i_udp_sa(struct rig *r, struct pkt *p)
+{
+	(void)p;
+	r->sa.flags = XI_SA_F_UDP;
+}
+static void i_udp(struct rig *r, struct pkt *p)
+{
+	(void)r;
+	p->data[IP4_PROTO] = 17;
 }
 static void i_options(struct rig *r, struct pkt *p)
 {
@@ -420,8 +459,12 @@ static void t_inbound_outside_one_row_one_verdict(void **state)
 		{"t_rfc4303_3_4_3 left of the window", i_old, XI_DROP_IN_REPLAY_OLD, REPLAY},
 		{"t_rfc4303_3_4_3 last of the window", i_edge, XI_OK, NONE},
 		{"t_rfc4303_3_4_3 seen before", i_dup, XI_DROP_IN_REPLAY_DUP, REPLAY},
-		{"transport SA", i_mode, XI_DROP_IN_SA_INVALID, OTHER},
-		{"IPv6 SA", i_family, XI_DROP_IN_SA_INVALID, OTHER},
+		{"mode that is none", i_mode, XI_DROP_IN_SA_INVALID, OTHER},
+		{"family that is none", i_family, XI_DROP_IN_SA_INVALID, OTHER},
+		{"AH SA with a cipher", i_ah, XI_DROP_IN_SA_INVALID, OTHER},
+		{"IPv6 SA", i_other_family, XI_DROP_IN_HEADER, OTHER},
+		{"t_rfc3948_2_1 plain ESP for an SA in UDP", i_udp_sa, XI_DROP_IN_ENCAP, OTHER},
+		{"t_rfc3948_2_1 UDP for a plain SA", i_udp, XI_DROP_IN_ENCAP, OTHER},
 	};
 
 	(void)state;

@@ -1,38 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Outbound ESP, tunnel mode, IPv4 in IPv4 (RFC 4303 §3.3, spec section 15). A burst goes run by run (one SA) through
- * the packet format, then as a whole through the engine. A packet is checked completely before its first byte changes,
- * so that one too big can still be answered with ICMP.
+ * Outbound ESP (RFC 4303 §3.3, spec section 15): a run of packets of one SA becomes jobs. A packet is checked completely before its
+ * first byte changes, so that one too big can still be answered with ICMP.
  */
-#include "user/ipsec/esp_priv.h"
+#include "user/ipsec/out.h"
 
-/* One SA's share of a burst. */
-struct run {
-	const struct xi_sa *sa;
-	struct alg_shape shape;
-	const uint8_t *iv; /* random IVs to take, one after the other */
+/* How one packet is laid out. */
+struct plan {
+	struct out_place at;
+	size_t text;  /* bytes of the text */
+	size_t total; /* of the ESP packet */
 };
 
-static enum xi_drop out_check(const struct ipsec_op *op, const struct alg_shape *s)
+static enum xi_drop check(const struct ipsec_op *op, const struct form *f, struct plan *pl)
 {
 	const struct pkt *p = op->pkt;
-	size_t len = pkt_len(p), text = esp_text_len(s, len);
+	enum xi_drop v = out_check(op, f, &pl->at);
+	size_t len = pkt_len(p) - pl->at.len;
 
-	/* RFC 4303 §3.3.3: starts at 1 and must not cycle while anti-replay may be on. */
-	if (unlikely(op->seq == 0 || op->seq > UINT32_MAX))
-		return XI_DROP_OUT_SEQUENCE;
-	if (unlikely(ip4_check(p->data, len) != len))
-		return XI_DROP_OUT_MODE;
-	if (unlikely(esp_front_len(s) + text + s->icv_len > IP4_LEN_MAX))
+	if (unlikely(v != XI_OK))
+		return v;
+	pl->text = esp_text_len(&f->alg, len);
+	pl->total = f->outer + pl->at.len + f->front + pl->text + f->alg.icv_len;
+	if (unlikely(pl->total > form_len_max(f)))
 		return XI_DROP_OUT_TOO_BIG;
-	if (unlikely((size_t)(p->data - p->head) < esp_front_len(s) ||
-		     (size_t)(p->end - p->tail) < text - len + s->icv_len))
+	if (unlikely((size_t)(p->data - p->head) < (size_t)f->outer + f->front ||
+		     (size_t)(p->end - p->tail) < pl->text - len + f->alg.icv_len))
 		return XI_DROP_OUT_NO_ROOM;
 	return XI_OK;
 }
 
 /* RFC 4303 §2.4, §2.5, §2.6: padding, pad length, next header, behind the payload. */
-static void write_trailer(const struct pkt *p, size_t pad_len)
+static void write_trailer(const struct pkt *p, size_t pad_len, uint8_t next)
 {
 	uint8_t *t = p->tail;
 
@@ -42,70 +41,104 @@ static void write_trailer(const struct pkt *p, size_t pad_len)
 	else
 		memcpy(t, esp_pad, pad_len);
 	t[pad_len] = (uint8_t)pad_len;
-	t[pad_len + 1] = NH_IPV4;
+	t[pad_len + 1] = next;
 }
 
 /* The IV: the sequence number for counter modes (RFC 4106 §3.1: unique by construction), else unpredictable (RFC 3602 §3). */
-static void write_iv(struct run *r, uint8_t *wire, uint8_t iv[16], uint64_t seq)
+static void write_iv(const struct form *f, const uint8_t **random, uint8_t *wire, uint8_t iv[IV_MAX], uint64_t seq)
 {
-	if (r->shape.flags & ALG_F_COUNTER) {
+	if (f->alg.flags & ALG_F_COUNTER) {
 		uint64_t be = __builtin_bswap64(seq);
 
 		memcpy(iv, &be, 8);
 		memcpy(wire, &be, 8);
-	} else if (r->shape.iv_len) {
-		memcpy(iv, r->iv, 16);
-		memcpy(wire, r->iv, 16);
-		r->iv += 16;
+	} else if (f->alg.iv_len == IV_MAX) {
+		memcpy(iv, *random, IV_MAX);
+		memcpy(wire, *random, IV_MAX);
+		*random += IV_MAX;
+	} else if (f->alg.iv_len) {
+		memcpy(iv, *random, 8);
+		memcpy(wire, *random, 8);
+		*random += 8;
 	}
 }
 
-static enum xi_drop out_build(struct ipsec_op *op, struct run *r, struct crypto_job *j)
+/* RFC 4303 §2.2.1: the high half of an ESN is covered by the ICV but not sent. */
+static void cover_esn(struct out_burst *b, const struct form *f, struct crypto_job *j, uint64_t seq)
 {
-	const struct alg_shape *s = &r->shape;
+	uint32_t high = htonl((uint32_t)(seq >> 32));
+
+	if (!f->esn_tail) {
+		memcpy(j->aad, j->auth, 4);
+		be32_put(j->aad + 4, high);
+		memcpy(j->aad + 8, j->auth + 4, 4);
+		j->auth = j->aad;
+		j->auth_len = ESP_HDR + ESN_HIGH;
+		return;
+	}
+	be32_put(j->text + j->text_len, high);
+	j->auth_len += ESN_HIGH;
+	j->icv = b->icv[b->n];
+	b->after[b->n].what |= AFTER_ESP_ICV;
+	b->after[b->n].icv_len = f->alg.icv_len;
+}
+
+/* The headers in front of the payload: outermost IP header, UDP, ESP. */
+static uint8_t *write_front(const struct ipsec_op *op, const struct form *f, const struct plan *pl, uint8_t *payload)
+{
+	uint8_t *esp = payload - f->alg.iv_len - ESP_HDR, *ip = out_front(op, f, &pl->at, esp - f->udp, pl->total);
+
+	if (unlikely(f->udp))
+		out_udp(esp - UDP_HDR, f->sa, pl->total - (size_t)(esp - UDP_HDR - ip));
+	be32_put(esp, f->sa->spi);
+	be32_put(esp + 4, htonl((uint32_t)op->seq));
+	return ip;
+}
+
+static enum xi_drop build(struct out_burst *b, const uint8_t **random, const struct form *f, struct ipsec_op *op)
+{
+	struct crypto_job *j = &b->job[b->n];
 	struct pkt *p = op->pkt;
-	size_t len = pkt_len(p), text = esp_text_len(s, len);
-	uint8_t *inner = p->data, *esp = inner - s->iv_len - ESP_HDR;
-	enum xi_drop v = out_check(op, s);
+	struct plan pl;
+	enum xi_drop v = check(op, f, &pl);
+	uint8_t *payload, *ip, *esp;
 
 	if (unlikely(v != XI_OK))
 		return v;
-	/* RFC 4301 §5.1.2.1: the inner TTL is decremented by forwarding; what the host sent itself has been through that. */
-	if (!(op->flags & IPSEC_OP_HOST) && unlikely(tunnel_ttl4(inner) < 0))
+	if (unlikely(out_hop(op, f) < 0))
 		return XI_DROP_OUT_MODE;
-	write_trailer(p, text - len - ESP_TRAILER);
-	be32_put(esp, r->sa->spi);
-	be32_put(esp + 4, htonl((uint32_t)op->seq));
-	write_iv(r, esp + ESP_HDR, j->iv, op->seq);
-	tunnel_outer4(esp - TUNNEL_HDR4, inner, (uint16_t)(esp_front_len(s) + text + s->icv_len), op->ip_id,
-		      XI_PROTO_ESP, r->sa->src.w[0], r->sa->dst.w[0]);
+	payload = p->data + pl.at.len;
+	write_trailer(p, pl.text - (size_t)(p->tail - payload) - ESP_TRAILER, pl.at.next);
+	ip = write_front(op, f, &pl, payload);
+	esp = payload - f->alg.iv_len - ESP_HDR;
+	write_iv(f, random, esp + ESP_HDR, j->iv, op->seq);
 	j->key = op->key;
 	j->auth = esp;
-	j->auth_len = esp_auth_len(s, text);
-	j->text = inner;
-	j->text_len = (uint32_t)text;
-	j->icv = s->icv_len ? inner + text : NULL;
-	p->data = esp - TUNNEL_HDR4;
-	p->tail = inner + text + s->icv_len;
+	j->auth_len = (f->alg.flags & ALG_F_AEAD) ? ESP_HDR : (uint32_t)(ESP_HDR + f->alg.iv_len + pl.text);
+	j->text = payload;
+	j->text_len = (uint32_t)pl.text;
+	j->icv = f->alg.icv_len ? payload + pl.text : NULL;
+	b->after[b->n].what = 0;
+	if (unlikely(f->esn))
+		cover_esn(b, f, j, op->seq);
+	if (unlikely(f->udp && f->sa->family == XI_IP6)) {
+		b->after[b->n].what |= AFTER_UDP6;
+		b->after[b->n].at = (uint16_t)(esp - UDP_HDR - ip);
+	}
+	p->data = ip;
+	p->tail = payload + pl.text + f->alg.icv_len;
 	return XI_OK;
 }
 
-/* Where a burst stands: jobs made so far and the operation of each. */
-struct out_burst {
-	struct crypto_job job[ENGINE_BURST_MAX];
-	struct ipsec_op *op[ENGINE_BURST_MAX];
-	unsigned n;
-	uint8_t iv[ENGINE_BURST_MAX * 16];
-};
-
-static void out_run(struct out_burst *b, const struct iv_source *iv, struct ipsec_op *op, unsigned n)
+void esp_out_run(struct out_burst *b, const struct iv_source *iv, const struct form *form, struct ipsec_op *op,
+		 unsigned n)
 {
-	struct run r = {.sa = op->sa, .iv = b->iv};
-	int rc = esp_sa_shape(op->sa, &r.shape);
+	const struct form f = *form; /* a copy that no store of a byte can change, as far as the compiler knows */
+	const uint8_t *random = b->iv;
 
 	/* One call for all of the run; the buffer is free again for the next. */
-	if (rc == 0 && r.shape.iv_len && !(r.shape.flags & ALG_F_COUNTER))
-		iv->fill(iv->state, b->iv, (size_t)n * 16);
+	if (f.alg.iv_len && !(f.alg.flags & ALG_F_COUNTER))
+		iv->fill(iv->state, b->iv, (size_t)n * f.alg.iv_len);
 	for (unsigned i = 0; i < n; i++) {
 		if (i + PREFETCH_AHEAD < n) {
 			__builtin_prefetch(op[i + PREFETCH_AHEAD].pkt->data, 1);
@@ -113,23 +146,8 @@ static void out_run(struct out_burst *b, const struct iv_source *iv, struct ipse
 		}
 		if (op[i].verdict != XI_OK)
 			continue;
-		op[i].verdict = rc < 0 ? XI_DROP_OUT_BUNDLE : out_build(&op[i], &r, &b->job[b->n]);
+		op[i].verdict = build(b, &random, &f, &op[i]);
 		if (likely(op[i].verdict == XI_OK))
 			b->op[b->n++] = &op[i];
 	}
-}
-
-void ipsec_seal(struct engine *en, const struct iv_source *iv, struct ipsec_op *op, unsigned n)
-{
-	struct out_burst b;
-
-	b.n = 0;
-	for (unsigned i = 0, end; i < n; i = end) {
-		end = esp_run_end(op, i, n);
-		out_run(&b, iv, op + i, end - i);
-	}
-	engine_seal(en, b.job, b.n);
-	for (unsigned i = 0; i < b.n; i++)
-		if (unlikely(!b.job[i].ok))
-			b.op[i]->verdict = XI_DROP_OUT_ENGINE;
 }

@@ -22,7 +22,7 @@ struct ipsec_op {
 	const struct keyctx *key;
 	struct pkt *pkt;
 	uint64_t
-		seq; /* outbound in: number reserved for this packet; inbound out: number received, with ESN all 64 bits */
+		seq; /* outbound in: number reserved for this packet; inbound out: number received, all 64 bits of an ESN */
 	uint32_t ip_id;	      /* outbound in: ID of the outer IPv4 header (low 16 bits) */
 	uint8_t flags;	      /* IPSEC_OP_* */
 	enum xi_drop verdict; /* in: XI_OK, others are skipped; out: XI_OK or the reason */
@@ -55,9 +55,9 @@ void ipsec_seal(struct engine *en, const struct iv_source *iv, struct ipsec_op *
 void ipsec_open(struct engine *en, struct ipsec_op *op, unsigned n);
 
 /*
- * SPI, sequence number (low half) and protocol (50 or 51) of the AH or ESP header that comes next in the IP packet p (behind extension
- * headers; ESP in UDP to be looked for when udp is not 0), for looking up the SA of a nested transform. 0, or -ENOENT: the packet is
- * not AH or ESP; -EINVAL: cut short or malformed.
+ * SPI and protocol (50 or 51) of the AH or ESP header that comes next in the IP packet p (behind extension headers; ESP in UDP, whatever
+ * its ports, to be looked for when udp is not 0), for looking up the SA of a nested transform. 0, or -ENOENT: the packet is not AH or
+ * ESP, or a fragment; -EINVAL: cut short or malformed.
  */
 int ipsec_peek(const struct pkt *p, int udp, __be32 *spi, uint8_t *proto) __must_check;
 

@@ -53,12 +53,29 @@ static void slide(struct xi_sa_rt *rt, struct xi_replay *r, uint64_t seq)
 	__atomic_store_n(&rt->seq_top, seq, __ATOMIC_RELAXED);
 }
 
+uint64_t replay_esn(uint64_t top, uint32_t window, uint32_t low)
+{
+	const uint32_t width = window ? window : 1u << 31;
+	uint32_t high = (uint32_t)(top >> 32), top_low = (uint32_t)top, bottom = top_low - width + 1;
+
+	/* Case A: the window lies in one subspace, what is left of it belongs to the next. */
+	if (likely(top_low >= width - 1))
+		return (uint64_t)(high + (low < bottom)) << 32 | low;
+	/* Case B: it reaches back into the one before, of which there is none at first. */
+	return (uint64_t)(high - (low >= bottom && high)) << 32 | low;
+}
+
 enum xi_drop replay_update(struct xi_sa_rt *rt, struct xi_replay *r, uint32_t window, uint64_t seq)
 {
 	enum xi_drop v = replay_check(rt, r, window, seq);
 
-	if (v != XI_OK || !window)
+	if (unlikely(v != XI_OK))
 		return v;
+	if (unlikely(!window)) {
+		if (seq > rt->seq_top)
+			__atomic_store_n(&rt->seq_top, seq, __ATOMIC_RELAXED);
+		return XI_OK;
+	}
 	if (seq > rt->seq_top)
 		slide(rt, r, seq);
 	r->word[seq / 64 % XI_REPLAY_WORDS] |= 1ull << (seq % 64);
