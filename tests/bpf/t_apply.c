@@ -452,6 +452,184 @@ static void t_undo(void **state)
 	assert_int_equal(sas(), 2);
 }
 
+#define BUNDLE                                                                                                         \
+	"manual-sa add name=b esp-enc-algorithm=aes-128 esp-enc-key=" K16A "/" K16B                                    \
+	" esp-auth-algorithm=md5 esp-auth-key=" K16A "/" K16B " esp-spi=0x101/0x202 ah-algorithm=md5 ah-key=" K16B     \
+	"/" K16A " ah-spi=0x301/0x302 replay=128\n"                                                                    \
+	"policy add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 tunnel=yes sa-src-address=198.51.100.1 "           \
+	"sa-dst-address=203.0.113.1 manual-sa=b ipsec-protocols=ah,esp\n"
+
+static const struct xi_sa *sa_of(uint64_t ref)
+{
+	const struct xi_sa *sa = sad_get(m, ref);
+
+	assert_non_null(sa);
+	return sa;
+}
+
+/* Spec 6.1, bpf/abi/xi_policy.h: with both protocols ESP stands in sa_*, AH in sa_*_ah; alone AH stands in sa_*. */
+static void t_spec_6_1_published(void **state)
+{
+	static const struct {
+		const char *set;
+		uint8_t protos, proto, mode, ah_mode;
+		unsigned sas;
+	} rows[] = {
+		{"ipsec-protocols=ah,esp tunnel=yes", 3, XI_PROTO_ESP, XI_MODE_TUNNEL, XI_MODE_TRANSPORT, 4},
+		{"ipsec-protocols=ah,esp tunnel=no", 3, XI_PROTO_ESP, XI_MODE_TRANSPORT, XI_MODE_TRANSPORT, 4},
+		{"ipsec-protocols=ah tunnel=yes", XI_PROTOS_AH, XI_PROTO_AH, XI_MODE_TUNNEL, 0, 2},
+		{"ipsec-protocols=ah tunnel=no", XI_PROTOS_AH, XI_PROTO_AH, XI_MODE_TRANSPORT, 0, 2},
+		{"ipsec-protocols=esp tunnel=no", XI_PROTOS_ESP, XI_PROTO_ESP, XI_MODE_TRANSPORT, 0, 2},
+		{"ipsec-protocols=esp tunnel=yes", XI_PROTOS_ESP, XI_PROTO_ESP, XI_MODE_TUNNEL, 0, 2},
+	};
+	char script[300];
+
+	(void)state;
+	must(BUNDLE);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct xi_policy *p;
+
+		(void)snprintf(script, sizeof(script), "policy set 0 %s\n", rows[i].set);
+		must(script);
+		p = &m->spd[slot_of(1)];
+		assert_int_equal(sas(), rows[i].sas);
+		assert_int_equal(p->flags, 0);
+		assert_int_equal(p->protos, rows[i].protos);
+		assert_int_equal(sa_of(p->sa_out)->proto, rows[i].proto);
+		assert_int_equal(sa_of(p->sa_out)->mode, rows[i].mode);
+		assert_int_equal(sa_of(p->sa_in)->proto, rows[i].proto);
+		assert_int_equal(sa_of(p->sa_in)->dir, XI_DIR_IN);
+		if (rows[i].sas == 2) {
+			assert_int_equal(p->sa_out_ah | p->sa_in_ah, 0);
+			continue;
+		}
+		assert_int_equal(sa_of(p->sa_out_ah)->proto, XI_PROTO_AH);
+		assert_int_equal(sa_of(p->sa_out_ah)->mode, rows[i].ah_mode);
+		assert_int_equal(sa_of(p->sa_out_ah)->dir, XI_DIR_OUT);
+		assert_int_equal(sa_of(p->sa_in_ah)->spi, htonl(0x301));
+	}
+}
+
+/* Spec 10: flush of one protocol renews its SAs and the policies that point at them; the bundle stays whole. */
+static void t_spec_10_flush_bundle(void **state)
+{
+	struct xi_policy before, *p;
+	struct err e = {""};
+
+	(void)state;
+	must(BUNDLE);
+	p = &m->spd[slot_of(1)];
+	before = *p;
+	m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].seq_out = 4000;
+	m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].bytes = 9;
+	m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].said = XI_SAID_SOFT | XI_SAID_SEQUENCE;
+	m->sa_rt[XI_REF_SLOT(p->sa_in_ah)].seq_top = 800;
+	assert_ok(apply_flush(m, XI_PROTO_AH, &e), &e);
+	assert_true(p->sa_out == before.sa_out && p->sa_in == before.sa_in);
+	assert_true(p->sa_out_ah != before.sa_out_ah && p->sa_in_ah != before.sa_in_ah);
+	assert_int_equal(sa_of(p->sa_out_ah)->spi, htonl(0x302));
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].seq_out, 4000);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].bytes, 0);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].said, XI_SAID_SEQUENCE);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(p->sa_in_ah)].seq_top, 800);
+	before = *p;
+	assert_ok(apply_flush(m, XI_PROTO_ESP, &e), &e);
+	assert_true(p->sa_out != before.sa_out && p->sa_in != before.sa_in);
+	assert_true(p->sa_out_ah == before.sa_out_ah && p->sa_in_ah == before.sa_in_ah);
+	assert_ok(apply_flush(m, 0, &e), &e);
+	assert_int_equal(sa_of(p->sa_out)->proto, XI_PROTO_ESP);
+	assert_int_equal(sa_of(p->sa_in_ah)->proto, XI_PROTO_AH);
+	assert_int_equal(p->gen, before.gen);
+}
+
+/* RFC 4302 §3.3.2, §3.4.3: what RFC 4303 says of numbers holds for AH too. */
+static void t_rfc4302_3_3_2_sequence_goes_on(void **state)
+{
+	const struct xi_policy *p;
+
+	(void)state;
+	must(BUNDLE);
+	p = &m->spd[slot_of(1)];
+	m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].seq_out = 6000;
+	m->sa_rt[XI_REF_SLOT(p->sa_in_ah)].seq_top = 700;
+	must("policy set 0 ipsec-protocols=esp");
+	assert_int_equal(sas(), 2);
+	must("policy set 0 ipsec-protocols=ah,esp");
+	p = &m->spd[slot_of(1)];
+	assert_true(m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].seq_out >= 6000);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(p->sa_in_ah)].seq_top, 700);
+	/* a new AH key replaces the AH SAs alone; nothing leaves with ESP only meanwhile */
+	must("manual-sa set b ah-key=" K16A "/" K16B);
+	p = &m->spd[slot_of(1)];
+	assert_int_equal(sas(), 4);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].seq_out, 0);
+	assert_int_equal(sa_of(p->sa_out_ah)->auth_key[0], 0x10);
+	assert_int_equal(sa_of(p->sa_out)->proto, XI_PROTO_ESP);
+	/* an edit that keeps the keys renews all four in their places */
+	m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].seq_out = 50;
+	must("manual-sa set b esn=yes lifebytes=1000");
+	assert_true(sa_of(p->sa_out_ah)->flags & XI_SA_F_ESN);
+	assert_int_equal(sa_of(p->sa_in)->hard_bytes, 1000);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].seq_out, 50);
+}
+
+/* A bundle that is half replaced when the command fails is whole again afterwards. */
+static void t_undo_bundle(void **state)
+{
+	struct err e = {""};
+	char script[4000];
+	const struct xi_policy *p;
+
+	(void)state;
+	must(BUNDLE);
+	p = &m->spd[slot_of(1)];
+	m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].seq_out = 6000;
+	(void)snprintf(script, sizeof(script), "manual-sa set b lifetime=5m ah-key=%s/%s\npolicy\n", K16A, K16B);
+	for (int i = 0; i < SPDS; i++)
+		(void)snprintf(script + strlen(script), 100, "add action=none src-address=10.%d.0.0/16\n", i);
+	assert_true(change(script, &e) < 0);
+	assert_int_equal(policies(), 1);
+	assert_int_equal(sas(), 4);
+	assert_int_equal(sa_of(p->sa_out)->proto, XI_PROTO_ESP);
+	assert_int_equal(sa_of(p->sa_out)->hard_ns, 0);
+	assert_int_equal(sa_of(p->sa_out_ah)->proto, XI_PROTO_AH);
+	assert_int_equal(sa_of(p->sa_out_ah)->auth_key[0], 0x00);
+	assert_int_equal(sa_of(p->sa_in_ah)->auth_key[0], 0x10);
+	assert_int_equal(sa_of(p->sa_in)->dir, XI_DIR_IN);
+	assert_true(m->sa_rt[XI_REF_SLOT(p->sa_out_ah)].seq_out >= 6000);
+}
+
+/* Spec 6.1: sa-src-address unset is taken from the kernel's route, for IPv6 as for IPv4. */
+static void t_spec_6_1_source_from_route(void **state)
+{
+	static const char *const up[] = {"ip link set lo up", "ip addr add 192.0.2.5/32 dev lo",
+					 "ip addr add 2001:db8:9::5/128 dev lo nodad",
+					 "ip route add 203.0.113.0/24 dev lo src 192.0.2.5",
+					 "ip route add 2001:db8:aa::/48 dev lo src 2001:db8:9::5"};
+	const struct xi_policy *p;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(up); i++)
+		assert_int_equal(system(up[i]), 0);
+	must(TEMPLATE TUNNEL "policy set 0 sa-src-address=::");
+	assert_int_equal(sa_of(m->spd[slot_of(1)].sa_out)->src.w[0], inet_addr("192.0.2.5"));
+	must("policy set 0 sa-dst-address=2001:db8:aa::1");
+	p = &m->spd[slot_of(1)];
+	assert_int_equal(p->sa_family, XI_IP6);
+	assert_int_equal(sa_of(p->sa_out)->src.w[3], htonl(5));
+	assert_int_equal(sa_of(p->sa_in)->dst.w[3], htonl(5));
+	/* transport mode to a host, both ends from what is there */
+	must("policy set 0 tunnel=no sa-dst-address=:: src-address=2001:db8:9::5/128 dst-address=2001:db8:aa::7/128");
+	p = &m->spd[slot_of(1)];
+	assert_int_equal(p->flags, 0);
+	assert_int_equal(sa_of(p->sa_out)->dst.w[3], htonl(7));
+	/* no route: inactive, held closed */
+	must("policy set 0 dst-address=2001:db8:bb::7/128");
+	assert_int_equal(m->spd[slot_of(1)].flags, XI_POL_INACTIVE);
+	assert_int_equal(m->spd[slot_of(1)].sa_out, 0);
+	assert_int_equal(sas(), 0);
+}
+
 /* A command that died between publishing and committing left an SA behind: the next one takes it away. */
 static void t_leftover_is_removed(void **state)
 {
@@ -508,6 +686,11 @@ int main(void)
 		T(t_guard_is_written_first),
 		T(t_spec_9_dead_until_edited),
 		T(t_undo),
+		T(t_spec_6_1_published),
+		T(t_spec_10_flush_bundle),
+		T(t_rfc4302_3_3_2_sequence_goes_on),
+		T(t_undo_bundle),
+		T(t_spec_6_1_source_from_route),
 		T(t_leftover_is_removed),
 		T(t_exchange_of_spis),
 	};

@@ -312,6 +312,36 @@ static void t_sad_state_by_time(void **state)
 	assert_int_equal(sad_state(&sa, 5000), XI_SA_LARVAL);
 }
 
+/* Spec 14.2: bytes and packets too; the hard limit is reached when nothing more may pass. */
+static void t_spec_14_2_state_by_bytes_and_packets(void **state)
+{
+	static const struct {
+		uint64_t bytes, packets;
+		enum xi_sa_state want;
+	} rows[] = {
+		{0, 0, XI_SA_MATURE},  {799, 7, XI_SA_MATURE}, {800, 0, XI_SA_DYING}, {0, 8, XI_SA_DYING},
+		{999, 9, XI_SA_DYING}, {1000, 0, XI_SA_DEAD},  {0, 10, XI_SA_DEAD},   {5000, 50, XI_SA_DEAD},
+	};
+	struct xi_sa sa = {
+		.state = XI_SA_MATURE, .soft_bytes = 800, .hard_bytes = 1000, .soft_packets = 8, .hard_packets = 10};
+	struct xi_sa_rt rt = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		rt.bytes = rows[i].bytes;
+		rt.packets = rows[i].packets;
+		assert_int_equal(sad_state_rt(&sa, &rt, 5), rows[i].want);
+	}
+	rt = (struct xi_sa_rt){.bytes = 900};
+	sa.hard_ns = 3;
+	assert_int_equal(sad_state_rt(&sa, &rt, 5), XI_SA_DEAD);
+	sa = (struct xi_sa){.state = XI_SA_MATURE};
+	rt = (struct xi_sa_rt){.bytes = UINT64_MAX, .packets = UINT64_MAX};
+	assert_int_equal(sad_state_rt(&sa, &rt, 5), XI_SA_MATURE);
+	sa.state = XI_SA_LARVAL;
+	assert_int_equal(sad_state_rt(&sa, &rt, 5), XI_SA_LARVAL);
+}
+
 /* --- policies --- */
 
 static uint32_t add(int32_t priority, uint32_t position, uint8_t flags)
@@ -609,6 +639,50 @@ static void t_stats_sum_cpus_and_workers(void **state)
 	assert_int_equal(stats_policy(m, SPDS, &sum), -ENOENT);
 }
 
+/* Spec 6.2: one missing SA of the two counts as missing for the bundle; sa_out is set only while sa_out_ah is. */
+static void t_spec_6_2_bundle_is_whole(void **state)
+{
+	static const struct {
+		struct spd_sas set, want;
+	} rows[] = {
+		{{10, 20, 30, 40}, {10, 20, 30, 40}}, {{10, 20, 0, 40}, {0, 20, 0, 40}},
+		{{11, 21, 31, 0}, {11, 21, 31, 0}},   {{0, 21, 31, 41}, {0, 21, 31, 41}},
+		{{0, 0, 0, 0}, {0, 0, 0, 0}},
+	};
+	struct xi_policy p = a_policy(0, 0, 0);
+	uint32_t both = UINT32_MAX, one = UINT32_MAX;
+	struct spd_sas got;
+	struct err e;
+
+	(void)state;
+	assert_ok(spd_lock(m, &e), &e);
+	p.protos = XI_PROTOS_ESP;
+	assert_ok(spd_add(m, &p, &one, &e), &e);
+	p.protos = XI_PROTOS_ESP | XI_PROTOS_AH;
+	assert_ok(spd_add(m, &p, &both, &e), &e);
+	commit();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		spd_set_sa(m, both, &rows[i].set);
+		got = spd_sas_of(&m->spd[both]);
+		assert_memory_equal(&got, &rows[i].want, sizeof(got));
+	}
+	spd_set_sa(m, both, &rows[0].set);
+	spd_set_sa(m, one, &rows[0].set);
+	got = spd_sas_of(&m->spd[one]);
+	assert_memory_equal(&got, (&(struct spd_sas){10, 20, 0, 0}), sizeof(got));
+	spd_replace_sa(m, 30, 33);
+	assert_int_equal(m->spd[both].sa_out_ah, 33);
+	assert_int_equal(m->spd[both].sa_out, 10);
+	spd_replace_sa(m, 10, 12);
+	assert_int_equal(m->spd[both].sa_out, 12);
+	assert_int_equal(m->spd[one].sa_out, 12);
+	spd_replace_sa(m, 33, 0);
+	assert_int_equal(m->spd[both].sa_out, 0);
+	assert_int_equal(m->spd[one].sa_out, 12);
+	assert_int_equal(m->spd[both].sa_in_ah, 40);
+	spd_unlock(m);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -623,6 +697,8 @@ int main(void)
 		T(t_sad_spi_taken),
 		T(t_sad_remove_waits_for_bursts),
 		T(t_sad_state_by_time),
+		T(t_spec_14_2_state_by_bytes_and_packets),
+		T(t_spec_6_2_bundle_is_whole),
 		T(t_spd_order_is_spec_13_1),
 		T(t_spd_rollback_and_unlock_forget),
 		T(t_spd_delete_frees_the_slot_and_full_table),

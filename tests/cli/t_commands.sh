@@ -31,9 +31,9 @@ has "keys on request" "$(xi manual-sa print show-sensitive)" "$K16/$K16"
 hasnt "export hide-sensitive" "$(xi export hide-sensitive)" "$K16"
 has "export has keys" "$(xi export)" "$K16"
 
-warning=$(xi policy add src-address=10.1.0.0/16 dst-address=10.3.0.0/16 sa-dst-address=203.0.113.1 manual-sa=m 2>&1)
+warning=$(xi policy add src-address=10.1.0.0/16 dst-address=10.3.0.0/16 tunnel=yes manual-sa=m 2>&1)
 is "what cannot work is said" "$warning" \
-	"warning: policy 1 is inactive: transport mode is not implemented yet; the packets it matches are dropped"
+	"warning: policy 1 is inactive: tunnel=yes needs sa-dst-address; the packets it matches are dropped"
 has "and flagged" "$(xi policy print from=1)" " 1 I  src-address=10.1.0.0/16"
 has "AEAD is warned about at print" "$(xi manual-sa add name=g esp-enc-algorithm=aes-128-gcm unsafe-aead=yes \
 	esp-enc-key=${K16}01020304 esp-spi=300; xi manual-sa print 2>&1 >/dev/null)" "manual-sa g uses aes-128-gcm with manual keys"
@@ -52,7 +52,7 @@ xi policy move 1 0 2>/dev/null
 has "move" "$(xi policy print terse from=0)" "dst-address=10.3.0.0/16"
 is "ids are not used again" "$(xi policy remove 0 && xi policy add action=none && xi -j policy print |
 	python3 -c 'import json,sys; print([x[".id"] for x in json.load(sys.stdin)])')" "['*1', '*3']"
-is "reference by id and by name" "$(xi policy set '*3' comment=x && xi manual-sa comment g comment=y && xi export | grep -cE 'comment=(x|y)')" 2
+is "reference by id and by name" "$(xi policy set '*3' comment=x && xi manual-sa comment g comment=y && xi export compact | grep -cE 'comment=(x|y)')" 2
 
 before=$(cat "/etc/xdp-ipsec/$INST/ipsec.rsc")
 xi -n policy remove 0 && xi -n manual-sa add name=n && xi -n interface detach nothing 2>/dev/null

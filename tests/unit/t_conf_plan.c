@@ -32,7 +32,7 @@ static int route(const struct ip_addr *dst, struct ip_addr *src)
 {
 	if (dst->a.w[0] == inet_addr("192.0.2.99"))
 		return -1;
-	return val_addr_parse(src, "198.51.100.7");
+	return val_addr_parse(src, dst->family == XI_IP4 ? "198.51.100.7" : "2001:db8::7");
 }
 
 static void build(const char *script)
@@ -110,10 +110,42 @@ static const struct {
 	{"esp-enc-algorithm=null esp-auth-algorithm=null", "", "active", "manual-sa m has no ESP algorithm", 1},
 	{"esp-enc-algorithm=aes-128/null esp-auth-algorithm=sha1/null", "", "active",
 	 "manual-sa m has no ESP algorithm", 1},
-	{"", "tunnel=no", "active", "transport mode is not implemented yet", 1},
-	{"", "ipsec-protocols=ah,esp", "active", "AH is not implemented yet", 1},
+	{"esp-enc-algorithm=null/aes-128 esp-auth-algorithm=null/sha1", "", "active",
+	 "manual-sa m has no ESP algorithm", 1},
+	{"esp-auth-algorithm=null", "", "active", "active", 1},
+	{"esp-enc-algorithm=null", "", "active", "active", 1},
+	/* spec 6.4, 9: an algorithm for each selected protocol, in both directions */
+	{"", "ipsec-protocols=ah,esp", "active", "manual-sa m has no AH algorithm", 1},
+	{"", "ipsec-protocols=ah", "active", "manual-sa m has no AH algorithm", 1},
+	{"ah-algorithm=md5/null ah-key=" K16A, "ipsec-protocols=ah", "active", "manual-sa m has no AH algorithm", 1},
+	{"ah-algorithm=null/md5 ah-key=" K16A, "ipsec-protocols=ah,esp", "active", "manual-sa m has no AH algorithm",
+	 1},
+	{"ah-algorithm=md5/sha1 ah-key=" K16A "/" K20A, "ipsec-protocols=ah", "active", "active", 1},
+	{"ah-algorithm=md5/sha1 ah-key=" K16A "/" K20A, "ipsec-protocols=ah,esp", "active", "active", 1},
+	{"ah-algorithm=md5 ah-key=" K16A " esp-enc-algorithm=null esp-auth-algorithm=null", "ipsec-protocols=ah",
+	 "active", "active", 1},
+	{"ah-algorithm=md5 ah-key=" K16A " esp-enc-algorithm=null esp-auth-algorithm=null", "ipsec-protocols=ah,esp",
+	 "active", "manual-sa m has no ESP algorithm", 1},
+	{"ah-algorithm=sha1 ah-key=" K16A, "ipsec-protocols=ah", "incoming key of ah-key has 16 bytes, sha1 needs 20",
+	 "manual-sa m is invalid: incoming key of ah-key has 16 bytes, sha1 needs 20", 1},
+	/* an invalid template is invalid for every policy, also for one that does not use the key that is wrong */
+	{"ah-algorithm=sha1", "", "incoming key of ah-key has 0 bytes, sha1 needs 20",
+	 "manual-sa m is invalid: incoming key of ah-key has 0 bytes, sha1 needs 20", 1},
+	/* spec 6.1, 6.3: ends */
 	{"", "sa-dst-address=::", "active", "tunnel=yes needs sa-dst-address", 1},
-	{"", "sa-dst-address=2001:db8::1", "active", "encryption of or over IPv6 is not implemented yet", 1},
+	{"", "sa-dst-address=0.0.0.0", "active", "tunnel=yes needs sa-dst-address", 1},
+	{"", "sa-dst-address=2001:db8::1", "active", "active", 1},
+	{"", "src-address=2001:db8:1::/64 dst-address=2001:db8:2::/64", "active", "active", 1},
+	{"", "src-address=2001:db8:1::/64 dst-address=2001:db8:2::/64 sa-dst-address=2001:db8::1", "active", "active",
+	 1},
+	{"", "tunnel=no", "active", "active", 1},
+	{"", "tunnel=no sa-dst-address=::", "active", "tunnel=no needs sa-dst-address or one host as dst-address", 1},
+	{"", "tunnel=no sa-dst-address=:: dst-address=10.2.0.1", "active", "active", 1},
+	{"", "tunnel=no sa-dst-address=:: dst-address=0.0.0.0/32", "active",
+	 "tunnel=no needs sa-dst-address or one host as dst-address", 1},
+	{"", "tunnel=yes sa-dst-address=:: dst-address=10.2.0.1", "active", "tunnel=yes needs sa-dst-address", 1},
+	{"", "tunnel=no sa-dst-address=:: dst-address=192.0.2.99", "active",
+	 "no route to sa-dst-address 192.0.2.99 to take sa-src-address from", 1},
 	{"", "manual-sa=none", "active", "it names no manual-sa, and IKE is not implemented yet", 1},
 	/* spec 3.5: level=use does not fail closed; spec 6.1: none and discard ignore the rest */
 	{"", "manual-sa=none level=use", "active", "it names no manual-sa, and IKE is not implemented yet", 0},
@@ -135,6 +167,237 @@ static void t_spec_6_4_inactive(void **state)
 		assert_int_equal(plan.policies, rows[i].in_maps);
 		if (rows[i].in_maps && strcmp(rows[i].why_policy, "active"))
 			assert_int_equal(plan.policy[0].pol.flags, XI_POL_INACTIVE);
+	}
+}
+
+#define WITH_AH "ah-algorithm=md5/sha1 ah-key=" K16A "/" K20B " ah-spi=0x301/0x302 replay=128 "
+
+static const struct xi_sa *planned(unsigned policy, bool ah, int dir)
+{
+	const struct plan_policy *pp = &plan.policy[policy];
+	int i = ah ? pp->sa_ah[dir] : pp->sa[dir];
+
+	return i < 0 ? NULL : &plan.sa[i].sa;
+}
+
+/* Spec 6.1: which protocol is in which mode; with both, sa is ESP and sa_ah is AH. */
+static void t_spec_6_1_protocols_and_modes(void **state)
+{
+	static const struct {
+		const char *policy;
+		uint8_t proto, mode; /* of sa */
+		int ah_mode;	     /* of sa_ah, -1 = there is none */
+	} mode[] = {
+		{"tunnel=yes ipsec-protocols=esp", XI_PROTO_ESP, XI_MODE_TUNNEL, -1},
+		{"tunnel=no ipsec-protocols=esp", XI_PROTO_ESP, XI_MODE_TRANSPORT, -1},
+		{"tunnel=yes ipsec-protocols=ah", XI_PROTO_AH, XI_MODE_TUNNEL, -1},
+		{"tunnel=no ipsec-protocols=ah", XI_PROTO_AH, XI_MODE_TRANSPORT, -1},
+		{"tunnel=yes ipsec-protocols=ah,esp", XI_PROTO_ESP, XI_MODE_TUNNEL, XI_MODE_TRANSPORT},
+		{"tunnel=no ipsec-protocols=ah,esp", XI_PROTO_ESP, XI_MODE_TRANSPORT, XI_MODE_TRANSPORT},
+	};
+	char script[2000];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(mode); i++) {
+		(void)snprintf(script, sizeof(script), TEMPLATE WITH_AH "\n" TUNNEL "%s", mode[i].policy);
+		build(script);
+		assert_string_equal(reason(MENU_POLICY, 0), "active");
+		assert_int_equal(plan.sas, mode[i].ah_mode < 0 ? 2 : 4);
+		for (int d = 0; d < 2; d++) {
+			const struct xi_sa *s = planned(0, false, d), *ah = planned(0, true, d);
+
+			assert_int_equal(s->proto, mode[i].proto);
+			assert_int_equal(s->mode, mode[i].mode);
+			assert_int_equal(alg_check_sa(s), 0);
+			if (mode[i].ah_mode < 0) {
+				assert_null(ah);
+				continue;
+			}
+			assert_int_equal(ah->proto, XI_PROTO_AH);
+			assert_int_equal(ah->mode, mode[i].ah_mode);
+			assert_int_equal(alg_check_sa(ah), 0);
+			assert_memory_equal(&ah->src, &s->src, sizeof(s->src));
+			assert_memory_equal(&ah->dst, &s->dst, sizeof(s->dst));
+		}
+	}
+}
+
+/* Spec 9: an AH SA has its own algorithm, key and SPI of its direction, and no cipher. */
+static void t_spec_9_ah_records(void **state)
+{
+	const struct xi_sa *in, *out;
+
+	(void)state;
+	build(TEMPLATE WITH_AH "\n" TUNNEL "ipsec-protocols=ah level=unique");
+	in = planned(0, false, XI_DIR_IN);
+	out = planned(0, false, XI_DIR_OUT);
+	assert_int_equal(in->spi, htonl(0x301));
+	assert_int_equal(out->spi, htonl(0x302));
+	assert_int_equal(in->auth_alg, XI_AUTH_MD5);
+	assert_int_equal(out->auth_alg, XI_AUTH_SHA1);
+	assert_int_equal(in->auth_key_len, 16);
+	assert_int_equal(out->auth_key_len, 20);
+	assert_int_equal(out->auth_key[0], 0x20);
+	assert_int_equal(in->enc_alg, XI_ENC_NULL);
+	assert_int_equal(in->enc_key_len, 0);
+	assert_int_equal(in->enc_key[0] | in->enc_key[15], 0);
+	assert_int_equal(in->replay_window, 1024);
+	assert_int_equal(out->replay_window, 0);
+	assert_int_equal(in->reqid, 1);
+	assert_int_equal(plan.policy[0].pol.protos, XI_PROTOS_AH);
+	/* two templates with one inbound AH SPI; the same number for ESP is another SA */
+	build(TEMPLATE WITH_AH "\nmanual-sa add name=n copy-from=m esp-spi=0x301/0x333 ah-spi=0x301/0x999");
+	assert_string_equal(reason(MENU_MANUAL_SA, 0), "active");
+	assert_string_equal(reason(MENU_MANUAL_SA, 1), "incoming ah-spi 0x301 is taken by m");
+	build(TEMPLATE WITH_AH "ah-spi=0x101/0x202\n" TUNNEL "ipsec-protocols=ah,esp");
+	assert_string_equal(reason(MENU_POLICY, 0), "active");
+	assert_int_equal(plan.sas, 4);
+	/* AH for a tunnel and AH over ESP are of different modes: not one SA */
+	build(TEMPLATE WITH_AH "\n" TUNNEL "ipsec-protocols=ah,esp\npolicy add copy-from=0 src-address=10.3.0.0/16 "
+			       "ipsec-protocols=ah");
+	assert_string_equal(
+		reason(MENU_POLICY, 1),
+		"incoming ah-spi 0x301 is in use by another policy with other ends, mode, keys or level=unique");
+	assert_int_equal(plan.sas, 4);
+	/* while ESP alone shares the ESP SAs of the bundle */
+	build(TEMPLATE WITH_AH "\n" TUNNEL "ipsec-protocols=ah,esp\npolicy add copy-from=0 src-address=10.3.0.0/16 "
+			       "ipsec-protocols=esp");
+	assert_string_equal(reason(MENU_POLICY, 1), "active");
+	assert_int_equal(plan.sas, 4);
+	assert_int_equal(plan.policy[1].sa[1], plan.policy[0].sa[1]);
+	assert_int_equal(plan.policy[1].sa_ah[1], -1);
+	/* what cannot be had as a whole leaves nothing in the plan */
+	build(TEMPLATE WITH_AH "\n" TUNNEL "ipsec-protocols=ah\npolicy add copy-from=0 src-address=10.3.0.0/16 "
+			       "ipsec-protocols=ah,esp");
+	assert_int_equal(plan.sas, 2);
+	assert_null(planned(1, false, XI_DIR_OUT));
+	assert_null(planned(1, true, XI_DIR_IN));
+}
+
+/* Spec 6.3: families inside and outside; transport mode may take the far end from a host dst-address. */
+static void t_spec_6_3_ends(void **state)
+{
+	const struct xi_sa *out;
+
+	(void)state;
+	build(TEMPLATE "\n" TUNNEL "src-address=2001:db8:1::/64 dst-address=2001:db8:2::/64");
+	out = planned(0, false, XI_DIR_OUT);
+	assert_int_equal(out->family, XI_IP4);
+	assert_int_equal(plan.policy[0].pol.sel.family, XI_IP6);
+	build(TEMPLATE "\n" TUNNEL "sa-dst-address=2001:db8::99");
+	out = planned(0, false, XI_DIR_OUT);
+	assert_int_equal(out->family, XI_IP6);
+	assert_int_equal(out->dst.w[3], htonl(0x99));
+	assert_int_equal(out->src.w[3], htonl(0x7)); /* spec 6.1: from the route */
+	assert_int_equal(plan.policy[0].pol.sa_family, XI_IP6);
+	assert_int_equal(plan.policy[0].pol.sa_src.w[3], htonl(0x7));
+	build(TEMPLATE "\n" TUNNEL "tunnel=no sa-dst-address=:: src-address=2001:db8::7 dst-address=2001:db8::42");
+	out = planned(0, false, XI_DIR_OUT);
+	assert_int_equal(out->dst.w[3], htonl(0x42));
+	assert_int_equal(out->src.w[3], htonl(0x7));
+	assert_int_equal(plan.policy[0].pol.sa_dst.w[3], htonl(0x42));
+	assert_int_equal(plan.policy[0].pol.sa_family, XI_IP6);
+	/* wide prefixes in transport mode are accepted: the packet path drops what has other addresses */
+	build(TEMPLATE "\n" TUNNEL "tunnel=no");
+	assert_string_equal(reason(MENU_POLICY, 0), "active");
+	assert_int_equal(plan.policy[0].pol.sel.src_len, 16);
+}
+
+/* [E]: 64-bit numbers, UDP, limits, alignment of AH, MSS. */
+static void t_extensions(void **state)
+{
+	const struct xi_sa *in, *out;
+
+	(void)state;
+	build(TEMPLATE "esn=yes replay=128 nat-traversal=yes natt-port=40000 lifebytes=1005 lifepackets=19\n" TUNNEL
+		       "tcp-mss=1300");
+	in = planned(0, false, XI_DIR_IN);
+	out = planned(0, false, XI_DIR_OUT);
+	assert_int_equal(in->flags, XI_SA_F_MANUAL | XI_SA_F_ESN | XI_SA_F_UDP);
+	assert_int_equal(out->flags, XI_SA_F_MANUAL | XI_SA_F_ESN | XI_SA_F_UDP | XI_SA_F_KEEPALIVE);
+	assert_int_equal(out->udp_local, htons(4500));
+	assert_int_equal(out->udp_remote, htons(40000));
+	assert_int_equal(in->udp_remote, htons(40000));
+	assert_int_equal(out->hard_bytes, 1005);
+	assert_int_equal(out->soft_bytes, 804);
+	assert_int_equal(in->hard_packets, 19);
+	assert_int_equal(in->soft_packets, 15);
+	assert_int_equal(plan.policy[0].pol.tcp_mss, 1300);
+	build(TEMPLATE WITH_AH "esn=yes ah-align8=yes lifebytes=9223372036854775807\n" TUNNEL
+			       "ipsec-protocols=ah,esp tcp-mss=off");
+	assert_int_equal(planned(0, true, XI_DIR_OUT)->flags, XI_SA_F_MANUAL | XI_SA_F_ESN | XI_SA_F_AH_ALIGN8);
+	assert_int_equal(planned(0, true, XI_DIR_IN)->flags, XI_SA_F_MANUAL | XI_SA_F_ESN);
+	assert_int_equal(planned(0, false, XI_DIR_OUT)->flags, XI_SA_F_MANUAL | XI_SA_F_ESN);
+	assert_true(planned(0, true, XI_DIR_OUT)->soft_bytes == 7378697629483820645ull);
+	assert_int_equal(plan.policy[0].pol.tcp_mss, XI_MSS_OFF);
+	/* IPv6 has its own alignment (RFC 4302 §3.3.3.2.1) */
+	build(TEMPLATE WITH_AH "ah-align8=yes\n" TUNNEL "ipsec-protocols=ah sa-dst-address=2001:db8::1");
+	assert_int_equal(planned(0, false, XI_DIR_OUT)->flags, XI_SA_F_MANUAL);
+	assert_int_equal(plan.policy[0].pol.tcp_mss, XI_MSS_AUTO);
+	/* what has no effect is not in the record */
+	build("policy add action=discard tcp-mss=1300");
+	assert_int_equal(plan.policy[0].pol.tcp_mss, 0);
+}
+
+/* Spec 6.3, 6.4, 9: what is refused. */
+static void t_refused(void **state)
+{
+	static const struct {
+		const char *command, *error;
+	} row[] = {
+		{"policy add tunnel=no src-address=10.1.0.1 dst-address=10.2.0.1 sa-dst-address=2001:db8::1",
+		 "failure: address families do not match"},
+		{"policy add tunnel=no src-address=10.1.0.1 dst-address=10.2.0.1 sa-src-address=2001:db8::1",
+		 "failure: address families do not match"},
+		{"policy add tunnel=no src-address=2001:db8::2 dst-address=2001:db8::3 sa-dst-address=192.0.2.1",
+		 "failure: address families do not match"},
+		{"policy add tunnel=yes src-address=10.1.0.1 dst-address=2001:db8::3",
+		 "failure: address families do not match"},
+		{"policy add tunnel=yes sa-src-address=10.1.0.1 sa-dst-address=2001:db8::3",
+		 "failure: address families do not match"},
+		/* no effect, no error: spec 6.1 */
+		{"policy add action=discard tunnel=no sa-dst-address=2001:db8::1", NULL},
+		{"policy add tunnel=yes sa-dst-address=2001:db8::1", NULL},
+		{"policy add ipsec-protocols=\"\"", "failure: action encrypt needs ipsec-protocols"},
+		{"policy add tcp-mss=535", "value of tcp-mss out of range (536..65495)"},
+		{"policy add tcp-mss=65496", "value of tcp-mss out of range (536..65495)"},
+		{"policy add tcp-mss=some", "invalid value for argument tcp-mss"},
+		{"policy add tcp-mss=of", NULL},
+		{"manual-sa add name=x ah-algorithm=crc32", "input does not match any value of ah-algorithm"},
+		{"manual-sa add name=x ah-spi=0xff", "value of ah-spi out of range (0x100..0xFFFFFFFF)"},
+		{"manual-sa add name=x ah-key=xyz", "invalid value for argument ah-key"},
+		{"manual-sa add name=x esn=yes", "failure: esn=yes needs replay of 4 bytes or more"},
+		{"manual-sa add name=x esn=yes replay=4", NULL},
+		{"manual-sa add name=x replay=8193", "value of replay out of range (0..8192)"},
+		{"manual-sa add name=x replay=3", "value of replay out of range (4..8192)"},
+		{"manual-sa add name=x nat-traversal=yes ah-algorithm=null/md5",
+		 "failure: AH covers the addresses that NAT rewrites: nat-traversal=yes needs ah-algorithm=null"},
+		{"manual-sa add name=x nat-traversal=yes ah-algorithm=md5/null",
+		 "failure: AH covers the addresses that NAT rewrites: nat-traversal=yes needs ah-algorithm=null"},
+		{"manual-sa add name=x natt-port=0", "value of natt-port out of range (1..65535)"},
+		{"manual-sa add name=x lifebytes=9223372036854775808",
+		 "value of lifebytes out of range (0..9223372036854775807)"},
+		{"manual-sa add name=x lifepackets=-1", "value of lifepackets out of range (0..9223372036854775807)"},
+		{"manual-sa add name=x esp-enc-algorithm=aes-128-gcm",
+		 "failure: aes-128-gcm is not safe with manual keys; for laboratory use set unsafe-aead=yes"},
+		{"manual-sa add name=x esp-enc-algorithm=null/aes-256-gcm unsafe-aead=yes esp-auth-algorithm=sha1",
+		 "failure: aes-256-gcm authenticates by itself and needs esp-auth-algorithm=null"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		struct conf_err e = {0};
+		struct conf c;
+		int rc;
+
+		conf_init(&c);
+		rc = exec_script(&c, row[i].command, strlen(row[i].command), NULL, &e);
+		/* a script's errors have their place behind the text */
+		if (row[i].error && (rc == 0 || strncmp(e.text, row[i].error, strlen(row[i].error)) != 0))
+			fail_msg("%s: got \"%s\", wanted \"%s\"", row[i].command, e.text, row[i].error);
+		if (!row[i].error && rc)
+			fail_msg("%s: %s", row[i].command, e.text);
+		conf_free(&c);
 	}
 }
 
@@ -170,8 +433,9 @@ static void t_spec_9_shared(void **state)
 	/* another peer by the same template: its inbound SA would be the first one's */
 	build(TEMPLATE "\n" TUNNEL "\npolicy add copy-from=0 dst-address=10.3.0.0/16 sa-dst-address=203.0.113.2");
 	assert_int_equal(plan.sas, 2);
-	assert_string_equal(reason(MENU_POLICY, 1),
-			    "incoming SPI 0x101 is in use by another policy with other ends, keys or level=unique");
+	assert_string_equal(
+		reason(MENU_POLICY, 1),
+		"incoming esp-spi 0x101 is in use by another policy with other ends, mode, keys or level=unique");
 	assert_int_equal(plan.policy[1].pol.flags, XI_POL_INACTIVE);
 	/* unique wants its SA alone */
 	build(TEMPLATE "\n" TUNNEL "level=unique\npolicy add copy-from=0 dst-address=10.3.0.0/16");
@@ -275,10 +539,19 @@ static void t_selectors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_sa_records),	       cmocka_unit_test(t_spec_6_1_source_from_route),
-		cmocka_unit_test(t_spec_6_4_inactive), cmocka_unit_test(t_spec_6_4_duplicates),
-		cmocka_unit_test(t_spec_9_shared),     cmocka_unit_test(t_rfc4106_2_key_for_one_sender),
-		cmocka_unit_test(t_spec_15_replay),    cmocka_unit_test(t_selectors),
+		cmocka_unit_test(t_sa_records),
+		cmocka_unit_test(t_spec_6_1_source_from_route),
+		cmocka_unit_test(t_spec_6_4_inactive),
+		cmocka_unit_test(t_spec_6_4_duplicates),
+		cmocka_unit_test(t_spec_9_shared),
+		cmocka_unit_test(t_rfc4106_2_key_for_one_sender),
+		cmocka_unit_test(t_spec_15_replay),
+		cmocka_unit_test(t_selectors),
+		cmocka_unit_test(t_spec_6_1_protocols_and_modes),
+		cmocka_unit_test(t_spec_9_ah_records),
+		cmocka_unit_test(t_spec_6_3_ends),
+		cmocka_unit_test(t_extensions),
+		cmocka_unit_test(t_refused),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 

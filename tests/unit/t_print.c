@@ -121,8 +121,8 @@ static struct conf_sa *new_sa(struct conf *c)
 	tzset();
 	s->it.flags = ITEM_ESP | ITEM_PFS;
 	s->spi = 0xE727605;
-	assert_int_equal(val_addr_parse(&s->src, "203.0.113.1"), 0);
-	assert_int_equal(val_addr_parse(&s->dst, "198.51.100.1"), 0);
+	assert_int_equal(val_addr_parse(&s->src.addr, "203.0.113.1"), 0);
+	assert_int_equal(val_addr_parse(&s->dst.addr, "198.51.100.1"), 0);
 	strcpy(s->auth_alg, "sha1");
 	strcpy(s->enc_alg, "3des");
 	s->replay = 128;
@@ -172,6 +172,22 @@ static void t_spec_10_printout(void **state)
 	assert_non_null(strstr(out, " 0 AM spi="));
 	assert_non_null(strstr(out, "mode=transport reqid=0 "));
 	assert_non_null(strstr(out, "offload=none "));
+	print_list(MENU_INSTALLED_SA, &c, (struct print_opt){.style = PRINT_DETAIL, .width = 500});
+	assert_non_null(strstr(out, " esn=no natt=no mtu=unknown policy="));
+	/* spec 3.6: the port is shown only for UDP-encapsulated SAs; ours of no concern: no mtu of an inbound SA */
+	s->src.port = 4500;
+	s->mtu = -1;
+	s->natt = s->esn = 1;
+	assert_int_equal(val_addr_parse(&s->dst.addr, "2001:db8::1"), 0);
+	s->dst.port = 40000;
+	print_list(MENU_INSTALLED_SA, &c, (struct print_opt){.style = PRINT_DETAIL, .width = 500});
+	assert_non_null(strstr(out, "src-address=203.0.113.1:4500 dst-address=[2001:db8::1]:40000 "));
+	assert_non_null(strstr(out, "esn=yes natt=yes policy="));
+	s->mtu = 1400;
+	s->lifepackets[1] = 10;
+	print_list(MENU_INSTALLED_SA, &c, (struct print_opt){.style = PRINT_DETAIL, .width = 500});
+	assert_non_null(strstr(out, " mtu=1400 "));
+	assert_non_null(strstr(out, " lifepackets=0/10 "));
 	conf_free(&c);
 }
 

@@ -33,9 +33,9 @@ struct apply {
 	unsigned wases;
 	uint64_t *fresh; /* [plan->sas]: published by us */
 	unsigned freshs;
-	uint32_t *slot;	     /* [plan->policies]: slot it is in already, UINT32_MAX = new */
-	uint8_t *slot_taken; /* [spd_max] */
-	uint64_t *old_sa;    /* [2 * spd_max]: out, in before we touched them */
+	uint32_t *slot;		 /* [plan->policies]: slot it is in already, UINT32_MAX = new */
+	uint8_t *slot_taken;	 /* [spd_max] */
+	struct spd_sas *old_sas; /* [spd_max]: before we touched them */
 };
 
 static const struct xi_sa *sa_at(const struct apply *a, uint64_t ref)
@@ -144,7 +144,10 @@ static enum sa_fate fate_of(const struct apply *a, unsigned i)
 	if (!same_sa(&ps->sa, there))
 		return SA_RENEW;
 	/* Spec 9: an SA past its lifetime stays dead until the policy or the template is edited. */
-	return sad_state(there, clock_ns()) == XI_SA_DEAD && was_edited(a->conf, ps) ? SA_RENEW : SA_KEEP;
+	return sad_state_rt(there, &a->m->sa_rt[XI_REF_SLOT(a->have[have])], clock_ns()) == XI_SA_DEAD &&
+			       was_edited(a->conf, ps)
+		       ? SA_RENEW
+		       : SA_KEEP;
 }
 
 static struct sa_was *remember_sa(struct apply *a, uint64_t ref)
@@ -194,17 +197,6 @@ static uint64_t seq_floor(struct apply *a, const struct xi_sa *sa)
 	return seqmem_find(&a->seq, sa);
 }
 
-/* Policies that point at the SA stop doing so: their packets are dropped until they point at its successor. */
-static void unpoint(struct apply *a, uint64_t ref)
-{
-	for (uint32_t s = 0; s < a->m->meta->spd_max; s++) {
-		const struct xi_policy *p = &a->m->spd[s];
-
-		if (p->gen && (p->sa_out == ref || p->sa_in == ref))
-			spd_set_sa(a->m, s, p->sa_out == ref ? 0 : p->sa_out, p->sa_in == ref ? 0 : p->sa_in);
-	}
-}
-
 /* What is replaced goes after its successor is in: for the time of the command both need room. */
 static int no_room(struct err *e, const char *what, uint32_t max, const char *setting)
 {
@@ -224,7 +216,7 @@ static void retire_counter_key(struct apply *a, const struct xi_sa *sa)
 		if (!there || there->dir != XI_DIR_OUT || !alg_same_counter_key(sa, there))
 			continue;
 		(void)remember_sa(a, a->have[i]);
-		unpoint(a, a->have[i]);
+		spd_replace_sa(a->m, a->have[i], 0); /* what it protected is dropped until its policies have another */
 		drop_sa(a, a->have[i]);
 	}
 }
@@ -272,7 +264,7 @@ static int install_sa(struct apply *a, unsigned i, struct err *e)
 		return rc;
 	default:
 		(void)remember_sa(a, a->have[have]);
-		unpoint(a, a->have[have]);
+		spd_replace_sa(a->m, a->have[have], 0);
 		drop_sa(a, a->have[have]);
 		return publish(a, i, e);
 	}
@@ -285,7 +277,7 @@ static struct xi_policy essence(const struct xi_policy *p)
 
 	x.gen = x.order = x.id = x.position = 0;
 	x.priority = 0;
-	x.sa_out = x.sa_in = 0;
+	x.sa_out = x.sa_in = x.sa_out_ah = x.sa_in_ah = 0;
 	return x;
 }
 
@@ -337,21 +329,35 @@ static int match_policies(struct apply *a)
 	return have && want ? 0 : -ENOMEM;
 }
 
-static uint64_t planned_ref(const struct apply *a, const struct plan_policy *pp, int dir)
+static uint64_t planned_ref(const struct apply *a, int index)
 {
-	return pp->sa[dir] < 0 ? 0 : a->ref[pp->sa[dir]];
+	return index < 0 ? 0 : a->ref[index];
+}
+
+static struct spd_sas planned_sas(const struct apply *a, const struct plan_policy *pp)
+{
+	return (struct spd_sas){
+		.out = planned_ref(a, pp->sa[XI_DIR_OUT]),
+		.in = planned_ref(a, pp->sa[XI_DIR_IN]),
+		.out_ah = planned_ref(a, pp->sa_ah[XI_DIR_OUT]),
+		.in_ah = planned_ref(a, pp->sa_ah[XI_DIR_IN]),
+	};
+}
+
+static bool points_at(const struct xi_policy *p, const struct spd_sas *sas)
+{
+	return p->sa_out == sas->out && p->sa_in == sas->in && p->sa_out_ah == sas->out_ah && p->sa_in_ah == sas->in_ah;
 }
 
 /* Policies that stay are pointed at their SAs at once: an SA that was renewed has a new reference. */
 static void point_kept(struct apply *a)
 {
 	for (unsigned i = 0; i < a->plan->policies; i++) {
-		const struct plan_policy *pp = &a->plan->policy[i];
-		uint64_t out = planned_ref(a, pp, XI_DIR_OUT), in = planned_ref(a, pp, XI_DIR_IN);
+		struct spd_sas sas = planned_sas(a, &a->plan->policy[i]);
 		uint32_t s = a->slot[i];
 
-		if (s != UINT32_MAX && (a->m->spd[s].sa_out != out || a->m->spd[s].sa_in != in))
-			spd_set_sa(a->m, s, out, in);
+		if (s != UINT32_MAX && !points_at(&a->m->spd[s], &sas))
+			spd_set_sa(a->m, s, &sas);
 	}
 }
 
@@ -359,6 +365,7 @@ static int plan_changes(struct apply *a, bool *any, struct err *e)
 {
 	for (unsigned i = 0; i < a->plan->policies; i++) {
 		const struct plan_policy *pp = &a->plan->policy[i];
+		struct spd_sas sas = planned_sas(a, pp);
 		struct xi_policy *there;
 		struct xi_policy p;
 		uint32_t slot;
@@ -366,8 +373,10 @@ static int plan_changes(struct apply *a, bool *any, struct err *e)
 
 		if (a->slot[i] == UINT32_MAX) {
 			p = pp->pol;
-			p.sa_out = planned_ref(a, pp, XI_DIR_OUT);
-			p.sa_in = planned_ref(a, pp, XI_DIR_IN);
+			p.sa_out = sas.out;
+			p.sa_in = sas.in;
+			p.sa_out_ah = sas.out_ah;
+			p.sa_in_ah = sas.in_ah;
 			*any = true;
 			rc = spd_add(a->m, &p, &slot, e);
 			if (rc == -ENOSPC)
@@ -401,6 +410,15 @@ static void plan_removals(struct apply *a, bool *any)
 	}
 }
 
+/* Where a policy pointed at the SA `old`, it shall point at `new` again. */
+static void restore_ref(struct spd_sas *sas, uint64_t old, uint64_t new)
+{
+	sas->out = sas->out == old ? new : sas->out;
+	sas->in = sas->in == old ? new : sas->in;
+	sas->out_ah = sas->out_ah == old ? new : sas->out_ah;
+	sas->in_ah = sas->in_ah == old ? new : sas->in_ah;
+}
+
 /* Brings back what install_sa() did, as far as the maps allow: the copies are still there. */
 static void undo_sas(struct apply *a)
 {
@@ -414,17 +432,12 @@ static void undo_sas(struct apply *a)
 		if (w->now ? sad_renew(a->m, w->now, &w->sa, &back, NULL)
 			   : sad_publish(a->m, &w->sa, MAX(floor, w->top), &back, NULL))
 			back = 0; /* its policies stay without an SA and drop: fail closed */
-		for (uint32_t s = 0; s < 2 * a->m->meta->spd_max; s++)
-			if (a->old_sa[s] == w->ref)
-				a->old_sa[s] = back;
+		for (uint32_t s = 0; s < a->m->meta->spd_max; s++)
+			restore_ref(&a->old_sas[s], w->ref, back);
 	}
-	for (uint32_t s = 0; s < a->m->meta->spd_max; s++) {
-		const struct xi_policy *p = &a->m->spd[s];
-		uint64_t out = a->old_sa[2 * s], in = a->old_sa[2 * s + 1];
-
-		if (p->gen && (p->sa_out != out || p->sa_in != in))
-			spd_set_sa(a->m, s, out, in);
-	}
+	for (uint32_t s = 0; s < a->m->meta->spd_max; s++)
+		if (a->m->spd[s].gen && !points_at(&a->m->spd[s], &a->old_sas[s]))
+			spd_set_sa(a->m, s, &a->old_sas[s]);
 }
 
 static void remove_rest(struct apply *a)
@@ -447,15 +460,13 @@ static int apply_alloc(struct apply *a)
 	a->fresh = calloc(n, sizeof(*a->fresh));
 	a->slot = malloc(np * sizeof(*a->slot));
 	a->slot_taken = calloc(spd_max, 1);
-	a->old_sa = calloc(2 * (size_t)spd_max, sizeof(*a->old_sa));
+	a->old_sas = calloc(spd_max, sizeof(*a->old_sas));
 	if (!a->have || !a->wanted || !a->was || !a->have_of || !a->ref || !a->fresh || !a->slot || !a->slot_taken ||
-	    !a->old_sa)
+	    !a->old_sas)
 		return -ENOMEM;
 	memset(a->slot, 0xff, np * sizeof(*a->slot));
-	for (uint32_t s = 0; s < spd_max; s++) {
-		a->old_sa[2 * s] = a->m->spd[s].sa_out;
-		a->old_sa[2 * s + 1] = a->m->spd[s].sa_in;
-	}
+	for (uint32_t s = 0; s < spd_max; s++)
+		a->old_sas[s] = spd_sas_of(&a->m->spd[s]);
 	return 0;
 }
 
@@ -471,7 +482,7 @@ static void apply_free(struct apply *a)
 	free(a->fresh);
 	free(a->slot);
 	free(a->slot_taken);
-	free(a->old_sa);
+	free(a->old_sas);
 	seqmem_free(&a->seq);
 }
 
@@ -570,13 +581,7 @@ int apply_flush(struct maps *m, unsigned proto, struct err *e)
 		copy.add_ns = copy.add_wall = 0;
 		rc = sad_renew(m, old, &copy, &new, e);
 		explicit_bzero(&copy, sizeof(copy));
-		for (uint32_t p = 0; p < m->meta->spd_max; p++) {
-			const struct xi_policy *pol = &m->spd[p];
-
-			if (pol->gen && (pol->sa_out == old || pol->sa_in == old))
-				spd_set_sa(m, p, pol->sa_out == old ? new : pol->sa_out,
-					   pol->sa_in == old ? new : pol->sa_in);
-		}
+		spd_replace_sa(m, old, new);
 	}
 	spd_unlock(m);
 	return rc;

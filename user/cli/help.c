@@ -40,8 +40,8 @@ static void range_text(const struct prop *p, char *buf, size_t size)
 	} else if (p->type == PT_SPI_PAIR) {
 		(void)snprintf(buf, size, "0x%" PRIX64 "..0x%" PRIX64, (uint64_t)p->min, (uint64_t)p->max);
 	} else if (p->type == PT_INT) {
-		(void)snprintf(buf, size, "%" PRId64 "..%" PRId64 "%s%s", p->min, p->max, p->special ? "|" : "",
-			       p->special ? p->special : "");
+		(void)snprintf(buf, size, "%" PRId64 "..%" PRId64 "%s%s%s%s", p->min, p->max, p->special ? "|" : "",
+			       p->special ? p->special : "", p->special2 ? "|" : "", p->special2 ? p->special2 : "");
 	} else {
 		static const char *const kinds[] = {
 			[PT_TIME] = "time",	[PT_STRING] = "text",	[PT_NAME] = "name",	  [PT_ADDR] = "address",
@@ -63,7 +63,7 @@ static void help_verb(FILE *out, const struct verb *v, bool ordered)
 
 void help_menu(FILE *out, enum node_id node)
 {
-	char range[200];
+	char range[1000];
 
 	if (node == NODE_IPSEC || (unsigned)node >= MENU_MAX) {
 		help_general(out);
@@ -98,7 +98,7 @@ static void man_escape(FILE *out, const char *s)
 
 void help_man_properties(FILE *out)
 {
-	char range[200];
+	char range[1000];
 
 	for (unsigned m = 0; m < MENU_MAX; m++) {
 		if (m == MENU_STATISTICS)

@@ -42,6 +42,26 @@ static void view_algorithms(struct conf_sa *v, const struct xi_sa *sa)
 	v->enc_key_size = enc && sa->enc_key_len > enc->salt_len ? (sa->enc_key_len - enc->salt_len) * 8 : 0;
 }
 
+/* Spec 3.6: with ports when UDP-encapsulated; ours is at the end of an inbound SA. */
+static void view_ends(struct conf_sa *v, const struct xi_sa *sa)
+{
+	uint16_t local = ntohs(sa->udp_local), remote = ntohs(sa->udp_remote);
+	bool udp = sa->flags & XI_SA_F_UDP, out = sa->dir == XI_DIR_OUT;
+
+	v->src = (struct ip_endpoint){.addr = {.a = sa->src, .family = sa->family}};
+	v->dst = (struct ip_endpoint){.addr = {.a = sa->dst, .family = sa->family}};
+	if (udp) {
+		v->src.port = out ? local : remote;
+		v->dst.port = out ? remote : local;
+	}
+}
+
+/* RFC 1191 §6.3: what was learned is forgotten after a while. 0 = nothing. */
+static int64_t learned_mtu(const struct xi_sa_rt *rt, uint64_t now)
+{
+	return rt->pmtu && now - rt->pmtu_ns < XI_PMTU_TTL_NS ? rt->pmtu : 0;
+}
+
 static void view_sa(struct conf_sa *v, const struct maps *m, uint32_t slot, uint64_t now)
 {
 	static const char *const engines[] = {"none", "ipsec-mb", "openssl", "nettle"};
@@ -51,16 +71,20 @@ static void view_sa(struct conf_sa *v, const struct maps *m, uint32_t slot, uint
 
 	v->it.flags = (sa->proto == XI_PROTO_AH ? ITEM_AH : ITEM_ESP) | (sa->flags & XI_SA_F_MANUAL ? ITEM_MANUAL : 0);
 	v->spi = ntohl(sa->spi);
-	v->src = (struct ip_addr){.a = sa->src, .family = sa->family};
-	v->dst = (struct ip_addr){.a = sa->dst, .family = sa->family};
+	view_ends(v, sa);
 	v->replay = sa->replay_window / 8;
-	v->state = (uint8_t)(sad_state(sa, now) - XI_SA_LARVAL);
+	v->state = (uint8_t)(sad_state_rt(sa, rt, now) - XI_SA_LARVAL);
 	view_algorithms(v, sa);
 	view_times(v, sa, rt, now);
 	v->bytes = rt->bytes;
 	v->packets = rt->packets;
 	v->lifebytes[0] = sa->soft_bytes;
 	v->lifebytes[1] = sa->hard_bytes;
+	v->lifepackets[0] = sa->soft_packets;
+	v->lifepackets[1] = sa->hard_packets;
+	v->esn = (sa->flags & XI_SA_F_ESN) != 0;
+	v->natt = (sa->flags & XI_SA_F_UDP) != 0;
+	v->mtu = sa->dir == XI_DIR_OUT ? learned_mtu(rt, now) : -1;
 	v->direction = sa->dir;
 	v->mode = sa->mode;
 	v->reqid = sa->reqid;
@@ -80,7 +104,7 @@ static void name_users(struct conf_sa *v, const struct conf *c, const struct map
 		const struct xi_policy *p = &m->spd[s];
 		int i;
 
-		if (!p->gen || (p->sa_out != ref && p->sa_in != ref))
+		if (!p->gen || (p->sa_out != ref && p->sa_in != ref && p->sa_out_ah != ref && p->sa_in_ah != ref))
 			continue;
 		i = conf_index_of_id(c, MENU_POLICY, p->id);
 		if (i >= 0)
@@ -109,10 +133,24 @@ void view_sas(struct conf *c, const struct maps *m)
 static bool usable(const struct maps *m, uint64_t ref, bool *dead)
 {
 	const struct xi_sa *sa = sad_get(m, ref);
-	enum xi_sa_state state = sa ? sad_state(sa, clock_ns()) : XI_SA_LARVAL;
+	enum xi_sa_state state = sa ? sad_state_rt(sa, &m->sa_rt[XI_REF_SLOT(ref)], clock_ns()) : XI_SA_LARVAL;
 
 	*dead |= state == XI_SA_DEAD;
 	return state == XI_SA_MATURE || state == XI_SA_DYING;
+}
+
+/* Spec 7.1, and 6.2 for both protocols: one of the SAs missing or dead counts for all. */
+static uint8_t ph2_state(const struct maps *m, const struct xi_policy *p)
+{
+	struct spd_sas sas = spd_sas_of(p);
+	bool both = p->protos == (XI_PROTOS_AH | XI_PROTOS_ESP), dead = false;
+	unsigned up = usable(m, sas.out, &dead) + usable(m, sas.in, &dead);
+
+	if (both)
+		up += usable(m, sas.out_ah, &dead) + usable(m, sas.in_ah, &dead);
+	if (up == (both ? 4 : 2))
+		return PH2_ESTABLISHED;
+	return dead ? PH2_EXPIRED : PH2_NONE;
 }
 
 void view_policy_stats(struct conf *c, const struct maps *m)
@@ -120,7 +158,6 @@ void view_policy_stats(struct conf *c, const struct maps *m)
 	for (uint32_t s = 0; m && s < m->meta->spd_max; s++) {
 		const struct xi_policy *p = &m->spd[s];
 		struct conf_policy *cp;
-		bool dead = false, in, out;
 		int i;
 
 		if (!p->gen || (p->flags & XI_POL_DYNAMIC))
@@ -132,9 +169,7 @@ void view_policy_stats(struct conf *c, const struct maps *m)
 		/* A slot whose counters cannot be read shows zeros, as one that was never hit. */
 		if (stats_policy(m, s, &cp->stat))
 			memset(&cp->stat, 0, sizeof(cp->stat));
-		out = usable(m, p->sa_out, &dead);
-		in = usable(m, p->sa_in, &dead);
-		cp->ph2_state = in && out ? PH2_ESTABLISHED : dead ? PH2_EXPIRED : PH2_NONE;
+		cp->ph2_state = ph2_state(m, p);
 	}
 }
 

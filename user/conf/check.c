@@ -10,11 +10,20 @@ static bool has_ports(int64_t proto)
 	       proto == IPPROTO_DCCP;
 }
 
+/* Spec 6.3: in transport mode the packets' own addresses are the ends. */
+static bool one_family(const struct conf_policy *p)
+{
+	return (!p->sa_src.family || p->sa_src.family == p->src.family) &&
+	       (!p->sa_dst.family || p->sa_dst.family == p->src.family);
+}
+
 static int check_policy(const struct conf *c, const struct conf_policy *p, struct conf_err *e)
 {
 	if (p->src.family != p->dst.family)
 		return conf_fail(e, CONF_E_FAIL, "failure: address families do not match");
 	if (p->sa_src.family && p->sa_dst.family && p->sa_src.family != p->sa_dst.family)
+		return conf_fail(e, CONF_E_FAIL, "failure: address families do not match");
+	if (p->action == XI_ACTION_ENCRYPT && !p->tunnel && !one_family(p))
 		return conf_fail(e, CONF_E_FAIL, "failure: address families do not match");
 	if ((p->src_port >= 0 || p->dst_port >= 0) && !has_ports(p->proto))
 		return conf_fail(e, CONF_E_FAIL,
@@ -26,26 +35,48 @@ static int check_policy(const struct conf *c, const struct conf_policy *p, struc
 	return 0;
 }
 
+/* Spec 9: manual keys start their counters anew after a reboot. */
+static int check_counter(const struct conf_msa *m, const struct alg *a, struct conf_err *e)
+{
+	if (!(a->flags & (ALG_F_AEAD | ALG_F_COUNTER)) || m->unsafe_aead)
+		return 0;
+	return conf_fail(e, CONF_E_FAIL,
+			 "failure: %s is not safe with manual keys; for laboratory use set unsafe-aead=yes", a->name);
+}
+
+static int check_algorithms(const struct conf_msa *m, int dir, struct conf_err *e)
+{
+	const struct alg *enc = prop_alg(ALG_ENC, m->esp_enc[dir]);
+	const struct alg *auth = prop_alg(ALG_AUTH, m->esp_auth[dir]);
+	const struct alg *ah = prop_alg(ALG_AUTH, m->ah_alg[dir]);
+
+	if (check_counter(m, enc, e) || check_counter(m, auth, e) || check_counter(m, ah, e))
+		return -1;
+	if ((enc->flags & ALG_F_AEAD) && auth->abi)
+		return conf_fail(e, CONF_E_FAIL,
+				 "failure: %s authenticates by itself and needs esp-auth-algorithm=null", enc->name);
+	/* RFC 3686 §2.1: bits of the plaintext could be flipped at will */
+	if ((enc->flags & ALG_F_COUNTER) && !(enc->flags & ALG_F_AEAD) && !auth->abi)
+		return conf_fail(e, CONF_E_FAIL, "failure: %s needs an esp-auth-algorithm other than null", enc->name);
+	return 0;
+}
+
 static int check_msa(const struct conf_msa *m, struct conf_err *e)
 {
 	if (strcmp(m->name, "none") == 0)
 		return conf_fail(e, CONF_E_FAIL, "failure: the name none is reserved");
 	if (m->replay > 0 && m->replay < 4)
 		return conf_fail(e, CONF_E_RANGE, "value of replay out of range (4..8192)");
-	for (int d = 0; d < 2; d++) {
-		const struct alg *enc = prop_alg(ALG_ENC, m->esp_enc[d]);
-		const struct alg *auth = prop_alg(ALG_AUTH, m->esp_auth[d]);
-
-		if ((enc->flags & (ALG_F_AEAD | ALG_F_COUNTER)) && !m->unsafe_aead)
-			return conf_fail(
-				e, CONF_E_FAIL,
-				"failure: %s is not safe with manual keys; for laboratory use set unsafe-aead=yes",
-				enc->name);
-		if ((enc->flags & ALG_F_AEAD) && auth->abi)
-			return conf_fail(e, CONF_E_FAIL,
-					 "failure: %s authenticates by itself and needs esp-auth-algorithm=null",
-					 enc->name);
-	}
+	/* RFC 4303 §3.4.3: the receiver tells the upper half by its window */
+	if (m->esn && !m->replay)
+		return conf_fail(e, CONF_E_FAIL, "failure: esn=yes needs replay of 4 bytes or more");
+	if (m->natt && (prop_alg(ALG_AUTH, m->ah_alg[0])->abi || prop_alg(ALG_AUTH, m->ah_alg[1])->abi))
+		return conf_fail(e, CONF_E_FAIL,
+				 "failure: AH covers the addresses that NAT rewrites: nat-traversal=yes needs "
+				 "ah-algorithm=null");
+	for (int d = 0; d < 2; d++)
+		if (check_algorithms(m, d, e))
+			return -1;
 	return 0;
 }
 

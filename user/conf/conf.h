@@ -42,6 +42,7 @@ struct conf_policy {
 	uint8_t proposal;
 	char manual_sa[XI_NAME_MAX];
 	int64_t priority;
+	int64_t tcp_mss; /* XI_MSS_* or bytes */
 	/* shown only, filled from the maps */
 	uint8_t ph2_state;
 	struct xi_polstat stat;
@@ -58,7 +59,9 @@ struct conf_msa {
 	uint32_t ah_spi[2], esp_spi[2];
 	int64_t lifetime; /* seconds, 0 = unlimited */
 	int64_t replay;	  /* bytes, 0 = off */
-	uint8_t unsafe_aead;
+	uint8_t unsafe_aead, esn, natt, ah_align8;
+	int64_t natt_port;		/* of the peer */
+	int64_t lifebytes, lifepackets; /* hard limits, 0 = none */
 };
 
 struct conf_settings {
@@ -83,7 +86,7 @@ enum { ZC_NONE, ZC_PARTLY, ZC_ALL };
 struct conf_sa {
 	struct conf_item it;
 	uint32_t spi;
-	struct ip_addr src, dst;
+	struct ip_endpoint src, dst;
 	char auth_alg[16], enc_alg[16];
 	int64_t replay;
 	uint8_t state; /* enum xi_sa_state - 1 */
@@ -95,7 +98,10 @@ struct conf_sa {
 	uint64_t bytes;
 	uint64_t lifebytes[2];
 	uint8_t direction, mode;
+	uint8_t natt, esn;
+	int64_t mtu; /* learned, 0 = unknown, -1 = of no concern */
 	uint64_t reqid, packets, seq;
+	uint64_t lifepackets[2];
 	char policy[64];
 	int64_t enc_key_size; /* bits */
 	char offload[16];

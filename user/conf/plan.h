@@ -16,8 +16,9 @@ struct plan_sa {
 };
 
 struct plan_policy {
-	struct xi_policy pol; /* gen, order, sa_out, sa_in are 0 */
-	int sa[2];	      /* index into sa[] by XI_DIR_*, -1 = none */
+	struct xi_policy pol; /* gen, order and the references of SAs are 0 */
+	int sa[2];	      /* index into sa[] by XI_DIR_*, -1 = none: the ESP SAs, or those of AH alone */
+	int sa_ah[2];	      /* with both protocols: the AH SAs, else -1 */
 };
 
 struct plan {

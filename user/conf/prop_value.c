@@ -123,11 +123,16 @@ static int read_word(const struct prop *p, const char *value, struct conf_err *e
 
 static int read_number(const struct prop *p, int64_t *out, const char *value, struct conf_err *e)
 {
+	size_t len = strlen(value);
 	int64_t v;
 	int rc;
 
-	if (p->special && *value && strncmp(p->special, value, strlen(value)) == 0) {
+	if (p->special && len && strncmp(p->special, value, len) == 0) {
 		*out = p->special_value;
+		return 0;
+	}
+	if (p->special2 && len && strncmp(p->special2, value, len) == 0) {
+		*out = p->special2_value;
 		return 0;
 	}
 	rc = p->type == PT_TIME ? val_time_parse(&v, value) : val_int_parse(&v, value);
@@ -310,6 +315,8 @@ static void format_number(const struct prop *p, int64_t v, char *buf, size_t siz
 {
 	if (p->special && v == p->special_value)
 		(void)str_copy(buf, size, p->special);
+	else if (p->special2 && v == p->special2_value)
+		(void)str_copy(buf, size, p->special2);
 	else if (p->type == PT_TIME)
 		val_time_format(buf, size, v);
 	else
@@ -376,6 +383,9 @@ void prop_format(const struct prop *p, const void *item, char *buf, size_t size)
 		break;
 	case PT_ADDR:
 		val_addr_format(buf, size, CFIELD(struct ip_addr, p, item));
+		break;
+	case PT_ENDPOINT:
+		val_endpoint_format(buf, size, CFIELD(struct ip_endpoint, p, item));
 		break;
 	case PT_PREFIX:
 		val_prefix_format(buf, size, CFIELD(struct ip_prefix, p, item));

@@ -22,7 +22,7 @@ enum menu_id {
 
 enum prop_type {	       /* C type at off */
 		 PT_BOOL,      /* uint8_t */
-		 PT_INT,       /* int64_t; `special` is a word for `special_value` */
+		 PT_INT,       /* int64_t; `special` is a word for `special_value`, `special2` for `special2_value` */
 		 PT_TIME,      /* int64_t, seconds */
 		 PT_STRING,    /* char[size] */
 		 PT_NAME,      /* char[size], not empty */
@@ -37,6 +37,7 @@ enum prop_type {	       /* C type at off */
 		 PT_SPI_PAIR,  /* uint32_t[2] */
 		 PT_KEY_PAIR,  /* struct conf_key[2] */
 		 /* only shown, never read: */
+		 PT_ENDPOINT,	/* struct ip_endpoint */
 		 PT_COUNT,	/* uint64_t */
 		 PT_HEX,	/* uint32_t: 0x8CB9B32 */
 		 PT_KEY,	/* struct conf_key */
@@ -68,6 +69,8 @@ struct prop {
 	int64_t min, max;    /* PT_INT, PT_TIME, PT_SPI_PAIR */
 	const char *special; /* word for special_value */
 	int64_t special_value;
+	const char *special2;
+	int64_t special2_value;
 	const char *const *words; /* NULL-terminated */
 	enum alg_kind alg;	  /* PT_ALG_PAIR */
 	enum menu_id ref;	  /* PT_REF */

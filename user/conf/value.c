@@ -31,6 +31,19 @@ void val_addr_format(char *buf, size_t size, const struct ip_addr *a)
 		(void)str_copy(buf, size, "::");
 }
 
+void val_endpoint_format(char *buf, size_t size, const struct ip_endpoint *e)
+{
+	char addr[INET6_ADDRSTRLEN];
+
+	val_addr_format(addr, sizeof(addr), &e->addr);
+	if (!e->port)
+		(void)str_copy(buf, size, addr);
+	else if (e->addr.family == XI_IP6)
+		(void)snprintf(buf, size, "[%s]:%u", addr, e->port);
+	else
+		(void)snprintf(buf, size, "%s:%u", addr, e->port);
+}
+
 static void mask_host_bits(struct ip_prefix *p)
 {
 	for (unsigned i = 0; i < 4; i++) {
@@ -131,11 +144,9 @@ int val_int_parse(int64_t *out, const char *s)
 	} else {
 		if (!*d || strspn(d, "0123456789") != strlen(d))
 			return -1;
-		for (; *d; d++) {
-			if (v > (INT64_MAX - 9) / 10)
+		for (; *d; d++)
+			if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *d - '0', &v))
 				return 1;
-			v = v * 10 + (*d - '0');
-		}
 	}
 	*out = minus ? -v : v;
 	return 0;

@@ -22,6 +22,12 @@ struct ip_addr {
 	uint8_t family;
 };
 
+/* Shown as 198.51.100.1:4500 and [2001:db8::1]:4500; port 0 (host order) is not shown. */
+struct ip_endpoint {
+	struct ip_addr addr;
+	uint16_t port;
+};
+
 struct ip_prefix {
 	struct xi_addr a; /* host bits zero */
 	uint8_t family;
@@ -36,6 +42,7 @@ struct conf_key {
 
 int val_addr_parse(struct ip_addr *out, const char *s) __must_check;
 void val_addr_format(char *buf, size_t size, const struct ip_addr *a);
+void val_endpoint_format(char *buf, size_t size, const struct ip_endpoint *e);
 int val_prefix_parse(struct ip_prefix *out, const char *s) __must_check;
 void val_prefix_format(char *buf, size_t size, const struct ip_prefix *p);
 

@@ -96,6 +96,12 @@ const struct xi_sa *sad_get(const struct maps *m, uint64_t ref);
 /* State at a moment (CLOCK_BOOTTIME): mature becomes dying and dead by its time limits, spec 14.1. */
 enum xi_sa_state sad_state(const struct xi_sa *sa, uint64_t now_ns);
 
+/*
+ * The same by all its limits, those of bytes and packets too (spec 14.2): at the soft limit it is dying, at the hard one, when
+ * nothing more may pass, dead. For who shows or judges an SA; the packet path counts and compares by itself.
+ */
+enum xi_sa_state sad_state_rt(const struct xi_sa *sa, const struct xi_sa_rt *rt, uint64_t now_ns);
+
 /* --- SPD --- */
 
 /* One writer per instance: flock on paths.spd_lock. Waits. */
@@ -108,8 +114,22 @@ int spd_add(struct maps *m, const struct xi_policy *pol, uint32_t *slot, struct 
 int spd_del(struct maps *m, uint32_t slot);
 /* New priority or position of a policy that otherwise stays (its counters and SAs too). */
 int spd_move(struct maps *m, uint32_t slot, int32_t priority, uint32_t position);
-/* Points a policy at its SAs, one store each; in force at once. */
-void spd_set_sa(struct maps *m, uint32_t slot, uint64_t sa_out, uint64_t sa_in);
+
+/*
+ * The SAs of a policy: XI_REF, 0 = none. With both protocols out and in are ESP, else the one protocol; out_ah and in_ah are 0 but
+ * with both protocols (bpf/abi/xi_policy.h).
+ */
+struct spd_sas {
+	uint64_t out, in, out_ah, in_ah;
+};
+struct spd_sas spd_sas_of(const struct xi_policy *pol);
+/*
+ * Points a policy at its SAs, one store each, in force at once: inbound first, then AH before ESP. With both protocols `out` is entered
+ * only together with out_ah, so that no packet leaves with half of its protection (spec 6.2).
+ */
+void spd_set_sa(struct maps *m, uint32_t slot, const struct spd_sas *sas);
+/* Points every policy that uses the SA `old` at `new` instead; 0: its place stays empty. */
+void spd_replace_sa(struct maps *m, uint64_t old, uint64_t new);
 /*
  * Compiles the classifier from all policies but those marked to go, sorted by spec 13.1 (priority descending, static before dynamic,
  * position), swaps it in with one step, raises meta->spd_gen, then frees the marked slots. On error the old version stays in force.

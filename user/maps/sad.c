@@ -138,6 +138,8 @@ int sad_renew(struct maps *m, uint64_t ref, const struct xi_sa *sa, uint64_t *ne
 	__atomic_store_n(&rt->packets, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&rt->first_ns, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&rt->last_ns, 0, __ATOMIC_RELAXED);
+	/* its limits are to be reported anew; the numbers used up stay used */
+	__atomic_and_fetch(&rt->said, XI_SAID_SEQUENCE, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->gen, val.gen, __ATOMIC_RELEASE);
 	if (bpf_map_update_elem(m->fd[MAP_SPI], &key, &val, BPF_ANY))
 		return err_set(e, -errno, "cannot enter the SPI in %s: %s", XI_MAP_SPI, strerror(errno));
@@ -208,4 +210,22 @@ enum xi_sa_state sad_state(const struct xi_sa *sa, uint64_t now_ns)
 	if (sa->hard_ns && age >= sa->hard_ns)
 		return XI_SA_DEAD;
 	return sa->soft_ns && age >= sa->soft_ns ? XI_SA_DYING : state;
+}
+
+static int reached(uint64_t limit, uint64_t value)
+{
+	return limit && value >= limit;
+}
+
+enum xi_sa_state sad_state_rt(const struct xi_sa *sa, const struct xi_sa_rt *rt, uint64_t now_ns)
+{
+	enum xi_sa_state state = sad_state(sa, now_ns);
+	uint64_t bytes = __atomic_load_n(&rt->bytes, __ATOMIC_RELAXED);
+	uint64_t packets = __atomic_load_n(&rt->packets, __ATOMIC_RELAXED);
+
+	if (state != XI_SA_MATURE && state != XI_SA_DYING)
+		return state;
+	if (reached(sa->hard_bytes, bytes) || reached(sa->hard_packets, packets))
+		return XI_SA_DEAD;
+	return reached(sa->soft_bytes, bytes) || reached(sa->soft_packets, packets) ? XI_SA_DYING : state;
 }

@@ -202,13 +202,54 @@ int spd_move(struct maps *m, uint32_t slot, int32_t priority, uint32_t position)
 	return 0;
 }
 
-void spd_set_sa(struct maps *m, uint32_t slot, uint64_t sa_out, uint64_t sa_in)
+struct spd_sas spd_sas_of(const struct xi_policy *pol)
 {
+	return (struct spd_sas){
+		.out = __atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE),
+		.in = __atomic_load_n(&pol->sa_in, __ATOMIC_ACQUIRE),
+		.out_ah = __atomic_load_n(&pol->sa_out_ah, __ATOMIC_ACQUIRE),
+		.in_ah = __atomic_load_n(&pol->sa_in_ah, __ATOMIC_ACQUIRE),
+	};
+}
+
+void spd_set_sa(struct maps *m, uint32_t slot, const struct spd_sas *sas)
+{
+	struct xi_policy *pol = &m->spd[slot];
+	struct spd_sas to = *sas;
+
 	if (!has_policy(m, slot))
 		return;
+	if (pol->protos == (XI_PROTOS_AH | XI_PROTOS_ESP)) {
+		if (!to.out_ah)
+			to.out = 0;
+	} else {
+		to.out_ah = to.in_ah = 0;
+	}
 	/* inbound first: what we start to send must find us ready for the answer */
-	__atomic_store_n(&m->spd[slot].sa_in, sa_in, __ATOMIC_RELEASE);
-	__atomic_store_n(&m->spd[slot].sa_out, sa_out, __ATOMIC_RELEASE);
+	__atomic_store_n(&pol->sa_in_ah, to.in_ah, __ATOMIC_RELEASE);
+	__atomic_store_n(&pol->sa_in, to.in, __ATOMIC_RELEASE);
+	/* the ESP SA is there only while the AH SA is: one that goes, goes first */
+	if (!to.out_ah || !to.out)
+		__atomic_store_n(&pol->sa_out, to.out, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&pol->sa_out_ah, to.out_ah, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&pol->sa_out, to.out, __ATOMIC_RELEASE);
+}
+
+void spd_replace_sa(struct maps *m, uint64_t old, uint64_t new)
+{
+	for (uint32_t s = 0; old && s < m->meta->spd_max; s++) {
+		struct spd_sas sas = spd_sas_of(&m->spd[s]);
+		uint64_t *ref[] = {&sas.out, &sas.in, &sas.out_ah, &sas.in_ah};
+		int found = 0;
+
+		for (size_t i = 0; i < ARRAY_SIZE(ref); i++)
+			if (*ref[i] == old) {
+				*ref[i] = new;
+				found = 1;
+			}
+		if (found)
+			spd_set_sa(m, s, &sas);
+	}
 }
 
 void spd_rollback(struct maps *m)
