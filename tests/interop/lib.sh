@@ -72,3 +72,69 @@ guest() {
 	rc=$(cat "$id.rc")
 	return "$rc"
 }
+
+# --- the matrix: many combinations configured at once, see matrix.py ---
+
+M=$T/guest/matrix # as the guest sees it: matrix, in the folder where its commands run
+MATRIX=$XI_TOP/tests/interop/matrix.py ECHO=$XI_TOP/tests/interop/echo.py
+
+# What the gateway can do so far; the rest comes with its parts.
+DONE='^esp tunnel IPv4 in IPv4 ([^u]*|esn [^u]*)$'
+DONE_ENC=null,aes-128,aes-192,aes-256,aes-128-gcm,aes-192-gcm,aes-256-gcm DONE_AUTH=null,md5,sha1
+
+# matrix_make ONLY [matrix.py's options...]
+matrix_make() {
+	local only=$1
+	shift
+	"$MATRIX" make "$M" --only "$only" --only "$DONE" --enc "${XI_ENC:-$DONE_ENC}" --auth "${XI_AUTH:-$DONE_AUTH}" "$@"
+}
+
+# matrix_up ONLY: both sides configured, gateway running, the guest echoes.
+matrix_up() {
+	mkdir -p "$M"
+	at_least "combinations" "$(matrix_make "$1")" 1 || fatal "no combinations"
+	check "the gateway takes all of them" xi 1 import "$M/gateway.rsc" || fatal "no configuration"
+	is "and could do all of them" "$(grep 'is inactive\|is invalid' "$T/check.out" | head -n 3)" ""
+	gw_attach 1 2>/dev/null && gw_start 1 || fatal "the gateway starts"
+	check "the guest takes all of them" guest "ip -batch matrix/guest.batch" || fatal "no configuration"
+	guest "'$ECHO' serve matrix/served >matrix/echo.log 2>&1 & echo \$! >matrix/echo.pid"
+	check "the guest answers" wait_for "grep -q ready $M/echo.log" 20 || fatal "no echo: $(cat "$M/echo.log")"
+}
+
+# matrix_sweep: datagrams of every size to every combination and back; a line of results for each group of combinations.
+matrix_sweep() {
+	local net family jobs ns bind verdict text
+	for net in lan own; do
+		for family in 4 6; do
+			jobs=$M/$net$family.json
+			[ "$(cat "$jobs")" != "[]" ] || continue
+			case $net$family in
+			lan*) ns=a bind=() ;;
+			own4) ns=gw1 bind=(--bind "$WAN1") ;;
+			own6) ns=gw1 bind=(--bind "$WAN1_6") ;;
+			esac
+			in_ns $ns "$ECHO" sweep "$jobs" "${bind[@]}" >"$M/result-$net$family.json" 2>"$T/sweep.log" ||
+				not_ok "sweep $net$family: $(tail -n 3 "$T/sweep.log")"
+		done
+	done
+	guest "ip -s xfrm state" >"$M/states"
+	while read -r verdict text; do
+		case $verdict in
+		ok) ok "$text" ;;
+		not) not_ok "${text#ok }" ;;
+		*) note "$text" ;;
+		esac
+	done < <("$MATRIX" judge "$M" 2>&1 || echo "not ok the results can be read")
+	is "nothing was refused in the guest" "$(guest "awk '\$2 > 0' /proc/net/xfrm_stat")" ""
+	is "nothing was dropped by the gateway" "$(xi 1 statistics print | awk '$2 > 0')" ""
+}
+
+# matrix_done: nothing arrived damaged in the guest.
+matrix_done() {
+	guest "kill \$(cat matrix/echo.pid)"
+	check "the guest reports" wait_for "[ -s $M/served ]"
+	is "what arrived in the guest was sound" "$(python3 -c '
+import json, sys
+r = json.load(open(sys.argv[1]))
+print(r["damaged"][:5] + r["errors"][:5])' "$M/served")" "[]"
+}

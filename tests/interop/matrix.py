@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The combinations that a gateway of ours and a Linux kernel must both understand, as configurations of either.
 
-  matrix.py make FOLDER [--only REGEX] [--enc A,B,...] [--auth A,B,...]
+  matrix.py make FOLDER [--only REGEX]... [--enc A,B,...] [--auth A,B,...] [--sequence N]
       FOLDER/gateway.rsc for `xdp-ipsec import`, FOLDER/guest.batch for `ip -batch`, FOLDER/{lan,own}{4,6}.json for echo.py,
-      FOLDER/combinations.json for judge. --only: a regular expression that the names match; --enc, --auth: only what the gateway has.
+      FOLDER/combinations.json for judge. --only: regular expressions that the names match; --enc, --auth: only what the gateway has.
+      --sequence: the guest's last sent and highest received number.
   matrix.py judge FOLDER
       reads also FOLDER/RESULT.json of each sweep, FOLDER/states (the guest's `ip -s xfrm state`); prints lines "ok TEXT",
       "not ok TEXT", "note TEXT".
@@ -151,7 +152,7 @@ class Combination:
 
     # --- the guest's words ---
 
-    def guest_lines(self):
+    def guest_lines(self, sequence):
         local, remote = self.ends
         both = "esp" in self.proto and "ah" in self.proto
         transforms = []  # in the order of their application
@@ -162,7 +163,7 @@ class Combination:
         for outbound, (src, dst) in ((True, (local, remote)), (False, (remote, local))):  # as the gateway sees it
             for proto, mode, spi in transforms:
                 yield (f"xfrm state add src {src} dst {dst} proto {proto} spi 0x{spi[outbound]:x} reqid {self.reqid} mode {mode} "
-                       f"replay-window {'4096' if 'esn' in self.options else '32'} {self.guest_algorithms(proto, outbound)}")
+                       f"replay-window {'4096' if 'esn' in self.options else '32'} {sequence} {self.guest_algorithms(proto, outbound)}")
             template = " ".join(f"tmpl src {src} dst {dst} proto {proto} reqid {self.reqid} mode {mode}"
                                 for proto, mode, _ in transforms)
             a, b = self.selectors if outbound else self.selectors[::-1]
@@ -212,12 +213,19 @@ def combinations():
         yield from (Combination("ah,esp", *family, enc="aes-128", auth="sha1", ah=a, options=("align8",)) for a in ahs)
 
 
+def guest_sequence(n):
+    if not n:
+        return ""
+    low, high = f"0x{n & 0xffffffff:x}", f"0x{n >> 32:x}"
+    return f"replay-seq {low} replay-oseq {low} replay-seq-hi {high} replay-oseq-hi {high}"
+
+
 def sweeps(c):
     return f"{'lan' if c.mode == 'tunnel' else 'own'}{c.inner}"
 
 
 def make(a):
-    known = [c for c in combinations() if re.search(a.only, c.name) and (not a.enc or c.enc in a.enc.split(",")) and
+    known = [c for c in combinations() if all(re.search(w, c.name) for w in a.only) and (not a.enc or c.enc in a.enc.split(",")) and
              (not a.auth or (c.auth in a.auth.split(",") and c.ah in a.auth.split(",")))]
     jobs = {f"{net}{family}": [] for net in ("lan", "own") for family in (4, 6)}
     gateway = {"manual-sa": [], "policy": []}
@@ -227,7 +235,7 @@ def make(a):
         sa, policy = c.gateway_lines()
         gateway["manual-sa"].append(sa)
         gateway["policy"].append(policy)
-        guest += c.guest_lines()
+        guest += c.guest_lines(guest_sequence(a.sequence))
         jobs[sweeps(c)].append({"name": c.name, "to": c.address, "sizes": c.sizes()})
 
     def write(name, text):
@@ -297,9 +305,10 @@ def main():
         c.set_defaults(run=run)
         c.add_argument("folder")
         if run is make:
-            c.add_argument("--only", default="")
+            c.add_argument("--only", action="append", default=[])
             c.add_argument("--enc")
             c.add_argument("--auth")
+            c.add_argument("--sequence", type=lambda s: int(s, 0), default=0)
     a = p.parse_args()
     a.run(a)
 
