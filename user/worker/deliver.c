@@ -7,31 +7,53 @@
  */
 #include "user/worker/worker.h"
 
-#include <arpa/inet.h>
-#include <netinet/ip.h>
-
+#include "user/ipsec/ip6.h"
 #include "user/ipsec/tunnel.h"
 
 /* The kernel's answer for a packet that came in by this tunnel: also whether it would forward it at all. */
 static void refresh_hop(struct worker *w, const struct wpkt *pk, struct flow *f)
 {
-	const struct rt_key key = {.family = f->tuple.family,
-				   .src = f->tuple.src,
-				   .dst = f->tuple.dst,
-				   .iif = w->maps->ifs[pk->v.if_slot].ifindex};
+	const struct rt_key key = {
+		.family = f->tuple.family, .src = f->tuple.src, .dst = f->tuple.dst, .iif = arrival(w, pk)};
 
 	hop_refresh(w, &f->hop, &key);
 }
 
+/* Options and a used-up TTL are the stack's. */
+static int plain4(uint8_t *ip)
+{
+	return likely(ip[0] == 0x45) && likely(tunnel_ttl4(ip) == 0);
+}
+
+/* RFC 4291 §2.4, §2.5: unspecified, loopback (and what else ::/8 has), link-local, multicast: the stack knows what they may. */
+static int is_special6(const uint8_t *a)
+{
+	return a[0] == 0 || a[0] == 0xff || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
+}
+
+/* The same of IPv6: each hop looks at hop-by-hop options (RFC 8200 §4.3), and the kernel has no answer that says forwarding is off. */
+static int plain6(const struct worker *w, const struct wpkt *pk, uint8_t *ip)
+{
+	if (ip[IP6_NEXT] == NH_HOP_BY_HOP || ip[IP6_HOPS] <= 1 || is_special6(ip + IP6_SRC) ||
+	    is_special6(ip + IP6_DST) || (w->maps->ifs[pk->v.if_slot].flags & XI_IF_NO_FORWARD6))
+		return 0;
+	ip[IP6_HOPS]--;
+	return 1;
+}
+
 static void forward(struct worker *w, struct wpkt *pk, struct flow *f)
 {
+	uint8_t *ip = pk->p.data;
 	struct io_sock *s;
-	struct iphdr ip;
 
+	if (pk->sa->sa.mode == XI_MODE_TRANSPORT) { /* ends at this host */
+		slow_inject(w, pk);
+		return;
+	}
 	refresh_hop(w, pk, f);
 	s = hop_socket(w, &f->hop);
-	memcpy(&ip, pk->p.data, sizeof(ip));
-	if (unlikely(!s || ip.ihl != 5 || pkt_len(&pk->p) > f->hop.rt.mtu || tunnel_ttl4(pk->p.data)))
+	if (unlikely(!s || pkt_len(&pk->p) > f->hop.rt.mtu ||
+		     !(pk->v.family == XI_IP4 ? plain4(ip) : plain6(w, pk, ip))))
 		slow_inject(w, pk);
 	else
 		(void)transmit(w, pk, s, &f->hop.rt, XI_DROP_IN_TX_FULL); /* counted there */
@@ -46,16 +68,14 @@ static void seal_again(struct worker *w, struct wpkt *pk, const struct flow *f, 
 				    .policy_gen = f->out_gen,
 				    .dir = XI_DIR_OUT,
 				    .if_slot = pk->v.if_slot,
-				    .family = XI_IP4};
+				    .family = pk->v.family,
+				    .iif = pk->v.iif};
 	w->again[w->nagain++] = pk;
 }
 
 static int ttl_used_up(const struct pkt *p)
 {
-	struct iphdr ip;
-
-	memcpy(&ip, p->data, sizeof(ip));
-	return ip.ttl <= 1;
+	return p->data[ip_version(p) == 4 ? IP4_TTL : IP6_HOPS] <= 1;
 }
 
 /* Spec 13.3 for a decrypted packet that a policy wants on its way out. */
@@ -97,7 +117,8 @@ static int accept_quoted(struct worker *w, struct wpkt *pk, const struct flow *f
 	struct xi_polstat *ps;
 	struct xi_rule r;
 
-	if (f->verdict != XI_DROP_IN_NO_POLICY || f->out_policy != UINT32_MAX || !judge_quoted(w, pk, f, &r))
+	if ((f->verdict != XI_DROP_IN_NO_POLICY && f->verdict != XI_DROP_IN_SA_SELECTOR) ||
+	    f->out_policy != UINT32_MAX || !judge_quoted(w, pk, f, &r))
 		return 0;
 	ps = polstat(w, r.slot, r.gen);
 	if (ps)
@@ -111,6 +132,8 @@ static void refuse(struct worker *w, struct wpkt *pk, const struct flow *f)
 
 	if (ps && f->verdict == XI_DROP_IN_BLOCKED)
 		ps->in_dropped++;
+	if (f->verdict == XI_DROP_IN_SA_SELECTOR)
+		sa_count_error(w, pk->sa);
 	drop(w, pk, (enum xi_drop)f->verdict);
 }
 

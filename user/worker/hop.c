@@ -36,7 +36,7 @@ struct io_sock *hop_socket(const struct worker *w, const struct hop *h)
 
 enum xi_drop transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, const struct rt_hop *hop, enum xi_drop full)
 {
-	struct ethhdr eth = {.h_proto = htons(ETH_P_IP)};
+	struct ethhdr eth = {.h_proto = htons(ip_version(&pk->p) == 4 ? ETH_P_IP : ETH_P_IPV6)};
 	uint64_t addr;
 
 	if (unlikely(pk->p.data - pk->p.head < (ptrdiff_t)sizeof(eth))) {

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ESP to plaintext (spec 13.4 step 1, RFC 4303 §3.4). What comes out is judged and sent on by deliver.c. */
+/*
+ * AH and ESP to plaintext (spec 13.4 step 1; RFC 4302 §3.4, RFC 4303 §3.4), one transform of each packet of the burst after the other. What
+ * comes out is judged and sent on by deliver.c.
+ */
 #include "user/worker/worker.h"
 
-static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
+/* RFC 4301 §4.4.2.1, spec 14.1. */
+static enum xi_drop check_state(const struct worker *w, const struct sa_entry *se)
 {
-	pk->sa = sa_cache_get(w, pk->v.slot, pk->v.gen);
-	if (!pk->sa || pk->sa->sa.dir != XI_DIR_IN)
-		return XI_DROP_IN_SA_INVALID;
-	if (trim_ip4(pk))
-		return XI_DROP_IN_HEADER;
-	switch (sad_state(&pk->sa->sa, w->now)) {
+	switch (sad_state(&se->sa, w->now)) {
 	case XI_SA_DEAD:
 		return XI_DROP_IN_EXPIRED;
 	case XI_SA_LARVAL:
@@ -19,44 +18,56 @@ static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 	}
 }
 
-/* Bytes are those behind the decapsulation (spec 14.2). A packet beyond the hard limit is not delivered. */
-static enum xi_drop account(struct worker *w, struct wpkt *pk)
+static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 {
-	struct xi_sa_rt *rt = &w->maps->sa_rt[pk->sa - w->sa];
-	size_t len = pkt_len(&pk->p);
-	uint64_t sum = __atomic_add_fetch(&rt->bytes, len, __ATOMIC_RELAXED);
+	enum xi_drop why;
 
-	if (unlikely(pk->sa->sa.hard_bytes && sum > pk->sa->sa.hard_bytes)) {
-		__atomic_sub_fetch(&rt->bytes, len, __ATOMIC_RELAXED);
-		return XI_DROP_IN_EXPIRED;
-	}
-	__atomic_add_fetch(&rt->packets, 1, __ATOMIC_RELAXED);
-	if (!rt->first_ns)
-		rt->first_ns = w->now;
-	rt->last_ns = w->now;
-	return XI_OK;
+	pk->sa = sa_cache_get(w, pk->v.slot, pk->v.gen);
+	if (!pk->sa || pk->sa->sa.dir != XI_DIR_IN)
+		return XI_DROP_IN_SA_INVALID;
+	if (trim_ip(pk))
+		return XI_DROP_IN_HEADER;
+	why = check_state(w, pk->sa);
+	if (unlikely(why != XI_OK))
+		sa_count_error(w, pk->sa);
+	return why;
 }
 
-static void finish(struct worker *w, struct wpkt *pk, const struct ipsec_op *op)
+/* A packet that a transform has made. 1: there is another one; else its further fate is settled. */
+static int finish(struct worker *w, struct wpkt *pk, enum xi_drop why)
 {
-	enum xi_drop why = op->verdict;
+	int more;
 
-	if (why == XI_OK && pkt_len(&pk->p) == 0) { /* RFC 4303 §2.6: a dummy packet ends here, without an error */
-		io_frame_put(&w->pool, pk->addr);
-		return;
-	}
-	if (why == XI_OK)
-		why = account(w, pk);
-	if (likely(why == XI_OK))
-		deliver(w, pk);
-	else
+	if (unlikely(why != XI_OK)) {
 		drop(w, pk, why);
+		return 0;
+	}
+	if (unlikely(pkt_len(&pk->p) == 0)) { /* RFC 4303 §2.6: a dummy packet ends here, without an error */
+		io_frame_put(&w->pool, pk->addr);
+		return 0;
+	}
+	/* Spec 14.2: bytes are those behind the decapsulation. A packet beyond the hard limit is not delivered. */
+	if (unlikely(!sa_account(w, pk->sa, 1, pkt_len(&pk->p)))) {
+		sa_count_error(w, pk->sa);
+		drop(w, pk, XI_DROP_IN_EXPIRED);
+		return 0;
+	}
+	pk->chain[pk->nchain++] = pk->sa;
+	pk->v.l3_off = 0;
+	pk->v.family = (uint8_t)ip_version(&pk->p);
+	more = nest_next(w, pk, &why);
+	if (likely(more == 0))
+		deliver(w, pk);
+	else if (more < 0)
+		drop(w, pk, why);
+	return more > 0;
 }
 
-void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
+/* One transform of each packet. Those that have another one are left in pk[]; returns how many. */
+static unsigned open_round(struct worker *w, struct wpkt **pk, unsigned n)
 {
 	struct ipsec_op op[WRK_BURST];
-	unsigned ready = 0;
+	unsigned ready = 0, left = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		enum xi_drop why = prepare(w, pk[i]);
@@ -77,9 +88,20 @@ void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 	}
 	if (ready)
 		ipsec_open(w->engine, op, ready);
-	w->nagain = 0;
 	for (unsigned i = 0; i < ready; i++)
-		finish(w, pk[i], &op[i]);
+		if (finish(w, pk[i], op[i].verdict))
+			pk[left++] = pk[i];
+	return left;
+}
+
+void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
+{
+	w->nagain = 0;
+	n = open_round(w, pk, n);
+	while (unlikely(n)) { /* ends: nest_next() counts */
+		group_by_sa(pk, n);
+		n = open_round(w, pk, n);
+	}
 	if (unlikely(w->nagain)) { /* hub and spoke: from one tunnel into another */
 		group_by_sa(w->again, w->nagain);
 		outbound_burst(w, w->again, w->nagain);

@@ -2,31 +2,38 @@
 /* The worker's thread: receive, split by direction, group by SA, process, transmit. */
 #include "user/worker/worker.h"
 
-#include <arpa/inet.h>
-#include <netinet/ip.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/ipsec/ip6.h"
 
 #define IDLE_ROUNDS 8 /* empty rounds before the thread sleeps in poll(2) */
 #define SLOW_EVERY 64 /* busy rounds between looks at the stack's reassembled ESP */
 #define POLL_MS 1000  /* a sleeping worker still looks after completions now and then */
 #define POLL_MAX (XI_IF_MAX * XI_QUEUE_MAX + 2)
 
-int trim_ip4(struct wpkt *pk)
+/* Length of the IP packet at p by its own header; 0 when it does not fit into len. */
+static size_t ip_len(const uint8_t *p, size_t len)
 {
-	struct iphdr ip;
+	size_t tot;
+
+	if (likely(len >= IP4_HDR && p[0] >> 4 == 4)) {
+		tot = u16_get(p + IP4_LEN);
+		return ip4_hdr_len(p) < IP4_HDR || tot < ip4_hdr_len(p) || tot > len ? 0 : tot;
+	}
+	return ip6_check(p, len);
+}
+
+int trim_ip(struct wpkt *pk)
+{
 	size_t len;
 
 	pk->p.data += pk->v.l3_off;
-	if (pk->v.family != XI_IP4 || pkt_len(&pk->p) < sizeof(ip))
-		return -1;
-	memcpy(&ip, pk->p.data, sizeof(ip));
-	len = ntohs(ip.tot_len);
-	if (ip.version != 4 || ip.ihl < 5 || len < ip.ihl * 4u || len > pkt_len(&pk->p))
+	len = ip_len(pk->p.data, pkt_len(&pk->p));
+	if (!len || ip_version(&pk->p) != pk->v.family)
 		return -1;
 	pk->p.tail = pk->p.data + len; /* what is behind it is Ethernet padding */
 	return 0;

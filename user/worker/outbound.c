@@ -1,35 +1,64 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Plaintext to ESP (spec 13.3 from step 5, RFC 4303 §3.3). The XDP program has found policy and SA; here the SA is checked once
- * more, the size is judged, numbers are reserved with one atomic add for each SA of the burst, and the result is sent.
+ * Plaintext to ESP, AH, or ESP inside AH (spec 13.3 from step 5; RFC 4302 §3.3, RFC 4303 §3.3). The XDP program has found policy and SA;
+ * here the SAs are checked once more, the size is judged, numbers are reserved with one atomic add for each SA of the burst, and the
+ * result is sent by the route of its outermost header.
  */
 #include "user/worker/worker.h"
 
-#include <arpa/inet.h>
-#include <netinet/ip.h>
+#include "user/ipsec/ip4.h"
 
 #define PATH_MTU_UNKNOWN 1500 /* until the kernel has answered */
 
-/* The SA the program found, or the one that has taken its place since (rekey, flush). */
-static struct sa_entry *current_sa(struct worker *w, struct wpkt *pk, enum xi_drop *why)
-{
-	struct sa_entry *se = sa_cache_get(w, pk->v.slot, pk->v.gen);
-	const struct xi_policy *pol = &w->maps->spd[pk->v.policy];
-	uint64_t ref;
+#define BOTH (XI_PROTOS_AH | XI_PROTOS_ESP)
 
-	if (likely(se != NULL))
-		return se;
-	*why = XI_DROP_OUT_POLICY_DEAD;
-	if (pk->v.policy >= w->maps->meta->spd_max || __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != pk->v.policy_gen)
-		return NULL;
-	*why = XI_DROP_OUT_NO_SA;
-	ref = __atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE);
-	se = sa_cache_get(w, XI_REF_SLOT(ref), XI_REF_GEN(ref));
-	if (se) {
-		pk->v.slot = XI_REF_SLOT(ref);
-		pk->v.gen = XI_REF_GEN(ref);
+static struct sa_entry *by_ref(struct worker *w, uint64_t ref)
+{
+	return sa_cache_get(w, XI_REF_SLOT(ref), XI_REF_GEN(ref));
+}
+
+/*
+ * The SA the program found, or the one that has taken its place since (rekey, flush), and with both protocols the AH SA: one missing
+ * of the two counts as missing for the whole bundle (spec 6.2).
+ */
+static enum xi_drop find_sas(struct worker *w, struct wpkt *pk)
+{
+	const struct xi_policy *pol = &w->maps->spd[pk->v.policy];
+
+	if (unlikely(pk->v.policy >= w->maps->meta->spd_max ||
+		     __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != pk->v.policy_gen))
+		return XI_DROP_OUT_POLICY_DEAD;
+	pk->sa = sa_cache_get(w, pk->v.slot, pk->v.gen);
+	if (unlikely(!pk->sa))
+		pk->sa = by_ref(w, __atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE));
+	if (unlikely(!pk->sa))
+		return XI_DROP_OUT_NO_SA;
+	pk->ah = NULL;
+	if (likely(pol->protos != BOTH))
+		return XI_OK;
+	pk->ah = by_ref(w, __atomic_load_n(&pol->sa_out_ah, __ATOMIC_ACQUIRE));
+	return pk->ah ? XI_OK : XI_DROP_OUT_NO_SA;
+}
+
+/* Spec 14.1: mature and dying may be used; which of them, whoever set the policy's reference has chosen. */
+static enum xi_drop check_state(struct worker *w, const struct sa_entry *se, uint8_t proto)
+{
+	if (unlikely(se->sa.dir != XI_DIR_OUT || (proto && se->sa.proto != proto)))
+		return XI_DROP_OUT_BUNDLE;
+	switch (sad_state(&se->sa, w->now)) {
+	case XI_SA_DEAD:
+		return XI_DROP_OUT_EXPIRED;
+	case XI_SA_LARVAL:
+		return XI_DROP_OUT_NO_SA;
+	default:
+		return XI_OK;
 	}
-	return se;
+}
+
+/* That of the outermost header. */
+static struct sa_entry *outermost(const struct wpkt *pk)
+{
+	return pk->ah ? pk->ah : pk->sa;
 }
 
 static void refresh_hop(struct worker *w, struct sa_entry *se)
@@ -39,66 +68,47 @@ static void refresh_hop(struct worker *w, struct sa_entry *se)
 	hop_refresh(w, &se->hop, &key);
 }
 
-static int may_fragment(const struct pkt *p)
-{
-	struct iphdr ip;
-
-	memcpy(&ip, p->data, sizeof(ip));
-	return !(ip.frag_off & htons(IP_DF));
-}
-
 static size_t path_mtu(const struct sa_entry *se)
 {
 	return se->hop.rt.mtu ? se->hop.rt.mtu : PATH_MTU_UNKNOWN;
 }
 
+/* May what this packet becomes be cut? Routers do that to IPv4 only (RFC 8200 §5). */
+static int may_fragment(const struct wpkt *pk)
+{
+	return ip_version(&pk->p) == 4 && outermost(pk)->sa.family == XI_IP4 &&
+	       !(u16_get(pk->p.data + IP4_FRAG) & IP4_DF);
+}
+
+/* Spec section 15: too big and DF set: tell the sender what fits. What cannot be sealed at all is refused by ipsec_seal() later. */
+static enum xi_drop judge_size(struct worker *w, const struct wpkt *pk)
+{
+	size_t over = pk->ah ? pk->ah->ah_len : 0, mtu = path_mtu(outermost(pk));
+
+	if (likely(ipsec_sealed_len(&pk->sa->sa, &pk->p) + over <= mtu) || may_fragment(pk))
+		return XI_OK;
+	slow_too_big(w, &pk->p, mtu > over ? ipsec_inner_mtu(&pk->sa->sa, mtu - over) : 0);
+	return XI_DROP_OUT_TOO_BIG;
+}
+
 /* Everything that is decided before the crypto. */
 static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 {
-	enum xi_drop why = XI_OK;
-	struct sa_entry *se = current_sa(w, pk, &why);
+	enum xi_drop why = find_sas(w, pk);
 
-	if (!se)
+	if (unlikely(why != XI_OK))
 		return why;
-	pk->sa = se;
-	if (trim_ip4(pk))
+	if (unlikely(trim_ip(pk)))
 		return XI_DROP_OUT_MODE;
-	if (se->sa.dir != XI_DIR_OUT)
-		return XI_DROP_OUT_BUNDLE;
-	switch (sad_state(&se->sa, w->now)) {
-	case XI_SA_DEAD:
-		return XI_DROP_OUT_EXPIRED;
-	case XI_SA_LARVAL: /* spec 14.1: not to be used yet */
-		return XI_DROP_OUT_NO_SA;
-	default:
-		break;
-	}
-	refresh_hop(w, se);
-	if (se->hop.rt.kind == RT_NONE)
+	why = check_state(w, pk->sa, pk->ah ? XI_PROTO_ESP : 0);
+	if (why == XI_OK && unlikely(pk->ah != NULL))
+		why = check_state(w, pk->ah, XI_PROTO_AH);
+	if (unlikely(why != XI_OK))
+		return why;
+	refresh_hop(w, outermost(pk));
+	if (unlikely(outermost(pk)->hop.rt.kind == RT_NONE))
 		return XI_DROP_OUT_NO_ROUTE;
-	/* Spec section 15: too big and DF set: tell the sender what fits. */
-	if (ipsec_sealed_len(&se->sa, &pk->p) > path_mtu(se) && !may_fragment(&pk->p)) {
-		slow_too_big(w, &pk->p, ipsec_inner_mtu(&se->sa, path_mtu(se)));
-		return XI_DROP_OUT_TOO_BIG;
-	}
-	return XI_OK;
-}
-
-/* Counts a run of packets of one SA; 0 when the hard byte limit is reached (spec 14.2: no overshoot). */
-static int account(struct worker *w, const struct sa_entry *se, unsigned packets, size_t bytes)
-{
-	struct xi_sa_rt *rt = &w->maps->sa_rt[se - w->sa];
-	uint64_t sum = __atomic_add_fetch(&rt->bytes, bytes, __ATOMIC_RELAXED);
-
-	if (unlikely(se->sa.hard_bytes && sum > se->sa.hard_bytes)) {
-		__atomic_sub_fetch(&rt->bytes, bytes, __ATOMIC_RELAXED);
-		return 0;
-	}
-	__atomic_add_fetch(&rt->packets, packets, __ATOMIC_RELAXED);
-	if (!rt->first_ns)
-		rt->first_ns = w->now;
-	rt->last_ns = w->now;
-	return 1;
+	return judge_size(w, pk);
 }
 
 /* RFC 6864 §4: IDs of one pair of endpoints must differ while fragments live; workers take turns. */
@@ -108,13 +118,13 @@ static uint16_t next_id(struct worker *w)
 	return w->ip_id;
 }
 
-/* RFC 4303 §3.3.3: numbers for a run of packets of one SA, reserved before any of them is used. */
-static void fill_run(struct worker *w, struct wpkt **pk, struct ipsec_op *op, unsigned n)
+/* RFC 4303 §3.3.3, RFC 4302 §3.3.2: numbers for a run of packets of one SA, reserved before any of them is used. */
+static void fill_run(struct worker *w, struct sa_entry *se, struct wpkt **pk, struct ipsec_op *op, unsigned n)
 {
-	struct sa_entry *se = pk[0]->sa;
 	struct xi_sa_rt *rt = &w->maps->sa_rt[se - w->sa];
 	uint64_t seq = __atomic_fetch_add(&rt->seq_out, n, __ATOMIC_RELAXED);
 	const struct keyctx *key = sa_cache_keys(w, se);
+	size_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		op[i] = (struct ipsec_op){
@@ -126,26 +136,72 @@ static void fill_run(struct worker *w, struct wpkt **pk, struct ipsec_op *op, un
 			.ip_id = next_id(w),
 			.flags = (pk[i]->v.flags & XI_VF_HOST) ? IPSEC_OP_HOST : 0,
 		};
-		/* A byte limit is judged packet by packet; without one the run is counted as a whole by the caller. */
-		if (se->sa.hard_bytes && !account(w, se, 1, pkt_len(&pk[i]->p)))
+		bytes += pkt_len(&pk[i]->p);
+		/* A byte limit is judged packet by packet; without one the run is counted as a whole. */
+		if (unlikely(se->sa.hard_bytes) && !sa_account(w, se, 1, pkt_len(&pk[i]->p)))
 			op[i].verdict = XI_DROP_OUT_EXPIRED;
+	}
+	if (likely(!se->sa.hard_bytes))
+		(void)!sa_account(w, se, n, bytes);
+}
+
+/* The first transform of every packet. */
+static void seal_first(struct worker *w, struct wpkt **pk, struct ipsec_op *op, unsigned n)
+{
+	for (unsigned i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && pk[j]->sa == pk[i]->sa; j++)
+			;
+		fill_run(w, pk[i]->sa, &pk[i], &op[i], j - i);
+	}
+	ipsec_seal(w->engine, &w->iv_source, op, n);
+}
+
+/* AH over the ESP packets of bundles. What fails leaves its verdict in op[]. */
+static void seal_second(struct worker *w, struct wpkt **pk, struct ipsec_op *op, unsigned n)
+{
+	struct ipsec_op second[WRK_BURST];
+	struct wpkt *sub[WRK_BURST];
+	uint8_t at[WRK_BURST];
+	unsigned m = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (likely(!pk[i]->ah) || op[i].verdict != XI_OK)
+			continue;
+		sub[m] = pk[i];
+		at[m++] = (uint8_t)i;
+	}
+	if (likely(!m))
+		return;
+	for (unsigned i = 0, j; i < m; i = j) {
+		for (j = i + 1; j < m && sub[j]->ah == sub[i]->ah; j++)
+			;
+		fill_run(w, sub[i]->ah, &sub[i], &second[i], j - i);
+		for (unsigned k = i; k < j; k++)
+			second[k].flags = IPSEC_OP_HOST; /* what it covers was made here */
+	}
+	ipsec_seal(w->engine, &w->iv_source, second, m);
+	for (unsigned i = 0; i < m; i++) {
+		op[at[i]].verdict = second[i].verdict;
+		if (second[i].verdict != XI_OK)
+			pk[at[i]]->sa = pk[at[i]]->ah; /* whose failure it is */
 	}
 }
 
 static void finish(struct worker *w, struct wpkt *pk, const struct ipsec_op *op)
 {
-	const struct hop *hop = &pk->sa->hop;
+	const struct sa_entry *se = outermost(pk);
 	struct xi_polstat *ps = polstat(w, pk->v.policy, pk->v.policy_gen);
 	enum xi_drop rc;
 
 	if (unlikely(op->verdict != XI_OK)) {
+		sa_count_error(w, pk->sa);
 		drop(w, pk, op->verdict);
 		return;
 	}
-	if (unlikely(pkt_len(&pk->p) > path_mtu(pk->sa)))
-		rc = send_fragments(w, pk, hop, path_mtu(pk->sa));
+	if (unlikely(pkt_len(&pk->p) > path_mtu(se)))
+		rc = send_fragments(w, pk, &se->hop, path_mtu(se));
 	else
-		rc = send_one(w, pk, hop);
+		rc = send_one(w, pk, &se->hop);
 	if (rc == XI_OK && ps)
 		ps->out_transformed++;
 }
@@ -173,17 +229,10 @@ void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 		else
 			refuse(w, pk[i], why);
 	}
-	for (unsigned i = 0, j; i < ready; i = j) {
-		size_t bytes = 0;
-
-		for (j = i; j < ready && pk[j]->sa == pk[i]->sa; j++)
-			bytes += pkt_len(&pk[j]->p);
-		fill_run(w, &pk[i], &op[i], j - i);
-		if (!pk[i]->sa->sa.hard_bytes)
-			account(w, pk[i]->sa, j - i, bytes);
-	}
-	if (ready)
-		ipsec_seal(w->engine, &w->iv_source, op, ready);
+	if (!ready)
+		return;
+	seal_first(w, pk, op, ready);
+	seal_second(w, pk, op, ready);
 	for (unsigned i = 0; i < ready; i++)
 		finish(w, pk[i], &op[i]);
 }

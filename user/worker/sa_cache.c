@@ -3,6 +3,7 @@
 #include "user/worker/worker.h"
 
 #include "user/crypto/alg.h"
+#include "user/ipsec/ip6.h"
 
 static uint8_t *keys_of(const struct worker *w, const struct sa_entry *se)
 {
@@ -24,6 +25,36 @@ static int copy_sa(const struct xi_sa *from, struct xi_sa *to, uint32_t gen)
 	return __atomic_load_n(&from->gen, __ATOMIC_RELAXED) == gen;
 }
 
+/* RFC 4302 §2.6: AH adds the same to every packet of an SA. */
+static uint32_t ah_len(const struct xi_sa *sa)
+{
+	uint8_t hdr[IP6_HDR] = {0};
+	struct pkt p = {.head = hdr, .data = hdr, .end = hdr + sizeof(hdr)};
+	size_t len, sealed;
+
+	if (sa->proto != XI_PROTO_AH)
+		return 0;
+	len = sa->family == XI_IP4 ? IP4_HDR : IP6_HDR;
+	hdr[0] = sa->family == XI_IP4 ? 0x45 : 0x60;
+	if (sa->family == XI_IP4) {
+		u16_put(hdr + IP4_LEN, IP4_HDR);
+		hdr[IP4_PROTO] = XI_PROTO_ESP;
+	} else {
+		hdr[IP6_NEXT] = XI_PROTO_ESP;
+	}
+	p.tail = hdr + len;
+	sealed = ipsec_sealed_len(sa, &p);
+	return sealed > len ? (uint32_t)(sealed - len) : 0;
+}
+
+/* A record that another program wrote is checked like any input. */
+static int is_sound(const struct xi_sa *sa)
+{
+	return alg_check_sa(sa) == 0 && (sa->family == XI_IP4 || sa->family == XI_IP6) &&
+	       (sa->mode == XI_MODE_TUNNEL || sa->mode == XI_MODE_TRANSPORT) &&
+	       (sa->proto == XI_PROTO_ESP || (sa->proto == XI_PROTO_AH && !(sa->flags & XI_SA_F_UDP)));
+}
+
 static void load(struct worker *w, struct sa_entry *se, uint32_t slot, uint32_t gen)
 {
 	struct keyctx *k = (struct keyctx *)keys_of(w, se);
@@ -34,9 +65,8 @@ static void load(struct worker *w, struct sa_entry *se, uint32_t slot, uint32_t 
 	if (!copy_sa(&w->maps->sad[slot], &se->sa, gen))
 		return;
 	se->gen = gen;
-	/* A record that another program wrote is checked like any input. */
-	if (alg_check_sa(&se->sa) == 0 && se->sa.family == XI_IP4 && se->sa.mode == XI_MODE_TUNNEL &&
-	    se->sa.proto == XI_PROTO_ESP && keyctx_init(w->engine, k, &se->sa) == 0) {
+	se->ah_len = ah_len(&se->sa);
+	if (is_sound(&se->sa) && keyctx_init(w->engine, k, &se->sa) == 0) {
 		se->usable = 1;
 		w->maps->sa_rt[slot].engine = engine_kind(w->engine);
 	}
@@ -67,4 +97,25 @@ void sa_cache_wipe(struct worker *w)
 	for (uint32_t i = 0; i < w->maps->meta->sad_max; i++)
 		if (w->sa[i].usable)
 			keyctx_wipe(w->engine, (struct keyctx *)keys_of(w, &w->sa[i]));
+}
+
+int sa_account(struct worker *w, const struct sa_entry *se, unsigned packets, size_t bytes)
+{
+	struct xi_sa_rt *rt = &w->maps->sa_rt[se - w->sa];
+	uint64_t sum = __atomic_add_fetch(&rt->bytes, bytes, __ATOMIC_RELAXED);
+
+	if (unlikely(se->sa.hard_bytes && sum > se->sa.hard_bytes)) { /* spec 14.2: no overshoot */
+		__atomic_sub_fetch(&rt->bytes, bytes, __ATOMIC_RELAXED);
+		return 0;
+	}
+	__atomic_add_fetch(&rt->packets, packets, __ATOMIC_RELAXED);
+	if (!rt->first_ns)
+		rt->first_ns = w->now;
+	rt->last_ns = w->now;
+	return 1;
+}
+
+void sa_count_error(struct worker *w, const struct sa_entry *se)
+{
+	__atomic_fetch_add(&w->maps->sa_rt[se - w->sa].err_other, 1, __ATOMIC_RELAXED);
 }

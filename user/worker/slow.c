@@ -15,6 +15,7 @@
 
 #include "user/base/clock.h"
 #include "user/ipsec/icmp.h"
+#include "user/ipsec/ip6.h"
 
 #define ICMP_BURST 100 /* packets at once, then ICMP_RATE a second for each worker (RFC 1812 §4.3.2.8) */
 #define ICMP_RATE 1000
@@ -26,6 +27,9 @@ int slow_open(struct worker *w, struct err *e)
 	w->raw_out = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
 	if (w->raw_out < 0 || setsockopt(w->raw_out, IPPROTO_IP, IP_HDRINCL, &one, sizeof(one)) < 0)
 		return err_set(e, -errno, "cannot open a raw socket: %s", strerror(errno));
+	w->raw_out6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW); /* raw(7): with header */
+	if (w->raw_out6 < 0 && errno != EAFNOSUPPORT)
+		return err_set(e, -errno, "cannot open a raw socket of IPv6: %s", strerror(errno));
 	if (w->id != 0)
 		return 0;
 	w->raw_esp = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ESP);
@@ -38,21 +42,36 @@ void slow_close(struct worker *w)
 {
 	if (w->raw_out >= 0)
 		close(w->raw_out);
+	if (w->raw_out6 >= 0)
+		close(w->raw_out6);
 	if (w->raw_esp >= 0)
 		close(w->raw_esp);
-	w->raw_out = w->raw_esp = -1;
+	w->raw_out = w->raw_out6 = w->raw_esp = -1;
+}
+
+static int send4(const struct worker *w, const struct pkt *p)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET};
+
+	to.sin_addr.s_addr = be32_get(p->data + IP4_DST);
+	if (sendto(w->raw_out, p->data, pkt_len(p), MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int send6(const struct worker *w, const struct pkt *p)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6};
+
+	memcpy(&to.sin6_addr, p->data + IP6_DST, sizeof(to.sin6_addr));
+	if (sendto(w->raw_out6, p->data, pkt_len(p), MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	return 0;
 }
 
 int slow_send(struct worker *w, const struct pkt *p)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET};
-	struct iphdr ip;
-
-	memcpy(&ip, p->data, sizeof(ip));
-	to.sin_addr.s_addr = ip.daddr;
-	if (sendto(w->raw_out, p->data, pkt_len(p), MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)) < 0)
-		return -errno;
-	return 0;
+	return ip_version(p) == 4 ? send4(w, p) : send6(w, p);
 }
 
 void slow_too_big(struct worker *w, const struct pkt *p, size_t mtu)
@@ -62,6 +81,8 @@ void slow_too_big(struct worker *w, const struct pkt *p, size_t mtu)
 	uint64_t earned = (w->now - w->icmp_at) / (NS_PER_S / ICMP_RATE);
 	size_t len;
 
+	if (ip_version(p) != 4)
+		return;
 	if (earned) {
 		w->icmp_tokens = (uint32_t)MIN(w->icmp_tokens + earned, (uint64_t)ICMP_BURST);
 		w->icmp_at = w->now;
@@ -82,10 +103,10 @@ void slow_inject(struct worker *w, struct wpkt *pk)
 {
 	struct io_sock *s = w->tx_by_slot[XI_IF_INTERNAL];
 	const struct xi_if *in = &w->maps->ifs[pk->v.if_slot];
-	struct ethhdr eth = {.h_proto = htons(ETH_P_IP)};
-	uint32_t ifindex = htonl(in->ifindex);
+	struct ethhdr eth = {.h_proto = htons(ip_version(&pk->p) == 4 ? ETH_P_IP : ETH_P_IPV6)};
+	uint32_t ifindex = htonl(arrival(w, pk));
 
-	if (!s || !in->ifindex || pk->p.data - pk->p.head < (ptrdiff_t)sizeof(eth)) {
+	if (!s || !ifindex || pk->p.data - pk->p.head < (ptrdiff_t)sizeof(eth)) {
 		drop(w, pk, XI_DROP_IN_INJECT);
 		return;
 	}

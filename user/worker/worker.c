@@ -24,10 +24,12 @@ static int alloc_tables(struct worker *w, size_t *bytes)
 	w->sa = map_zero(sad_max * sizeof(*w->sa));
 	w->keys = map_zero(sad_max * w->keyctx_stride);
 	w->flow = map_zero(WRK_FLOWS * sizeof(*w->flow));
-	if (!w->sa || !w->keys || !w->flow)
+	w->nest = map_zero(WRK_NESTS * sizeof(*w->nest));
+	if (!w->sa || !w->keys || !w->flow || !w->nest)
 		return -ENOMEM;
 	(void)madvise(w->keys, sad_max * w->keyctx_stride, MADV_DONTDUMP); /* keys do not belong into a core file */
-	*bytes += sad_max * (sizeof(*w->sa) + w->keyctx_stride) + WRK_FLOWS * sizeof(*w->flow);
+	*bytes += sad_max * (sizeof(*w->sa) + w->keyctx_stride) + WRK_FLOWS * sizeof(*w->flow) +
+		  WRK_NESTS * sizeof(*w->nest);
 	return 0;
 }
 
@@ -41,7 +43,7 @@ int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, s
 	w->cpu = conf->cpu;
 	w->maps = m;
 	w->rt = rt;
-	w->raw_out = w->raw_esp = -1;
+	w->raw_out = w->raw_out6 = w->raw_esp = -1;
 	w->stat = &m->wstat[id];
 	w->polstat = &m->wpolstat[(size_t)id * m->meta->spd_max];
 	pthread_mutex_init(&w->lock, NULL);
@@ -83,6 +85,8 @@ void worker_fini(struct worker *w)
 		munmap(w->keys, w->maps->meta->sad_max * w->keyctx_stride);
 	if (w->flow)
 		munmap(w->flow, WRK_FLOWS * sizeof(*w->flow));
+	if (w->nest)
+		munmap(w->nest, WRK_NESTS * sizeof(*w->nest));
 	io_pool_free(&w->pool);
 	if (w->wake >= 0)
 		close(w->wake);

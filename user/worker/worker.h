@@ -4,8 +4,8 @@
  * to completion: receive burst, group by SA, crypto burst, transmit. On the way: no lock but the SA's replay lock,
  * no allocation, no system call but the rings' wake-ups.
  *
- * Files: loop.c the thread; outbound.c plaintext to ESP and AH, send.c where that goes; inbound.c the way back, judge.c the policy's word on
- * the result, deliver.c where it goes; hop.c next hops; slow.c the ways through the stack; sa_cache.c keys by SA; mailbox.c what the main
+ * Files: loop.c the thread; outbound.c plaintext to ESP and AH, send.c where that goes; inbound.c the way back, nest.c from one transform to the next, judge.c, template.c and tuple.c
+ * the policy's word on the result, deliver.c where it goes; hop.c next hops; slow.c the ways through the stack; sa_cache.c keys by SA; mailbox.c what the main
  * thread asks of it. main.c, serve.c, control.c are the main thread's.
  */
 #ifndef WORKER_WORKER_H
@@ -22,6 +22,8 @@
 
 #define WRK_BURST ENGINE_BURST_MAX
 #define WRK_FLOWS 4096 /* a power of two */
+#define WRK_NESTS 256  /* likewise */
+#define WRK_NEST_MAX 6 /* transforms of one inbound packet (spec section 12, in-buffer-errors) */
 #define WRK_FRAMES_DEFAULT 16384
 
 _Static_assert(WRK_BURST == IO_BURST, "one receive burst is one crypto burst");
@@ -37,8 +39,11 @@ struct hop {
 struct wpkt {
 	struct pkt p;
 	struct xi_verdict v;
-	uint64_t addr; /* of its frame or large buffer in the pool: io_is_large(), io_frame_put() takes either */
-	struct sa_entry *sa;
+	uint64_t addr;	     /* of its frame or large buffer: io_is_large(), io_frame_put() takes either */
+	struct sa_entry *sa; /* of the transform at hand; outbound: the first one */
+	struct sa_entry *ah; /* outbound: of the AH over the ESP packet; NULL = none */
+	struct sa_entry *chain[WRK_NEST_MAX]; /* inbound: of the transforms that are undone, outermost first */
+	unsigned nchain;
 };
 
 /* An SA as this worker uses it: a copy taken when its generation was first seen, so that the owner may take the SA away
@@ -46,6 +51,7 @@ struct wpkt {
 struct sa_entry {
 	uint32_t gen;	 /* 0 = nothing here */
 	uint32_t usable; /* keys are expanded */
+	uint32_t ah_len; /* AH: bytes that it adds to a packet */
 	struct xi_sa sa; /* without keys */
 	struct hop hop;	 /* outbound: to the peer */
 };
@@ -53,9 +59,10 @@ struct sa_entry {
 /* Where a decrypted packet of one flow goes; judged once for each generation of policies. */
 struct flow {
 	struct xi_tuple tuple;
-	uint64_t sa_ref;
+	uint64_t chain[WRK_NEST_MAX]; /* references of the SAs, outermost first */
+	uint32_t nchain;
+	uint32_t iif; /* interface it came in by */
 	uint64_t spd_gen;
-	uint32_t if_slot;
 	uint32_t in_policy; /* slot, or UINT32_MAX */
 	uint32_t in_gen;
 	uint32_t out_policy; /* a policy that has a say on the packet's way out, or UINT32_MAX */
@@ -65,6 +72,14 @@ struct flow {
 	uint8_t in_transformed; /* the policy is an encrypt policy, else action none */
 	uint8_t verdict;	/* enum xi_drop of the inbound check */
 	struct hop hop;
+};
+
+/* What a nested AH or ESP header of a decrypted packet leads to; see nest.c. */
+struct nest {
+	struct xi_spi_key key;
+	uint64_t sad_gen, hop_gen; /* good for these */
+	uint32_t slot, gen;	   /* gen 0: no SA */
+	int local;		   /* the destination is this host */
 };
 
 enum cmd_kind { CMD_ADD_SOCKET, CMD_CLOSE_SLOT, CMD_STOP };
@@ -91,6 +106,7 @@ struct worker {
 	size_t keyctx_stride;
 	uint64_t spd_gen;	       /* of the policies, read once a burst; what flows rest on */
 	struct flow *flow;	       /* [WRK_FLOWS] */
+	struct nest *nest;	       /* [WRK_NESTS] */
 	struct wpkt *again[WRK_BURST]; /* decrypted packets of this burst that another policy protects */
 	unsigned nagain;
 
@@ -99,8 +115,9 @@ struct worker {
 	uint64_t now;		    /* CLOCK_BOOTTIME of this burst */
 	uint16_t ip_id;
 
-	int raw_out; /* raw socket with IP_HDRINCL: the slow way out */
-	int raw_esp; /* worker 0: reassembled ESP from the stack; else -1 */
+	int raw_out;  /* raw sockets for whole packets: the slow way out, IPv4 and */
+	int raw_out6; /* IPv6; -1 where the host has none */
+	int raw_esp;  /* worker 0: reassembled ESP from the stack; else -1 */
 	uint32_t icmp_tokens;
 	uint64_t icmp_at;
 
@@ -142,12 +159,16 @@ void worker_drop_socket(struct worker *w, struct io_sock *s);
 struct sa_entry *sa_cache_get(struct worker *w, uint32_t slot, uint32_t gen);
 const struct keyctx *sa_cache_keys(const struct worker *w, const struct sa_entry *se);
 void sa_cache_wipe(struct worker *w);
+/* Counts packets of an SA, bytes as of spec 14.2; 0 when the hard byte limit is reached: they must not go on. */
+int sa_account(struct worker *w, const struct sa_entry *se, unsigned packets, size_t bytes) __must_check;
+/* One packet that was dropped for another reason than ICV or replay. */
+void sa_count_error(struct worker *w, const struct sa_entry *se);
 
 /* outbound.c, inbound.c: n <= WRK_BURST packets; each frame's further fate is settled inside. */
 void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n);
 void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n);
-/* data..tail becomes exactly the IPv4 packet at v.l3_off; 0, or -1 when its lengths do not fit into what is there. */
-int trim_ip4(struct wpkt *pk) __must_check;
+/* data..tail becomes exactly the IP packet at v.l3_off; 0, or -1 when its lengths do not fit into what is there. */
+int trim_ip(struct wpkt *pk) __must_check;
 /* Puts packets of the same SA next to each other. */
 void group_by_sa(struct wpkt **pk, unsigned n);
 
@@ -156,10 +177,26 @@ enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop *hop);
 /* Spec section 15: fragments after encapsulation, each in a frame of its own. */
 enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct hop *hop, size_t mtu);
 
+/*
+ * nest.c: is the decrypted packet again AH or ESP for this host? 1: v.slot and v.gen are those of its SA; 0: it is payload; -1: to be
+ * dropped for *why.
+ */
+int nest_next(struct worker *w, struct wpkt *pk, enum xi_drop *why);
+
+/* tuple.c: what the policies compare. XI_DROP_IN_INNER_SELECTORS: it cannot be read. ipsec_open() has checked header and length. */
+enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t);
+/* The packet that an ICMP error quotes (RFC 792, RFC 4443). 0 when p is none, or quotes too little. */
+int read_quoted(const struct pkt *p, struct xi_tuple *t);
+
+/* template.c: spec 13.4 step 5: was what the policy asks for done by the SAs that the packet came by? */
+int template_satisfied(const struct xi_policy *pol, const struct wpkt *pk);
+/* RFC 4301 §4.4.2.1: do the selectors of all its SAs let a packet of this tuple pass? dir: the tuple's. */
+int selectors_allow(const struct wpkt *pk, const struct xi_tuple *t, int dir);
+/* Did it come by a tunnel at all? */
+int came_by_tunnel(const struct wpkt *pk);
+
 /* judge.c: the policy's word on a decrypted packet of this flow, from the cache or fresh. */
 struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tuple *t);
-/* What the policies compare; XI_DROP_IN_INNER_SELECTORS: it cannot be read. */
-enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t);
 /*
  * RFC 4301 §6.2: an ICMP error of a gateway on the way has an address that no policy knows. It belongs to the tunnel when the packet
  * that it quotes was one that this host sends through that tunnel. 1 and the policy's rule, or 0. Judged packet by packet: the
@@ -173,9 +210,9 @@ void deliver(struct worker *w, struct wpkt *pk);
 /* slow.c */
 int slow_open(struct worker *w, struct err *e) __must_check;
 void slow_close(struct worker *w);
-/* An IPv4 packet out through the stack. Returns 0 or a negative errno. The frame stays the caller's. */
+/* An IP packet out through the stack. Returns 0 or a negative errno. The frame stays the caller's. */
 int slow_send(struct worker *w, const struct pkt *p) __must_check;
-/* A decrypted packet into the stack as received on interface slot if_slot; takes the frame. */
+/* A decrypted packet into the stack as received on the interface that arrival() names; takes the frame. */
 void slow_inject(struct worker *w, struct wpkt *pk);
 /* ICMP fragmentation needed towards the sender of p, rate-limited. */
 void slow_too_big(struct worker *w, const struct pkt *p, size_t mtu);
@@ -189,6 +226,18 @@ struct io_sock *hop_socket(const struct worker *w, const struct hop *h);
 /* Ethernet header in front and out by s; takes the frame. XI_OK, or `full`, for which it was dropped and counted. */
 enum xi_drop transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, const struct rt_hop *hop,
 		      enum xi_drop full);
+
+/* The interface the stack would say the packet came in by. */
+static inline uint32_t arrival(const struct worker *w, const struct wpkt *pk)
+{
+	return pk->v.iif ? pk->v.iif : w->maps->ifs[pk->v.if_slot].ifindex;
+}
+
+/* IP version of the packet as it is now. */
+static inline unsigned ip_version(const struct pkt *p)
+{
+	return p->data[0] >> 4;
+}
 
 /* Answers and sockets that a cached hop rests on. */
 static inline uint64_t hop_generation(const struct worker *w)
@@ -212,6 +261,8 @@ static inline void wpkt_place(const struct worker *w, struct wpkt *pk, uint64_t 
 	pk->p.head = w->pool.area + base;
 	pk->p.end = pk->p.head + io_room(&w->pool, base);
 	pk->p.data = pk->p.tail = pk->p.head + IO_XDP_HEADROOM;
+	pk->ah = NULL;
+	pk->nchain = 0;
 }
 
 static inline void drop(struct worker *w, struct wpkt *pk, enum xi_drop reason)

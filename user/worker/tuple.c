@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the policies compare of a decrypted packet, read by the parser that the XDP and tc programs use, so that both judge a packet alike.
+ */
+#include "user/worker/worker.h"
+
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
+
+#include "user/ipsec/ip6.h"
+
+/* The parser reads words where they stand; inner headers stand anywhere, which x86 does not mind. */
+#undef __always_inline
+#define __always_inline inline __attribute__((always_inline, no_sanitize("alignment")))
+#include "bpf/lib/parse.h"
+
+#define QUOTED_AT 8 /* ICMP and ICMPv6 errors: type, code, checksum, a word, then the packet (RFC 792, RFC 4443 §3) */
+
+static enum xi_parse parse(struct xi_pkt *k, const struct pkt *p)
+{
+	uint32_t len = (uint32_t)pkt_len(p);
+
+	if (likely(ip_version(p) == 4))
+		return xi_parse_ip4(k, p->data, p->tail, len);
+	return xi_parse_ip6(k, p->data, p->tail, len);
+}
+
+enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t)
+{
+	struct xi_pkt k;
+	uint8_t hidden;
+
+	memset(&k, 0, sizeof(k));
+	if (unlikely(parse(&k, p) != XI_PARSE_OK))
+		return XI_DROP_IN_INNER_SELECTORS;
+	*t = k.tuple;
+	hidden = t->flags & (XI_TUPLE_NO_PORTS | XI_TUPLE_NO_PROTO);
+	/* Cut short. A later fragment, or a chain of extension headers that is too long, is judged without (spec 13.6). */
+	if (unlikely(hidden == XI_TUPLE_NO_PORTS && !(k.flags & XI_PKT_LATER)))
+		return XI_DROP_IN_INNER_SELECTORS;
+	return XI_OK;
+}
+
+static int is_icmp4_error(uint8_t type)
+{
+	return type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH || type == ICMP_TIME_EXCEEDED ||
+	       type == ICMP_PARAMETERPROB;
+}
+
+static int quoted4(const uint8_t *p, const uint8_t *end, struct xi_pkt *k)
+{
+	uint16_t frag;
+
+	if (end - p < IP4_HDR || p[0] >> 4 != 4 || ip4_hdr_len(p) < IP4_HDR || (size_t)(end - p) < ip4_hdr_len(p))
+		return 0;
+	k->tuple.family = XI_IP4;
+	k->tuple.proto = p[IP4_PROTO];
+	k->tuple.src.w[0] = be32_get(p + IP4_SRC);
+	k->tuple.dst.w[0] = be32_get(p + IP4_DST);
+	frag = u16_get(p + IP4_FRAG);
+	if (frag & IP4_OFFSET)
+		k->flags |= XI_PKT_LATER;
+	p += ip4_hdr_len(p);
+	return xi_parse_upper(k, p, end, (uint32_t)(end - p)) == XI_PARSE_OK;
+}
+
+static int quoted6(const uint8_t *p, const uint8_t *end, struct xi_pkt *k)
+{
+	if (end - p < IP6_HDR || p[0] >> 4 != 6)
+		return 0;
+	k->tuple.family = XI_IP6;
+	memcpy(&k->tuple.src, p + IP6_SRC, sizeof(k->tuple.src));
+	memcpy(&k->tuple.dst, p + IP6_DST, sizeof(k->tuple.dst));
+	return xi_parse_ext(k, p + IP6_HDR, end, (uint32_t)(end - p - IP6_HDR), p[IP6_NEXT]) == XI_PARSE_OK;
+}
+
+int read_quoted(const struct pkt *p, struct xi_tuple *t)
+{
+	int six = ip_version(p) == 6, ok;
+	const uint8_t *icmp = p->data + (six ? IP6_HDR : ip4_hdr_len(p->data));
+	struct xi_pkt k;
+
+	memset(&k, 0, sizeof(k));
+	if (p->data[six ? IP6_NEXT : IP4_PROTO] != (six ? IPPROTO_ICMPV6 : IPPROTO_ICMP) || p->tail - icmp < QUOTED_AT)
+		return 0;
+	if (six)
+		ok = icmp[0] != 0 && !(icmp[0] & ICMP6_INFOMSG_MASK) && quoted6(icmp + QUOTED_AT, p->tail, &k);
+	else
+		ok = !(u16_get(p->data + IP4_FRAG) & IP4_OFFSET) && is_icmp4_error(icmp[0]) &&
+		     quoted4(icmp + QUOTED_AT, p->tail, &k);
+	*t = k.tuple;
+	return ok;
+}
