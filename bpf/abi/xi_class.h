@@ -5,7 +5,8 @@
  * Rules whose prefixes have the same two lengths have one shape. A packet's addresses, cut to the lengths of a shape, are
  * the key of a hash table; an entry of the table names a run of rules in evaluation order, and the first of them that
  * matches (xi_rule_match) is the shape's answer. The best answer of all shapes decides (spec 13.1). Shapes stand in the
- * order of their first rule, so that the search ends when no better one can follow. Usual policies have one to five shapes.
+ * order of their first rule, so that the search ends when no better one can follow. Usual policies have one to five shapes. A shape is
+ * asked only when the first bits of both addresses are those of a rule of it (xi_filter).
  *
  * Everything is there twice. Readers use copy spd_gen & 1 of xi_meta; a writer fills the other one and then raises spd_gen, one store.
  * A reader that was so slow that a second change has begun meanwhile sees spd_begin > its spd_gen + 1 and starts again: no
@@ -31,6 +32,14 @@ struct xi_shape {
 	__u32 pad;
 };
 
+/* By the first bits of an address (xi_filter_index): bit i = some rule of shape i may match it. */
+#define XI_FILTER 256
+
+struct xi_filter {
+	__u64 src[XI_FILTER];
+	__u64 dst[XI_FILTER];
+};
+
 struct xi_class_head {
 	__u32 shapes4;
 	__u32 shapes6;
@@ -41,6 +50,7 @@ struct xi_class_head {
 	__u32 bucket_base;
 	__u32 pad[9];
 	struct xi_shape shape[2 * XI_SHAPES_MAX]; /* of IPv4, behind them those of IPv6 */
+	struct xi_filter filter[2];		  /* of IPv4, of IPv6 */
 };
 
 /* Entry of the table; tag 0 = free, and none follows it in its bucket. No two keys that may share a bucket have one tag. */
@@ -56,7 +66,8 @@ struct xi_bucket {
 };
 
 _Static_assert(sizeof(struct xi_shape) == 40, "abi");
-_Static_assert(sizeof(struct xi_class_head) == 64 + 2 * XI_SHAPES_MAX * 40, "abi");
+_Static_assert(sizeof(struct xi_class_head) == 64 + 2 * XI_SHAPES_MAX * 40 + 2 * 2 * XI_FILTER * 8, "abi");
+_Static_assert(XI_SHAPES_MAX <= 64, "a bit each");
 _Static_assert(sizeof(struct xi_bucket) == 64, "abi: a cache line");
 
 /* Buckets of one copy: a power of two, so that half of the ways stay free. */
@@ -67,6 +78,14 @@ static inline __u32 xi_buckets(__u32 spd_max)
 	while (n < spd_max)
 		n *= 2;
 	return n;
+}
+
+/* IPv4: the first octet. IPv6: of the first 32 bits, since most of the world shares the first eight. */
+static inline __u32 xi_filter_index(const struct xi_addr *a, int six)
+{
+	__u32 w = a->w[0];
+
+	return (six ? (w ^ w >> 8 ^ w >> 16 ^ w >> 24) : w) & 0xff;
 }
 
 static inline __u64 xi_mix(__u64 h)

@@ -26,12 +26,13 @@ struct xi_find {
 	struct xi_hit hit[2];
 };
 
-/* A search in one direction. */
+/* A search in one direction. Small: the stack is shared with the programs that ask. */
 struct xi_walk {
 	const struct xi_class_head *head;
-	struct xi_tuple t; /* the packet's, as a policy of this direction would see it outbound (spec 13.2) */
-	__u32 first;	   /* of the run that is walked */
-	__u32 base;	   /* of the family's shapes */
+	const struct xi_tuple *t;
+	__u64 ask;   /* bit i: shape i may know something */
+	__u32 first; /* of the run that is walked */
+	__u32 dir;
 	struct xi_hit hit; /* the best so far */
 };
 
@@ -44,7 +45,7 @@ static long xi_find_rule(__u32 i, void *ctx)
 
 	if (!r)
 		return 1;
-	if (!xi_rule_match(r, &f->t, XI_DIR_OUT))
+	if (!xi_rule_match(r, f->t, (int)f->dir))
 		return 0;
 	if (!f->hit.found || r->order < f->hit.order) {
 		f->hit.slot = r->slot;
@@ -77,42 +78,42 @@ static __always_inline const struct xi_way *xi_find_way(const struct xi_class_he
 	return NULL;
 }
 
+/* One shape. By bpf_loop(), since the verifier would walk a loop of ours once for each shape there may be. */
 static long xi_find_shape(__u32 i, void *ctx)
 {
-	struct xi_walk *f = ctx;
-	__u32 at = f->base + i, salt = xi_shape_salt(f->head->salt, i);
+	struct xi_walk *w = ctx;
+	int six = w->t->family != XI_IP4, in = w->dir == XI_DIR_IN; /* spec 13.2: inbound the roles swap */
+	__u32 at = (six ? XI_SHAPES_MAX : 0) + i, salt = xi_shape_salt(w->head->salt, i);
+	const struct xi_addr *src = in ? &w->t->dst : &w->t->src, *dst = in ? &w->t->src : &w->t->dst;
 	const struct xi_shape *s;
-	const struct xi_way *w;
-	__u64 hash;
+	const struct xi_way *way;
 
-	if (at >= 2 * XI_SHAPES_MAX)
+	if (!(w->ask >> (i & 63)) || at >= 2 * XI_SHAPES_MAX)
 		return 1;
-	s = &f->head->shape[at];
-	if (f->hit.found && f->hit.order < s->best)
+	if (!(w->ask >> (i & 63) & 1))
+		return 0;
+	s = &w->head->shape[at];
+	if (w->hit.found && w->hit.order < s->best)
 		return 1; /* shapes stand in the order of their best rules */
-	hash = f->base ? xi_class_hash6(&f->t.src, &f->t.dst, s, salt) : xi_class_hash4(&f->t.src, &f->t.dst, s, salt);
-	w = xi_find_way(f->head, hash);
-	if (w) {
-		f->first = w->first;
-		bpf_loop(w->count, xi_find_rule, f, 0);
+	way = xi_find_way(w->head, six ? xi_class_hash6(src, dst, s, salt) : xi_class_hash4(src, dst, s, salt));
+	if (way) {
+		w->first = way->first;
+		bpf_loop(way->count, xi_find_rule, w, 0);
 	}
 	return 0;
 }
 
 static __always_inline void xi_find_dir(struct xi_walk *w, struct xi_find *f, int dir)
 {
-	int v4 = f->pkt.tuple.family == XI_IP4;
+	int six = w->t->family != XI_IP4;
+	const struct xi_filter *filter = &w->head->filter[six];
+	__u32 src = xi_filter_index(&w->t->src, six), dst = xi_filter_index(&w->t->dst, six);
 
-	w->t = f->pkt.tuple;
-	w->base = v4 ? 0 : XI_SHAPES_MAX;
+	w->dir = (__u32)dir;
 	w->hit.found = 0;
-	if (dir == XI_DIR_IN) {
-		w->t.src = f->pkt.tuple.dst;
-		w->t.dst = f->pkt.tuple.src;
-		w->t.src_port = f->pkt.tuple.dst_port;
-		w->t.dst_port = f->pkt.tuple.src_port;
-	}
-	bpf_loop(v4 ? w->head->shapes4 : w->head->shapes6, xi_find_shape, w, 0);
+	w->ask = dir == XI_DIR_IN ? filter->src[dst] & filter->dst[src] : filter->src[src] & filter->dst[dst];
+	if (w->ask)
+		bpf_loop(six ? w->head->shapes6 : w->head->shapes4, xi_find_shape, w, 0);
 	f->hit[dir] = w->hit;
 }
 
@@ -130,6 +131,7 @@ __noinline int xi_find(struct xi_find *f, __u32 want)
 
 	if (!meta || !f)
 		return -1;
+	w.t = &f->pkt.tuple;
 	for (int i = 0; i < XI_FIND_TRIES; i++) {
 		__u64 gen = *(const volatile __u64 *)&meta->spd_gen;
 		__u32 copy = gen & 1;

@@ -107,6 +107,34 @@ static uint64_t hash_of(const struct xi_class_head *h, const struct xi_addr *src
 	return family == XI_IP4 ? xi_class_hash4(src, dst, s, salt) : xi_class_hash6(src, dst, s, salt);
 }
 
+/* Bits of the filter for one prefix: all addresses that it holds. */
+static void filter_add(__u64 filter[XI_FILTER], const struct xi_addr *net, const struct xi_addr *mask, uint8_t family,
+		       uint64_t bit)
+{
+	unsigned len = mask_len(mask), first = xi_filter_index(net, family != XI_IP4), span = 1;
+
+	if (family == XI_IP4 && len < 8)
+		span = 1u << (8 - len);
+	else if (family != XI_IP4 && len < 32)
+		first = 0, span = XI_FILTER; /* the index mixes bits that the prefix leaves open */
+	for (unsigned i = 0; i < span; i++)
+		filter[(first + i) % XI_FILTER] |= bit;
+}
+
+static void make_filters(struct xi_class_head *h, const struct xi_rule *rule, unsigned n, const struct keyed *shaped)
+{
+	memset(h->filter, 0, sizeof(h->filter));
+	for (unsigned i = 0; i < n; i++) {
+		struct xi_filter *f = &h->filter[rule[i].family != XI_IP4];
+		uint64_t bit = 1ull << shaped[i].shape;
+
+		if (!rule[i].family)
+			continue;
+		filter_add(f->src, &rule[i].src, &rule[i].src_mask, rule[i].family, bit);
+		filter_add(f->dst, &rule[i].dst, &rule[i].dst_mask, rule[i].family, bit);
+	}
+}
+
 /* Equal keys side by side, in evaluation order. What no packet matches (family 0) goes last. */
 static int by_key(const void *va, const void *vb)
 {
@@ -189,6 +217,7 @@ int class_compile(struct maps *m, struct xi_rule *rule, unsigned n)
 		find_shapes(&c->six, c->head->shape + XI_SHAPES_MAX, rule, n, XI_IP6, shaped);
 		c->head->shapes4 = c->four.n;
 		c->head->shapes6 = c->six.n;
+		make_filters(c->head, rule, n, shaped);
 		do { /* a salt with which no key finds its buckets full is there at once, but for a table that is much too small */
 			c->head->salt++;
 			memcpy(c->key, shaped, n * sizeof(*shaped));
@@ -244,12 +273,16 @@ static const struct xi_rule *search(const struct maps *m, const struct xi_class_
 {
 	const struct xi_addr *src = dir == XI_DIR_IN ? &t->dst : &t->src;
 	const struct xi_addr *dst = dir == XI_DIR_IN ? &t->src : &t->dst;
-	unsigned n = MIN(t->family == XI_IP4 ? h->shapes4 : h->shapes6, (unsigned)XI_SHAPES_MAX);
-	const struct xi_shape *shape = h->shape + (t->family == XI_IP4 ? 0 : XI_SHAPES_MAX);
+	int six = t->family != XI_IP4;
+	unsigned n = MIN(six ? h->shapes6 : h->shapes4, (unsigned)XI_SHAPES_MAX);
+	const struct xi_shape *shape = h->shape + (six ? XI_SHAPES_MAX : 0);
+	const struct xi_filter *f = &h->filter[six];
+	uint64_t ask = f->src[xi_filter_index(src, six)] & f->dst[xi_filter_index(dst, six)];
 	const struct xi_rule *best = NULL;
 
 	for (unsigned i = 0; i < n && !(best && best->order < shape[i].best); i++)
-		best = better(best, match_key(m, h, hash_of(h, src, dst, t->family, i), t, dir));
+		if (ask >> i & 1)
+			best = better(best, match_key(m, h, hash_of(h, src, dst, t->family, i), t, dir));
 	return best;
 }
 

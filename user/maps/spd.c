@@ -126,6 +126,7 @@ int spd_lock(struct maps *m, struct err *e)
 			return rc;
 		}
 	mp->lock_fd = fd;
+	mp->free_hint = 0;
 	if (m->meta->spd_begin == m->meta->spd_gen && m->meta->spd_done == m->meta->spd_gen)
 		return 0;
 	rc = recover(m, e);
@@ -152,9 +153,10 @@ int spd_add(struct maps *m, const struct xi_policy *pol, uint32_t *slot, struct 
 	struct maps_priv *mp = maps_priv(m);
 	uint32_t max = m->meta->spd_max;
 
-	for (uint32_t s = 0; s < max; s++) {
+	for (uint32_t s = mp->free_hint; s < max; s++) {
 		if (mp->plan[s].change != SPD_KEEP || gen_of(&m->spd[s]))
 			continue;
+		mp->free_hint = s + 1;
 		m->spd[s] = *pol;
 		m->spd[s].gen = 0;
 		mp->plan[s] = (struct spd_plan){.change = SPD_ADD, .gen = maps_next_gen(m)};
@@ -180,9 +182,10 @@ int spd_del(struct maps *m, uint32_t slot)
 
 	if (!has_policy(m, slot))
 		return -ENOENT;
-	if (plan[slot].change == SPD_ADD)
+	if (plan[slot].change == SPD_ADD) {
 		plan[slot].change = SPD_KEEP;
-	else
+		maps_priv(m)->free_hint = 0;
+	} else
 		plan[slot].change = SPD_DEL;
 	return 0;
 }
@@ -261,6 +264,7 @@ void spd_rollback(struct maps *m)
 			free_policy(&m->spd[s]);
 		plan[s].change = SPD_KEEP;
 	}
+	maps_priv(m)->free_hint = 0;
 }
 
 /* --- commit --- */
@@ -351,6 +355,7 @@ static void settle(struct maps *m, const struct sort_key *key, unsigned n)
 			free_policy(&m->spd[s]);
 		plan[s].change = SPD_KEEP;
 	}
+	maps_priv(m)->free_hint = 0;
 }
 
 int spd_commit(struct maps *m, struct err *e)
