@@ -152,6 +152,45 @@ static inline uint8_t *rig_inner_of(struct rig_frame *f, uint8_t family, size_t 
 	return family == XI_IP6 ? rig_inner6(f, len) : rig_inner(f, len);
 }
 
+/* Gives the SA another form, with endpoints of that family and the same keys. */
+static inline void rig_become(struct rig *r, uint8_t proto, uint8_t mode, uint8_t family, uint8_t flags)
+{
+	r->sa.proto = proto;
+	r->sa.mode = mode;
+	r->sa.family = family;
+	r->sa.flags = flags;
+	memset(&r->sa.src, 0, sizeof(r->sa.src) * 2);
+	r->sa.src.w[0] = htonl(family == XI_IP6 ? 0x20010db8 : RIG_SRC);
+	r->sa.dst.w[0] = htonl(family == XI_IP6 ? 0x20010db8 : RIG_DST);
+	if (family == XI_IP6) {
+		r->sa.src.w[3] = htonl(0xa1);
+		r->sa.dst.w[3] = htonl(0xa2);
+	}
+	r->sa.udp_local = htons(flags & XI_SA_F_UDP ? 4500 : 0);
+	r->sa.udp_remote = r->sa.udp_local;
+	keyctx_wipe(r->en, r->key);
+	if (keyctx_init(r->en, r->key, &r->sa) < 0)
+		rig_die("keys refused");
+}
+
+/* A packet of len bytes that the SA may seal: in transport mode between its endpoints. */
+static inline uint8_t *rig_plain(const struct rig *r, struct rig_frame *f, uint8_t family, size_t len)
+{
+	uint8_t *p = rig_inner_of(f, family, len);
+
+	if (r->sa.mode == XI_MODE_TUNNEL)
+		return p;
+	if (family == XI_IP6) {
+		memcpy(p + IP6_SRC, &r->sa.src, 16);
+		memcpy(p + IP6_DST, &r->sa.dst, 16);
+	} else {
+		be32_put(p + IP4_SRC, r->sa.src.w[0]);
+		be32_put(p + IP4_DST, r->sa.dst.w[0]);
+		ip4_sum_put(p);
+	}
+	return p;
+}
+
 /* ipsec_sealed_len() of an inner IPv4 packet of len bytes. */
 static inline size_t rig_sealed_len(const struct xi_sa *sa, size_t len)
 {
