@@ -319,6 +319,25 @@ static void t_rfc4106_2_exchange(void **state)
 	assert_int_equal(sad_get(m, m->spd[slot_of(2)].sa_out)->spi, htonl(0x202));
 }
 
+/* RFC 3686 §2, RFC 4543 §2: it is the counter's key that counts, whatever goes with it. */
+static void t_rfc3686_2_counter_key_alone(void **state)
+{
+	(void)state;
+	must("manual-sa add name=m esp-enc-algorithm=aes-128-ctr unsafe-aead=yes esp-enc-key=" K16A "01020304/" K16B
+	     "01020304 esp-auth-algorithm=md5 esp-auth-key=" K16A " esp-spi=0x101/0x202 replay=128\n" TUNNEL);
+	rt_out(1)->seq_out = 5000;
+	must("manual-sa set m esp-auth-key=" K16B);
+	assert_true(rt_out(1)->seq_out >= 5000);
+	must("policy disable 0\nmanual-sa set m esp-auth-algorithm=sha1 esp-auth-key=" K16B
+	     "01020304\npolicy enable 0");
+	assert_true(rt_out(1)->seq_out >= 5000);
+	rt_out(1)->seq_out = 90000;
+	must("policy disable 0\nmanual-sa set m esp-enc-algorithm=null ah-algorithm=aes-128-gmac ah-key=" K16A
+	     "01020304/" K16B "01020304\npolicy set 0 ipsec-protocols=ah disabled=no");
+	assert_int_equal(m->spd[slot_of(1)].flags, 0);
+	assert_true(rt_out(1)->seq_out >= 90000);
+}
+
 static void write_seq(const char *text)
 {
 	char path[PATH_LEN + 8];
@@ -682,6 +701,7 @@ int main(void)
 		T(t_template_disable_forgets_received),
 		T(t_rfc4106_2_key_changes_sides),
 		T(t_rfc4106_2_exchange),
+		T(t_rfc3686_2_counter_key_alone),
 		T(t_damaged_memory),
 		T(t_guard_is_written_first),
 		T(t_spec_9_dead_until_edited),

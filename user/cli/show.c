@@ -185,18 +185,23 @@ static int choose_rows(struct cli *cli, const struct print_cmd *pc, enum menu_id
 	return 0;
 }
 
-/* Spec 9: counter-mode ciphers with manual keys are warned about at every print. */
-static void warn_aead(const struct conf *c)
+/* Spec 9: counter modes with manual keys are warned about at every print. */
+static void warn_counter(const struct conf *c)
 {
 	for (unsigned i = 0; i < c->list[MENU_MANUAL_SA].count; i++) {
 		const struct conf_msa *m = CONF_ITEM(conf_msa, &c->list[MENU_MANUAL_SA], i);
-		const struct alg *in = prop_alg(ALG_ENC, m->esp_enc[0]), *out = prop_alg(ALG_ENC, m->esp_enc[1]);
-		const struct alg *bad = out->flags & ALG_F_COUNTER ? out : in;
+		const struct alg *bad = NULL;
 
-		if (bad->flags & ALG_F_COUNTER)
+		for (int d = 0; d < 2; d++) {
+			const struct alg *enc = prop_alg(ALG_ENC, m->esp_enc[d]),
+					 *ah = prop_alg(ALG_AUTH, m->ah_alg[d]);
+
+			bad = ah->flags & ALG_F_COUNTER ? ah : bad;
+			bad = enc->flags & ALG_F_COUNTER ? enc : bad;
+		}
+		if (bad)
 			cli_warn("manual-sa %s uses %s with manual keys: after a reboot the counter starts anew under "
-				 "the "
-				 "same key, which gives the plaintext away; laboratory use only",
+				 "the same key, which gives away what it protects; laboratory use only",
 				 m->name, bad->name);
 	}
 }
@@ -254,7 +259,7 @@ static int print_menu(struct cli *cli, const struct print_cmd *pc, enum menu_id 
 		if (pc->opt.stats)
 			view_policy_stats(c, cli->maps);
 		if (menu == MENU_MANUAL_SA)
-			warn_aead(c);
+			warn_counter(c);
 	}
 	return print_list(cli, pc, menu, c, out, e);
 }

@@ -27,7 +27,7 @@ struct conf_item {
 	uint64_t given; /* bit per property that the command or script in hand named */
 	uint8_t disabled;
 	char comment[STRING_MAX];
-	char reason[128]; /* with ITEM_INACTIVE */
+	char reason[192]; /* with ITEM_INACTIVE */
 };
 
 struct conf_policy {

@@ -234,7 +234,7 @@ void judge_encrypt(const struct conf *c, struct conf_policy *p)
 	if (m->it.disabled)
 		judge_inactive(&p->it, "manual-sa %s is disabled", m->name);
 	else if (m->it.flags & ITEM_INACTIVE)
-		judge_inactive(&p->it, "manual-sa %s is invalid: %.60s", m->name, m->it.reason);
+		judge_inactive(&p->it, "manual-sa %s is invalid: %s", m->name, m->it.reason);
 	if (p->protos & XI_PROTOS_ESP)
 		judge_protocol(p, m, XI_PROTO_ESP, "ESP");
 	if (p->protos & XI_PROTOS_AH)

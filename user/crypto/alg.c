@@ -186,8 +186,7 @@ int alg_check_sa(const struct xi_sa *sa)
 	return 0;
 }
 
-/* Key and salt that a counter runs under, their number in *len; NULL: the SA has no counter mode. */
-static const uint8_t *counter_key(const struct xi_sa *sa, unsigned *len)
+const uint8_t *alg_counter_key(const struct xi_sa *sa, unsigned *len)
 {
 	int ah = sa->proto == XI_PROTO_AH;
 	const struct alg *a = ah ? alg_by_abi(ALG_AUTH, sa->auth_alg, sa->auth_key_len)
@@ -202,7 +201,7 @@ static const uint8_t *counter_key(const struct xi_sa *sa, unsigned *len)
 int alg_same_counter_key(const struct xi_sa *x, const struct xi_sa *y)
 {
 	unsigned xn, yn;
-	const uint8_t *xk = counter_key(x, &xn), *yk = counter_key(y, &yn);
+	const uint8_t *xk = alg_counter_key(x, &xn), *yk = alg_counter_key(y, &yn);
 
 	return xk && yk && xn == yn && memcmp(xk, yk, xn) == 0;
 }

@@ -88,6 +88,9 @@ int alg_shape(const struct xi_sa *sa, struct alg_shape *out) __must_check;
  */
 int alg_check_sa(const struct xi_sa *sa) __must_check;
 
+/* Key and salt that a counter runs under, inside *sa, and their bytes in *len; NULL: the SA has no counter mode. */
+const uint8_t *alg_counter_key(const struct xi_sa *sa, unsigned *len);
+
 /*
  * Would the two make the same IVs from the same sequence number: one counter-mode key with one salt (RFC 4106 §2, RFC 3686 §2,
  * RFC 4543 §2), whatever the mode? The direction does not count. With itself: has it such a key?

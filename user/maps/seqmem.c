@@ -15,8 +15,7 @@
 /* The line that keeps a damaged memory damaged when it is written again. */
 #define DAMAGED "damaged\n"
 
-/* Of the keys alone: what was sent under them. */
-static void digest_sent(const struct xi_sa *sa, uint8_t digest[32])
+static void digest_keys(const struct xi_sa *sa, uint8_t digest[32])
 {
 	uint8_t text[4 + XI_ENC_KEY_MAX + XI_AUTH_KEY_MAX] = {sa->enc_alg, (uint8_t)sa->enc_key_len, sa->auth_alg,
 							      (uint8_t)sa->auth_key_len};
@@ -27,12 +26,32 @@ static void digest_sent(const struct xi_sa *sa, uint8_t digest[32])
 	explicit_bzero(text, sizeof(text));
 }
 
+/*
+ * Of the keys alone: what was sent under them. Where the number makes the IV, of that key whatever goes with it: another
+ * authentication key beside AES-CTR, or GMAC of AH instead of GCM, would use the same IVs again (RFC 3686 §2, RFC 4543 §2).
+ */
+static void digest_sent(const struct xi_sa *sa, uint8_t digest[32])
+{
+	uint8_t text[4 + XI_ENC_KEY_MAX] = {'c', 't', 'r'};
+	unsigned len;
+	const uint8_t *key = alg_counter_key(sa, &len);
+
+	if (!key) {
+		digest_keys(sa, digest);
+		return;
+	}
+	text[3] = (uint8_t)len;
+	memcpy(text + 4, key, MIN(len, XI_ENC_KEY_MAX));
+	(void)SHA256(text, sizeof(text), digest);
+	explicit_bzero(text, sizeof(text));
+}
+
 /* With the SPI, which the ICV covers (the outer addresses it does not): what was received. */
 static void digest_received(const struct xi_sa *sa, uint8_t digest[32])
 {
 	uint8_t text[32 + 8] = {0};
 
-	digest_sent(sa, text);
+	digest_keys(sa, text);
 	memcpy(text + 32, &sa->spi, sizeof(sa->spi));
 	text[36] = sa->proto;
 	text[37] = 1 + XI_DIR_IN;
