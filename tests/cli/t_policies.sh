@@ -106,6 +106,17 @@ fails "SPI below 0x100" 1 "value of ah-spi out of range (0x100..0xFFFFFFFF)" man
 has "GMAC is warned about at print" "$(xi manual-sa add name=gmac ah-algorithm=aes-256-gmac unsafe-aead=yes \
 	ah-key=$K16${K16}01020304/$L16${L16}01020304 ah-spi=701; xi manual-sa print 2>&1 >/dev/null)" "manual-sa gmac uses aes-256-gmac with manual keys"
 
+# shellcheck disable=SC2086
+for i in 1 2 3 4 5 6; do xi policy add src-address=10.9.$i.0/24 dst-address=10.2.0.0/16 tunnel=yes manual-sa=esp 2>/dev/null; done
+xi policy set 2 level=use 2>/dev/null
+has "status says what is not enforceable" "$(xi)" \
+	"               policy 3 is inactive: tunnel=yes needs sa-dst-address; its packets are dropped"
+has "and what passes for it" "$(xi)" "policy 2 is inactive: tunnel=yes needs sa-dst-address; its packets pass in clear"
+has "a few of many" "$(xi)" "and 1 more: see policy print detail"
+is "as JSON all" "$(xi -j | python3 -c 'import json,sys; print([(x["policy"], x["packets"]) for x in json.load(sys.stdin)["policies"]["not-enforceable"]])')" \
+	"[(2, 'pass'), (3, 'dropped'), (4, 'dropped'), (5, 'dropped'), (6, 'dropped'), (7, 'dropped')]"
+xi policy remove 2,3,4,5,6,7
+
 # [E] never changes a [B] printout; every property with a value of its own survives.
 hasnt "defaults of extensions are not printed" "$(xi manual-sa print terse from=esp; xi policy print terse from=0)" "natt-port"
 hasnt "nor of policies" "$(xi policy print terse)" "tcp-mss"

@@ -68,13 +68,13 @@ static void warn_item(const struct conf *c, enum menu_id menu, unsigned index)
 
 	if (menu == MENU_MANUAL_SA)
 		cli_warn("manual-sa %s is invalid: %s", conf_name(menu, it), it->reason);
+	else if (strncmp(it->reason, "same selectors", 14) == 0)
+		cli_warn("policy %u is inactive: %s; it has no effect", index, it->reason);
 	else if (p->action == XI_ACTION_ENCRYPT && p->level != XI_LEVEL_USE)
 		cli_warn("policy %u is inactive: %s; the packets it matches are dropped", index, it->reason);
 	else
 		cli_warn("policy %u is inactive: %s; %s", index, it->reason,
-			 p->action == XI_ACTION_ENCRYPT && strncmp(it->reason, "same selectors", 14)
-				 ? "the packets it matches pass in clear"
-				 : "it has no effect");
+			 p->action == XI_ACTION_ENCRYPT ? "the packets it matches pass in clear" : "it has no effect");
 }
 
 /* But for the number of another policy, which changes when policies are moved or removed. */

@@ -8,6 +8,30 @@
 #include "user/cli/apply.h"
 #include "user/cli/cli.h"
 
+/* Spec 3.5: what becomes of the packets of an inactive policy. */
+static const char *fate(const struct conf_policy *p)
+{
+	/* an earlier one with its selectors decides */
+	if (p->action != XI_ACTION_ENCRYPT || strncmp(p->it.reason, "same selectors", 14) == 0)
+		return "no effect";
+	return p->level == XI_LEVEL_USE ? "pass" : "dropped";
+}
+
+/* Enabled policies that cannot be enforced, and why. */
+static json_t *not_enforceable(const struct conf *c)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < c->list[MENU_POLICY].count; i++) {
+		const struct conf_policy *p = CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i);
+
+		if (conf_flags(&p->it) & ITEM_INACTIVE)
+			(void)json_array_append_new(list, json_pack("{s:i,s:s,s:s}", "policy", (int)i, "reason",
+								    p->it.reason, "packets", fate(p)));
+	}
+	return list;
+}
+
 static json_t *policies(const struct conf *c)
 {
 	unsigned n = c->list[MENU_POLICY].count, off = 0, inactive = 0, protect = 0;
@@ -20,8 +44,8 @@ static json_t *policies(const struct conf *c)
 		protect += !(flags & ITEM_DISABLED) &&
 			   CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i)->action == XI_ACTION_ENCRYPT;
 	}
-	return json_pack("{s:i,s:i,s:i,s:i}", "count", (int)n, "disabled", (int)off, "inactive", (int)inactive,
-			 "encrypt", (int)protect);
+	return json_pack("{s:i,s:i,s:i,s:i,s:o}", "count", (int)n, "disabled", (int)off, "inactive", (int)inactive,
+			 "encrypt", (int)protect, "not-enforceable", not_enforceable(c));
 }
 
 static json_t *interfaces(const struct conf *c)
@@ -101,6 +125,26 @@ static void print_drops(json_t *o)
 	(void)printf("%s\n", any ? " (see statistics print detail)" : " nothing");
 }
 
+#define REASONS_MAX 5 /* lines of the summary; the rest is counted */
+
+static void print_not_enforceable(const json_t *list)
+{
+	size_t n = json_array_size(list), shown = n > REASONS_MAX ? REASONS_MAX : n;
+
+	for (size_t i = 0; i < shown; i++) {
+		const json_t *p = json_array_get(list, i);
+		const char *packets = text(p, "packets");
+
+		(void)printf("               policy %lld is inactive: %s; %s%s\n", number(p, "policy"),
+			     text(p, "reason"), *packets == 'n' ? "" : "its packets ",
+			     *packets == 'n'   ? "it has no effect"
+			     : *packets == 'p' ? "pass in clear"
+					       : "are dropped");
+	}
+	if (n > shown)
+		(void)printf("               and %zu more: see policy print detail\n", n - shown);
+}
+
 static unsigned attached(const json_t *interfaces)
 {
 	unsigned n = 0;
@@ -148,6 +192,7 @@ static void print_status(const json_t *o)
 			     number(p, "encrypt"), number(p, "encrypt") == 1 ? "policy" : "policies");
 	(void)printf("\n     policies: %lld, %lld disabled, %lld inactive\n", number(p, "count"), number(p, "disabled"),
 		     number(p, "inactive"));
+	print_not_enforceable(json_object_get(p, "not-enforceable"));
 	(void)printf("          SAs: %lld of %lld\n", number(s, "count"), number(s, "max"));
 	print_drops(json_object_get(o, "dropped"));
 }
