@@ -80,6 +80,9 @@ int show_export(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __mu
 int show_status(struct cli *cli, struct conf_err *e) __must_check;
 int flush_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;
 
+/* explain.c: what would become of a packet. */
+int explain_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;
+
 /* Fills the list of c with the SAs of the maps (installed-sa). */
 void view_sas(struct conf *c, const struct maps *m);
 /* Fills counters and ph2-state of the policies of c. */

@@ -141,6 +141,8 @@ int cli_run(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 		return flush_command(cli, cmd, e);
 	case VERB_STATUS:
 		return no_args(cmd, 0, e) ? -EINVAL : show_status(cli, e);
+	case VERB_EXPLAIN:
+		return explain_command(cli, cmd, e);
 	case VERB_START:
 		return no_args(cmd, 0, e) ? -EINVAL : change_start(cli, e);
 	default:

@@ -49,6 +49,9 @@ const struct verb verbs[VERB_MAX] = {
 	[VERB_FLUSH] = { "flush", BIT(MENU_INSTALLED_SA), "flush [sa-type=ah|esp|all]",
 		"drop SAs; manual ones are installed anew at once" },
 	[VERB_STATUS] = { "status", BIT(NODE_IPSEC), "status", "a short summary; also shown without any command" },
+	[VERB_EXPLAIN] = { "explain", BIT(NODE_IPSEC),
+		"explain src-address=A dst-address=A protocol=P [src-port=N] [dst-port=N] [direction=in|out]",
+		"what would become of such a packet, step by step" },
 	[VERB_START] = { "start", BIT(NODE_IPSEC), "start",
 		"apply the stored configuration and attach its interfaces (at boot)" },
 };

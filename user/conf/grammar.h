@@ -38,6 +38,7 @@ enum verb_id {
 	VERB_FLUSH,
 	VERB_STATUS,
 	VERB_START,
+	VERB_EXPLAIN,
 	VERB_MAX
 };
 

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# `explain` says what becomes of a packet, and that is what becomes of it; asking counts nothing.
+. "$(dirname "$0")/lib.sh"
+
+topo_up none
+check "both gateways come up" tunnel_up aes-128-gcm null || fatal "no tunnel"
+xi 1 policy add src-address=$LAN1 dst-address=192.0.2.7/32 action=discard
+xi 1 policy add src-address=0.0.0.0/0 dst-address=192.0.2.8/32 action=none priority=5
+in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B >/dev/null # next hops are known
+
+verdict() { # GATEWAY ARGUMENTS...: the last step
+	local n=$1
+	shift
+	xi "$n" explain "$@" | sed -n 's/^ *verdict: //p'
+}
+
+before=$(xi 1 statistics print; xi 1 policy print stats)
+is "into the tunnel" "$(verdict 1 src-address=$HOST_A dst-address=$HOST_B protocol=udp src-port=1 dst-port=2)" "protected and sent"
+xi 1 explain src-address=$HOST_A dst-address=$HOST_B protocol=icmp >"$T/steps"
+check "it names the SA" grep -q "sa: esp spi=0x100 $WAN1 -> $WAN2 tunnel mode, mature" "$T/steps"
+check "and the next hop" grep -q "next-hop: 198.51.100.254 by wan" "$T/steps"
+mtu=$(sed -n 's/^ *mtu: \([0-9]*\) bytes.*/\1/p' "$T/steps")
+is "delivered here" "$(verdict 1 src-address=$HOST_A dst-address=$GW_LAN1 protocol=tcp src-port=1 dst-port=22)" "delivered to this host"
+is "no policy" "$(verdict 1 src-address=$HOST_A dst-address=$INTERNET protocol=icmp)" "sent in clear: no policy matches"
+is "action none" "$(verdict 1 src-address=$HOST_A dst-address=192.0.2.8 protocol=icmp)" "sent in clear: policy action none"
+is "discard" "$(verdict 1 src-address=$HOST_A dst-address=192.0.2.7 protocol=icmp)" \
+	"dropped, out-policy-blocked: policy action discard"
+is "clear from where a tunnel comes from" "$(verdict 1 src-address=$HOST_B dst-address=$HOST_A protocol=icmp direction=in)" \
+	"dropped, in-template-mismatches: arrived in clear although a policy requires protection"
+is "nothing was counted" "$(xi 1 statistics print; xi 1 policy print stats)" "$before"
+
+# The mtu it names is what fits, to the byte.
+check "a packet of that size goes with DF" in_ns a ping -n -q -c 1 -W 2 -M do -s $((mtu - 28)) $HOST_B
+in_ns a ping -n -q -c 1 -W 1 -M do -s $((mtu - 27)) $HOST_B >"$T/ping" 2>&1
+check "one byte more does not" grep -qE "0 received|mtu" "$T/ping"
+
+xi 1 manual-sa disable m
+is "no SA" "$(verdict 1 src-address=$HOST_A dst-address=$HOST_B protocol=icmp direction=out)" \
+	"dropped, out-no-states: policy requires an SA, none is usable"
+in_ns a ping -n -q -c 1 -W 1 $HOST_B >/dev/null
+check "and so it is" stat_wait 1 out-no-states 1
+check "as JSON" sh -c "nsenter --net=/run/netns/$P-gw1 $O/xdp-ipsec -j --instance ${P}g1 explain src-address=$HOST_A \
+	dst-address=$HOST_B protocol=icmp | python3 -c 'import json,sys; assert json.load(sys.stdin)[-1][\"step\"] == \"verdict\"'"
+
+wrong() { # DESCRIPTION ERROR ARGUMENTS...
+	local what=$1 text=$2
+	shift 2
+	is "$what" "$(xi 1 explain "$@" 2>&1)" "$text"
+}
+wrong "an argument is missing" "missing value(s) of argument(s) protocol" src-address=$HOST_A dst-address=$HOST_B
+wrong "no address" "invalid value for argument src-address" src-address=x dst-address=$HOST_B protocol=6
+wrong "two families" "failure: address families do not match" src-address=$HOST_A dst-address=::1 protocol=6
+wrong "port out of range" "value of dst-port out of range (0..65535)" src-address=$HOST_A dst-address=$HOST_B \
+	protocol=udp dst-port=65536
+tap_done
