@@ -27,7 +27,7 @@ CFLAGS ?= -O2 -g
 XCFLAGS := -std=gnu11 $(WARN) -I. -I$(O) -D_GNU_SOURCE -DXI_VERSION='"$(VERSION)"' -pthread -march=x86-64-v2 \
 	-fstack-protector-strong
 XLDFLAGS := -pthread
-LIBS := -lxdp -lbpf -lIPSec_MB -lcrypto -lmnl -ljansson -lcap-ng -lelf -lz
+LIBS := -lxdp -lbpf -lIPSec_MB -lcrypto -lnettle -lmnl -ljansson -lcap-ng -lelf -lz
 ifneq ($(SAN),)
 XCFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 XLDFLAGS += -fsanitize=address,undefined

@@ -231,8 +231,10 @@ static inline int rig_pair(unsigned i, const struct alg **enc, const struct alg 
 		for (unsigned a = 0; (*auth = alg_at(a)); a++) {
 			if ((*auth)->kind != ALG_AUTH || (((*enc)->flags & ALG_F_AEAD) && (*auth)->icv_len))
 				continue;
-			if ((*enc)->abi > XI_ENC_AES_GCM || (*auth)->abi > XI_AUTH_SHA1)
-				continue; /* no engine yet */
+			if ((*auth)->flags & ALG_F_AH_ONLY)
+				continue;
+			if ((*enc)->abi == XI_ENC_AES_CTR && !(*auth)->icv_len)
+				continue; /* RFC 3686 §2.1 */
 			if (i-- == 0)
 				return 1;
 		}

@@ -7,6 +7,7 @@
 #include "bpf/abi/xi_alg.h"
 #include "user/base/clock.h"
 #include "user/cli/cli.h"
+#include "user/crypto/engine.h"
 
 static void copy_key(struct conf_key *k, const uint8_t *b, unsigned len)
 {
@@ -64,7 +65,6 @@ static int64_t learned_mtu(const struct xi_sa_rt *rt, uint64_t now)
 
 static void view_sa(struct conf_sa *v, const struct maps *m, uint32_t slot, uint64_t now)
 {
-	static const char *const engines[] = {"none", "ipsec-mb", "openssl", "nettle"};
 	const struct xi_sa_rt *rt = &m->sa_rt[slot];
 	const struct xi_sa *sa = &m->sad[slot];
 	uint32_t engine = rt->engine;
@@ -89,7 +89,7 @@ static void view_sa(struct conf_sa *v, const struct maps *m, uint32_t slot, uint
 	v->mode = sa->mode;
 	v->reqid = sa->reqid;
 	v->seq = sa->dir == XI_DIR_OUT ? rt->seq_out : rt->seq_top;
-	(void)str_copy(v->offload, sizeof(v->offload), engine < ARRAY_SIZE(engines) ? engines[engine] : "?");
+	(void)str_copy(v->offload, sizeof(v->offload), engine_kind_name((enum xi_engine)engine));
 	v->err_icv = rt->err_icv;
 	v->err_replay = rt->err_replay;
 	v->err_other = rt->err_other;

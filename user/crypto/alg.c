@@ -95,6 +95,11 @@ const struct alg *alg_at(unsigned i)
 	return i < ARRAY_SIZE(table) ? &table[i] : NULL;
 }
 
+unsigned alg_row(const struct alg *a)
+{
+	return (unsigned)(a - table);
+}
+
 const struct alg *alg_by_name(enum alg_kind kind, const char *name)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)

@@ -60,6 +60,9 @@ struct alg_shape {
 /* Row i of the table, NULL behind the last: ciphers first, then authentication. */
 const struct alg *alg_at(unsigned i);
 
+/* The number i of a row of the table. */
+unsigned alg_row(const struct alg *a);
+
 /* By the name on the command line; exact. NULL: no such algorithm of that kind. */
 const struct alg *alg_by_name(enum alg_kind kind, const char *name);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Crypto engines behind ESP and AH. An engine is owned by one thread and holds no key: keys are expanded once into a
- * struct keyctx, then bursts of jobs run in place. Both engines give the same results (tests/unit/t_engine.c).
+ * struct keyctx, then bursts of jobs run in place. Behind one engine stand several back ends (ipsec-mb, OpenSSL, nettle); each key
+ * is expanded by the best that can do its algorithms on this CPU. All give the same results (tests/unit/t_engine.c).
  */
 #ifndef CRYPTO_ENGINE_H
 #define CRYPTO_ENGINE_H
@@ -15,23 +16,35 @@ struct engine;
 
 /*
  * Expanded keys of one SA for one engine; belongs to the engine (and so to the thread) that made it. The caller allocates
- * keyctx_size() bytes for each, aligned to 64, zeroed. The OpenSSL engine's holds pointers to its cipher contexts, so it
- * is not copied, and released with keyctx_wipe() only.
+ * keyctx_size() bytes for each, aligned to 64, zeroed. It may hold pointers, also into itself, so it is not copied, and released with
+ * keyctx_wipe() only.
  */
 struct keyctx;
 
-/* kind XI_ENGINE_NONE: the best for this CPU (ipsec-mb where AES-NI is there, else OpenSSL). Environment variable
- * XDP_IPSEC_ENGINE=ipsec-mb|openssl overrides any kind (tests, trouble-shooting); -EINVAL for another value.
- * Runs known-answer tests of every algorithm; -EIO if they fail. -ENOTSUP: this CPU cannot run the engine asked for. */
+/* kind XI_ENGINE_NONE: for each algorithm the best back end on this CPU; XI_ENGINE_IPSEC_MB: that alone, without what it cannot do;
+ * XI_ENGINE_OPENSSL: the portable ones alone, OpenSSL and for Twofish nettle. Environment variable XDP_IPSEC_ENGINE=ipsec-mb|openssl
+ * overrides any kind (tests, trouble-shooting); -EINVAL for another value.
+ * Runs known-answer tests of every algorithm on every back end; what fails is not used there, and -EIO when nothing works.
+ * -ENOTSUP: this CPU cannot run the engine asked for. */
 int engine_new(struct engine **out, enum xi_engine kind, struct err *e) __must_check;
 void engine_free(struct engine *en);
-enum xi_engine engine_kind(const struct engine *en);
-const char *engine_name(const struct engine *en); /* "ipsec-mb 1.3.0 avx512", "OpenSSL 3.0.20" */
+enum xi_engine engine_kind(const struct engine *en); /* of the back end that is tried first */
+const char *engine_name(const struct engine *en);    /* "ipsec-mb 1.3.0 avx512", "OpenSSL 3.0.20" */
+const char *engine_kind_name(enum xi_engine kind);   /* "none", "ipsec-mb", "openssl", "nettle" */
 size_t keyctx_size(void);
 
-/* Expands the keys of sa into k, which is fresh or wiped. -EINVAL: algorithm or key length unknown; -ENOMEM. k is wiped
- * after an error. */
+/* Who does row i of the algorithm table (alg_at); XI_ENGINE_NONE: nobody, the algorithm is disabled. Null algorithms: anybody. */
+enum xi_engine engine_of_alg(const struct engine *en, unsigned row);
+
+/* The first back end that failed the self-test of row i; XI_ENGINE_NONE: none. */
+enum xi_engine engine_failed(const struct engine *en, unsigned row);
+
+/* Expands the keys of sa into k, which is fresh or wiped. -EINVAL: algorithm or key length unknown; -ENOTSUP: no back end does it,
+ * or its self-test failed; -ENOMEM. k is wiped after an error. */
 int keyctx_init(struct engine *en, struct keyctx *k, const struct xi_sa *sa) __must_check;
+
+/* Whose the keys are; of a pair that two back ends share, the cipher's. */
+enum xi_engine keyctx_engine(const struct keyctx *k);
 
 /* Forgets the keys (explicit_bzero). Zeroed and already wiped contexts are allowed. */
 void keyctx_wipe(struct engine *en, struct keyctx *k);

@@ -5,9 +5,12 @@
 
 #include "user/crypto/engine.h"
 
-/* A case in hexadecimal: esp is the 8 bytes in front (SPI and sequence number), out is the ciphertext and behind it the ICV. */
+/*
+ * A case in hexadecimal: esp is the bytes in front (SPI and sequence number, with ESN 12 bytes), out is the ciphertext and behind
+ * it the ICV. Of an AEAD cipher esp is the additional data. GMAC of AH: esp and in, without the IV, are what is authenticated.
+ */
 struct kat {
-	const char *source;
+	const char *source;	/* where it is published, or by whom it was computed */
 	const char *enc, *auth; /* names in the algorithm table */
 	const char *enc_key, *auth_key;
 	const char *esp, *iv, *in, *out;
@@ -16,11 +19,9 @@ struct kat {
 /* Row i, NULL behind the last. */
 const struct kat *kat_at(unsigned i);
 
-/* Runs one case in both directions, and once more with a damaged ICV, which must be refused. 0 or -EIO. */
-int kat_run(struct engine *en, const struct kat *t, struct err *e) __must_check;
-
-/* All of the table. */
-int kat_run_all(struct engine *en, struct err *e) __must_check;
+/* Runs one case in both directions, and once more with a damaged ICV, which must be refused. 0; -EIO: not the known answer;
+ * -ENOTSUP: the engine does not do the algorithms; -EINVAL: the case is malformed; -ENOMEM. */
+int kat_run(struct engine *en, const struct kat *t) __must_check;
 
 /* The SA of a case: algorithms and keys, all else zero. -EINVAL: unknown name or bad hexadecimal. */
 int kat_sa(const struct kat *t, struct xi_sa *sa) __must_check;

@@ -68,7 +68,7 @@ static void load(struct worker *w, struct sa_entry *se, uint32_t slot, uint32_t 
 	se->ah_len = ah_len(&se->sa);
 	if (is_sound(&se->sa) && keyctx_init(w->engine, k, &se->sa) == 0) {
 		se->usable = 1;
-		w->maps->sa_rt[slot].engine = engine_kind(w->engine);
+		w->maps->sa_rt[slot].engine = keyctx_engine(k);
 	}
 	explicit_bzero(se->sa.enc_key, sizeof(se->sa.enc_key));
 	explicit_bzero(se->sa.auth_key, sizeof(se->sa.auth_key));
