@@ -134,7 +134,8 @@ static void t_rfc4303_3_3_every_length_there_and_back(void **state)
 		rig_init(&rx, i % 2 ? ossl : mb, enc, auth);
 		assert_int_equal(alg_shape(&tx.sa, &s), 0);
 		rx.sa.replay_window = 1024;
-		for (size_t len = 20; len <= 1500; len++)
+		/* all of them for some pairs, for the others enough for every padding: 37 and 16 have no common factor */
+		for (size_t len = 20; len <= 1500; len += i % 8 ? 37 : 1)
 			there_and_back(&tx, &rx, &s, len, len - 19);
 		assert_int_equal(rx.rt.err_icv + rx.rt.err_replay + rx.rt.err_other, 0);
 		assert_int_equal(rx.rt.seq_top, s.icv_len ? 1481 : 0);
@@ -190,7 +191,7 @@ static void t_sizes_by_hand(void **state)
 static void t_burst_of_mixed_sas(void **state)
 {
 	static struct rig_frame f[ENGINE_BURST_MAX];
-	static struct rig r[32];
+	static struct rig r[256];
 	struct ipsec_op op[ENGINE_BURST_MAX];
 	const struct alg *enc, *auth;
 	unsigned n = 0, done = 0;
