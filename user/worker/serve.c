@@ -18,6 +18,7 @@
 
 #include "user/attach/attach.h"
 #include "user/base/log.h"
+#include "user/crypto/alg.h"
 #include "user/maps/seqmem.h"
 
 #define REFRESH_S 10 /* neighbours in use are confirmed so often, in ticks of a second */
@@ -321,8 +322,26 @@ static void run(struct serve *sv, const struct sources *s)
 	}
 }
 
+/* Algorithms whose self-test failed; all workers have the same CPU and libraries. */
+static void announce_failures(const struct engine *en)
+{
+	const struct alg *a;
+
+	for (unsigned i = 0; (a = alg_at(i)); i++) {
+		enum xi_engine failed = engine_failed(en, i), now = engine_of_alg(en, i);
+
+		if (failed != XI_ENGINE_NONE)
+			log_error("%s fails the self-test of %s: %s", engine_kind_name(failed), a->name,
+				  now == XI_ENGINE_NONE ? "the algorithm is disabled, packets of its SAs are dropped"
+							: "another engine does it");
+		else if (now == XI_ENGINE_NONE)
+			log_warning("%s is not there: no crypto engine of this machine does it", a->name);
+	}
+}
+
 static void announce(const struct serve *sv)
 {
+	announce_failures(sv->worker[0].engine);
 	log_info("xdp-ipsecd " XI_VERSION " instance %s: %u worker(s), engine %s", sv->paths.instance, sv->workers,
 		 engine_name(sv->worker[0].engine));
 	log_info("memory fixed at start: %zu KiB in the process, %zu KiB in maps (%u SAs, %u policies, %u frames "
