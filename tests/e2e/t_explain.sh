@@ -31,8 +31,8 @@ is "clear from where a tunnel comes from" "$(verdict 1 src-address=$HOST_B dst-a
 is "nothing was counted" "$(xi 1 statistics print; xi 1 policy print stats)" "$before"
 
 # The mtu it names is what fits, to the byte.
-check "a packet of that size goes with DF" in_ns a ping -n -q -c 1 -W 2 -M do -s $((mtu - 28)) $HOST_B
-in_ns a ping -n -q -c 1 -W 1 -M do -s $((mtu - 27)) $HOST_B >"$T/ping" 2>&1
+check "a packet of that size goes with DF" in_ns a ping -n -q -c 1 -W 2 -M "do" -s $((mtu - 28)) $HOST_B
+in_ns a ping -n -q -c 1 -W 1 -M "do" -s $((mtu - 27)) $HOST_B >"$T/ping" 2>&1
 check "one byte more does not" grep -qE "0 received|mtu" "$T/ping"
 
 xi 1 manual-sa disable m
