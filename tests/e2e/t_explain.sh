@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# `explain` says what becomes of a packet, and that is what becomes of it; asking counts nothing.
+# What an operator is told: `explain` says what becomes of a packet, and that is what becomes of it; asking counts nothing.
+# `policy dump-kernel-policies` writes what is in force to the log.
 . "$(dirname "$0")/lib.sh"
 
 topo_up none
@@ -42,6 +43,19 @@ in_ns a ping -n -q -c 1 -W 1 $HOST_B >/dev/null
 check "and so it is" stat_wait 1 out-no-states 1
 check "as JSON" sh -c "nsenter --net=/run/netns/$P-gw1 $O/xdp-ipsec -j --instance ${P}g1 explain src-address=$HOST_A \
 	dst-address=$HOST_B protocol=icmp | python3 -c 'import json,sys; assert json.load(sys.stdin)[-1][\"step\"] == \"verdict\"'"
+
+# Spec 7.2: three lines each, in evaluation order, nothing on the terminal.
+is "dump-kernel-policies prints nothing" "$(xi 1 policy dump-kernel-policies 2>&1)" ""
+sed -n 's/^[0-9:]* ipsec,debug,packet //p' "$T/gw1.log" >"$T/dump"
+is "and writes the policies in their order" "$(cat "$T/dump")" "policy none fwd: 192.0.2.8[0] - 0.0.0.0/0[0] 
+policy none in: 192.0.2.8[0] - 0.0.0.0/0[0] 
+policy none out: 0.0.0.0/0[0] - 192.0.2.8[0] 
+policy discard fwd: 192.0.2.7[0] - $LAN1[0] 
+policy discard in: 192.0.2.7[0] - $LAN1[0] 
+policy discard out: $LAN1[0] - 192.0.2.7[0] "
+xi 1 manual-sa enable m
+xi 1 policy dump-kernel-policies
+is "an encrypt policy is called ipsec" "$(grep -c "policy ipsec out: $LAN1.0. - $LAN2.0. \$" "$T/gw1.log")" 1
 
 wrong() { # DESCRIPTION ERROR ARGUMENTS...
 	local what=$1 text=$2

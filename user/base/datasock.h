@@ -4,6 +4,7 @@
  * one back. Requests:
  *   {"cmd":"attach","slot":N}  serve interface slot N: {"ok":true,"sockets":2,"zero-copy":0}
  *   {"cmd":"detach","slot":N}  close its sockets: {"ok":true}
+ *   {"cmd":"dump-policies"}    writes them to the log (spec 7.2): {"ok":true,"policies":12}
  *   {"cmd":"status"}           {"ok":true,"pid":..,"workers":..,"engine":"ipsec-mb ..","memory":bytes,...}
  * Failure: {"ok":false,"error":"one sentence"}.
  */

@@ -11,6 +11,7 @@
 static int log_fd = -1;
 static enum log_level log_max = LOG_L_INFO;
 static const char *const topic[] = {
+	[LOG_L_ASKED] = "ipsec,debug,packet",
 	[LOG_L_ERROR] = "ipsec,error",
 	[LOG_L_WARNING] = "ipsec,warning",
 	[LOG_L_INFO] = "ipsec,info",

@@ -9,12 +9,14 @@
 
 #include "user/base/util.h"
 
-enum log_level { LOG_L_ERROR, LOG_L_WARNING, LOG_L_INFO, LOG_L_DEBUG };
+/* LOG_L_ASKED: what an operator asked for, written whatever the level, under the topics of packets (spec 7.2, 26). */
+enum log_level { LOG_L_ASKED, LOG_L_ERROR, LOG_L_WARNING, LOG_L_INFO, LOG_L_DEBUG };
 
 /* path: appended to, made 0600; NULL = stderr only. Returns 0 or a negative errno. */
 int log_open(const char *path, enum log_level max) __must_check;
 void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
+#define log_packet(...) log_line(LOG_L_ASKED, __VA_ARGS__)
 #define log_error(...) log_line(LOG_L_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_L_WARNING, __VA_ARGS__)
 #define log_info(...) log_line(LOG_L_INFO, __VA_ARGS__)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "user/base/datasock.h"
 #include "user/cli/apply.h"
 #include "user/cli/cli.h"
 
@@ -111,6 +112,16 @@ static int no_args(const struct cmd *cmd, unsigned allowed, struct conf_err *e)
 	return conf_fail_at(e, CONF_E_END, a->value, a->line, a->col);
 }
 
+/* Spec 7.2: nothing on the terminal. */
+static int dump_command(struct cli *cli, struct conf_err *e)
+{
+	char reply[DATASOCK_MSG_MAX];
+	struct err base = {0};
+	int rc = datasock_call(&cli->paths, "{\"cmd\":\"dump-policies\"}", reply, &base);
+
+	return rc ? cli_fail(e, rc, &base) : 0;
+}
+
 static int import_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 {
 	const struct cmd_arg *a = &cmd->arg[0];
@@ -141,6 +152,8 @@ int cli_run(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 		return flush_command(cli, cmd, e);
 	case VERB_STATUS:
 		return no_args(cmd, 0, e) ? -EINVAL : show_status(cli, e);
+	case VERB_DUMP:
+		return no_args(cmd, 0, e) ? -EINVAL : dump_command(cli, e);
 	case VERB_EXPLAIN:
 		return explain_command(cli, cmd, e);
 	case VERB_START:

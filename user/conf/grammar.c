@@ -49,6 +49,8 @@ const struct verb verbs[VERB_MAX] = {
 	[VERB_FLUSH] = { "flush", BIT(MENU_INSTALLED_SA), "flush [sa-type=ah|esp|all]",
 		"drop SAs; manual ones are installed anew at once" },
 	[VERB_STATUS] = { "status", BIT(NODE_IPSEC), "status", "a short summary; also shown without any command" },
+	[VERB_DUMP] = { "dump-kernel-policies", BIT(MENU_POLICY), "dump-kernel-policies",
+		"write the policies in force to the log of xdp-ipsecd" },
 	[VERB_EXPLAIN] = { "explain", BIT(NODE_IPSEC),
 		"explain src-address=A dst-address=A protocol=P [src-port=N] [dst-port=N] [direction=in|out]",
 		"what would become of such a packet, step by step" },

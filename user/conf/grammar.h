@@ -39,6 +39,7 @@ enum verb_id {
 	VERB_STATUS,
 	VERB_START,
 	VERB_EXPLAIN,
+	VERB_DUMP,
 	VERB_MAX
 };
 

@@ -74,6 +74,13 @@ static json_t *do_status(struct serve *sv)
 			 (int)sv->maps->meta->sad_max, "max-policies", (int)sv->maps->meta->spd_max);
 }
 
+static json_t *do_dump(struct serve *sv)
+{
+	int n = dump_policies(sv->maps);
+
+	return n < 0 ? failure("out of memory") : json_pack("{s:b,s:i}", "ok", 1, "policies", n);
+}
+
 json_t *control_request(struct serve *sv, const char *text, size_t len)
 {
 	json_error_t je;
@@ -86,6 +93,8 @@ json_t *control_request(struct serve *sv, const char *text, size_t len)
 		reply = do_attach(sv, req);
 	else if (strcmp(cmd, "detach") == 0)
 		reply = do_detach(sv, req);
+	else if (strcmp(cmd, "dump-policies") == 0)
+		reply = do_dump(sv);
 	else if (strcmp(cmd, "status") == 0)
 		reply = do_status(sv);
 	else

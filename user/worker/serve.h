@@ -46,6 +46,9 @@ int control_listen(struct serve *sv, struct err *e) __must_check;
 json_t *control_request(struct serve *sv, const char *text, size_t len);
 void control_accept(struct serve *sv);
 
+/* dump.c: writes the policies in force to the log (spec 7.2). How many, or -1: out of memory. */
+int dump_policies(const struct maps *m);
+
 /* sockets.c: opening and closing the sockets of an interface slot on all workers that serve one of its queues. */
 int sockets_attach(struct serve *sv, unsigned slot, struct err *e) __must_check;
 void sockets_detach(struct serve *sv, unsigned slot);
