@@ -453,6 +453,7 @@ static void t_undo(void **state)
 	assert_int_equal(sas(), 2);
 	assert_int_equal(m->spd[slot_of(1)].gen, before[slot_of(1)].gen);
 	assert_true(rt_out(1)->seq_out >= 5000);
+	assert_int_equal(rt_out(1)->bytes, 77); /* of its limits */
 	assert_int_equal(rt_in(1)->seq_top, 900);
 	assert_int_equal(sad_get(m, m->spd[slot_of(1)].sa_out)->hard_ns, 0);
 	assert_int_equal(sad_get(m, m->spd[slot_of(1)].sa_out)->enc_key[0], 0x10);

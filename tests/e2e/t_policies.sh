@@ -21,7 +21,7 @@ wire() { tcpdump -nr "$T/w1.pcap" "$1" 2>/dev/null | wc -l; }
 
 try() { # PROTO MODE INNER OUTER
 	local proto=$1 mode=$2 inner=$3 outer=$4 what="$1 $2, IPv$3 in IPv$4" from=a to=$HOST_B back=b to_back=$HOST_A src=$WAN1 out=50
-	local list='' other="ESP in $mode mature"
+	local list=''
 	[ "$inner" = 4 ] || to=$HOST_B_6 to_back=$HOST_A_6
 	[ "$outer" = 4 ] || src=$WAN1_6
 	if [ "$mode" = transport ]; then

@@ -11,10 +11,10 @@
 
 /* What became of an SA that was there, so that it can be undone and policies can be pointed anew. */
 struct sa_was {
-	uint64_t ref;	 /* before */
-	uint64_t now;	 /* 0: removed */
-	uint64_t top;	 /* inbound: highest number received */
-	struct xi_sa sa; /* copy with keys, for undoing */
+	uint64_t ref;	    /* before */
+	uint64_t now;	    /* 0: removed */
+	struct xi_sa_rt rt; /* its use so far */
+	struct xi_sa sa;    /* copy with keys, for undoing */
 };
 
 enum sa_fate { SA_KEEP, SA_RENEW, SA_REPLACE, SA_NEW };
@@ -154,8 +154,7 @@ static struct sa_was *remember_sa(struct apply *a, uint64_t ref)
 {
 	struct sa_was *w = &a->was[a->wases++];
 
-	*w = (struct sa_was){.ref = ref, .sa = *sa_at(a, ref)};
-	w->top = __atomic_load_n(&a->m->sa_rt[XI_REF_SLOT(ref)].seq_top, __ATOMIC_RELAXED);
+	*w = (struct sa_was){.ref = ref, .sa = *sa_at(a, ref), .rt = a->m->sa_rt[XI_REF_SLOT(ref)]};
 	return w;
 }
 
@@ -419,6 +418,17 @@ static void restore_ref(struct spd_sas *sas, uint64_t old, uint64_t new)
 	sas->in_ah = sas->in_ah == old ? new : sas->in_ah;
 }
 
+/* What was used up of its limits stays used up. */
+static void restore_use(struct xi_sa_rt *rt, const struct xi_sa_rt *was)
+{
+	__atomic_add_fetch(&rt->bytes, was->bytes, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&rt->packets, was->packets, __ATOMIC_RELAXED);
+	if (was->first_ns)
+		__atomic_store_n(&rt->first_ns, was->first_ns, __ATOMIC_RELAXED);
+	if (!__atomic_load_n(&rt->last_ns, __ATOMIC_RELAXED))
+		__atomic_store_n(&rt->last_ns, was->last_ns, __ATOMIC_RELAXED);
+}
+
 /* Brings back what install_sa() did, as far as the maps allow: the copies are still there. */
 static void undo_sas(struct apply *a)
 {
@@ -430,8 +440,10 @@ static void undo_sas(struct apply *a)
 
 		w->sa.gen = 0;
 		if (w->now ? sad_renew(a->m, w->now, &w->sa, &back, NULL)
-			   : sad_publish(a->m, &w->sa, MAX(floor, w->top), &back, NULL))
+			   : sad_publish(a->m, &w->sa, MAX(floor, w->rt.seq_top), &back, NULL))
 			back = 0; /* its policies stay without an SA and drop: fail closed */
+		else
+			restore_use(&a->m->sa_rt[XI_REF_SLOT(back)], &w->rt);
 		for (uint32_t s = 0; s < a->m->meta->spd_max; s++)
 			restore_ref(&a->old_sas[s], w->ref, back);
 	}

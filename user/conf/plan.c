@@ -117,7 +117,10 @@ static int enter_sa(struct plan *plan, const struct xi_sa *s, const struct conf_
 static const struct plan_sa *counter_rival(const struct plan *plan, int at)
 {
 	const struct xi_sa *s = &plan->sa[at].sa;
+	unsigned len;
 
+	if (!alg_counter_key(s, &len))
+		return NULL;
 	for (int i = 0; i < at; i++) {
 		const struct xi_sa *other = &plan->sa[i].sa;
 
