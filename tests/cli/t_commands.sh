@@ -16,6 +16,15 @@ is "status as JSON" "$(xi -j | python3 -c 'import json,sys; d=json.load(sys.stdi
 is "empty policy list" "$(xi policy print)" "Flags: X - disabled, D - dynamic, I - inactive "
 is "statistics without maps are zero" "$(xi statistics print | awk '{s += $2} END {print NR, s}')" "25 0"
 is "installed-sa without maps" "$(xi installed-sa print)" "Flags: A - AH, E - ESP, P - pfs "
+has "algorithms" "$(xi algorithms print)" "camellia-256 "
+is "algorithms: who does them" "$(xi -j algorithms print | python3 -c '
+import json, sys
+d = {(a["kind"], a["name"]): a for a in json.load(sys.stdin)}
+print(len(d), d["aead", "aes-128-gcm"]["icv-size"], d["cipher", "twofish"]["engine"], d["cipher", "blowfish"]["key-size"],
+      {a["status"] for a in d.values()}, d["auth", "md5"]["level"], d["auth", "sha256"]["rfc"])')" \
+	"47 16 nettle 5-56 {'ok'} must-not 4868"
+is "algorithms with one engine only" "$(XDP_IPSEC_ENGINE=ipsec-mb xi algorithms print terse from=6 2>&1)" \
+	" 6 X name=blowfish kind=cipher key-size=5-56 icv-size=0 engine=none status=disabled failed=none level=must-not rfc=2451 "
 is "flush without maps" "$(xi installed-sa flush sa-type=esp 2>&1)" ""
 
 is "manual-sa add prints nothing" "$(xi manual-sa add name=m esp-enc-algorithm=aes-128 esp-auth-algorithm=sha1 \

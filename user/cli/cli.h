@@ -90,6 +90,8 @@ void view_policy_stats(struct conf *c, const struct maps *m);
 /* Fills state and sockets of the interfaces of c; adds what is attached but not stored. */
 void view_interfaces(const struct cli *cli, struct conf *c, enum daemon_state daemon);
 void view_statistics(struct conf_statistics *s, const struct maps *m);
+/* Fills the list of c with the algorithms as the crypto engines of this machine do them, self-test included. */
+int view_algorithm_table(struct conf *c, struct conf_err *e) __must_check;
 
 void help_general(FILE *out);
 void help_menu(FILE *out, enum node_id node);

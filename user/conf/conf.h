@@ -113,6 +113,18 @@ struct conf_statistics {
 	uint64_t count[25];
 };
 
+/* algorithms: filled from the algorithm table and the crypto engines of this machine, never stored. */
+struct conf_alg {
+	struct conf_item it;
+	char name[32], engine[16], failed[16], key[32], level[16], rfc[16];
+	uint8_t kind, status;	      /* ALG_KIND_*, ALG_STATUS_* */
+	int64_t salt, iv, block, icv; /* bytes */
+	int64_t ike1, ike2;	      /* -1 = none */
+};
+
+enum { ALG_KIND_CIPHER, ALG_KIND_AEAD, ALG_KIND_AUTH, ALG_KIND_AH };
+enum { ALG_STATUS_OK, ALG_STATUS_DISABLED };
+
 struct conf_list {
 	struct conf_item **item;
 	unsigned count, room;

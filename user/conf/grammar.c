@@ -24,6 +24,7 @@ static const struct {
 	[MENU_INTERFACE] = { "interface", "/ip ipsec interface", NODE_IPSEC },
 	[MENU_INSTALLED_SA] = { "installed-sa", "/ip ipsec installed-sa", NODE_IPSEC },
 	[MENU_STATISTICS] = { "statistics", "/ip ipsec statistics", NODE_IPSEC },
+	[MENU_ALGORITHMS] = { "algorithms", "/ip ipsec algorithms", NODE_IPSEC },
 };
 
 const struct verb verbs[VERB_MAX] = {

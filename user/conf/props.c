@@ -16,6 +16,8 @@ static const char *const mode_words[] = {"native", "generic", NULL};
 static const char *const if_state_words[] = {"not-attached", "no-xdp-ipsecd", "partly", "running", NULL};
 static const char *const zc_words[] = {"no", "partly", "yes", NULL};
 static const char *const sa_state_words[] = {"larval", "mature", "dying", "dead", NULL};
+static const char *const alg_kind_words[] = {"cipher", "aead", "auth", "ah-auth", NULL};
+static const char *const alg_status_words[] = {"ok", "disabled", NULL};
 static const char *const dir_words[] = {"in", "out", NULL};
 static const char *const sa_mode_words[] = {"transport", "tunnel", NULL};
 
@@ -204,6 +206,32 @@ static const struct prop stat_props[] = {
 #undef X
 };
 
+static const struct prop alg_props[] = {
+	{ .name = "name", .type = PT_REF, .flags = PF_READONLY | PF_BRIEF, TEXT_AT(conf_alg, name) },
+	{ .name = "kind", .type = PT_ENUM, .flags = PF_READONLY | PF_BRIEF, AT(conf_alg, kind), .words = alg_kind_words,
+	  .help = "aead ciphers authenticate, too; ah-auth is for AH only" },
+	{ .name = "key-size", .type = PT_REF, .flags = PF_READONLY | PF_BRIEF, TEXT_AT(conf_alg, key), .unit = "bytes",
+	  .help = "of the key itself; in manual-sa the salt stands behind it" },
+	{ .name = "salt-size", .type = PT_INT, .flags = PF_READONLY | PF_DETAIL, AT(conf_alg, salt), .unit = "bytes" },
+	{ .name = "iv-size", .type = PT_INT, .flags = PF_READONLY | PF_DETAIL, AT(conf_alg, iv), .unit = "bytes" },
+	{ .name = "block-size", .type = PT_INT, .flags = PF_READONLY | PF_DETAIL, AT(conf_alg, block), .unit = "bytes" },
+	{ .name = "icv-size", .type = PT_INT, .flags = PF_READONLY | PF_BRIEF, AT(conf_alg, icv), .unit = "bytes" },
+	{ .name = "engine", .type = PT_REF, .flags = PF_READONLY | PF_BRIEF, TEXT_AT(conf_alg, engine),
+	  .help = "crypto engine that does it on this CPU" },
+	{ .name = "status", .type = PT_ENUM, .flags = PF_READONLY | PF_BRIEF, AT(conf_alg, status),
+	  .words = alg_status_words,
+	  .help = "disabled: no engine has it, or passes its self-test; packets of its SAs are dropped" },
+	{ .name = "failed", .type = PT_REF, .flags = PF_READONLY, TEXT_AT(conf_alg, failed), .special = "none",
+	  .help = "the engine whose self-test of it failed" },
+	{ .name = "level", .type = PT_REF, .flags = PF_READONLY | PF_BRIEF, TEXT_AT(conf_alg, level),
+	  .help = "requirement level of RFC 8221; must-not and should-not are weak" },
+	{ .name = "rfc", .type = PT_REF, .flags = PF_READONLY | PF_BRIEF, TEXT_AT(conf_alg, rfc) },
+	{ .name = "ike1-id", .type = PT_INT, .flags = PF_READONLY | PF_DETAIL | PF_OPTIONAL, AT(conf_alg, ike1),
+	  .help = "number in IKEv1 phase 2: ESP transform, or authentication attribute" },
+	{ .name = "ike2-id", .type = PT_INT, .flags = PF_READONLY | PF_DETAIL | PF_OPTIONAL, AT(conf_alg, ike2),
+	  .help = "number in IKEv2" },
+};
+
 #define PROPS(list) .prop = list, .count = ARRAY_SIZE(list)
 #define FLAG_X { .letter = 'X', .bit = ITEM_DISABLED, .text = "disabled" }
 const struct menu menus[MENU_MAX] = {
@@ -229,5 +257,8 @@ const struct menu menus[MENU_MAX] = {
 		.help = "the SA database" },
 	[MENU_STATISTICS] = { .name = "statistics", PROPS(stat_props), .item_size = sizeof(struct conf_statistics),
 		.singleton = true, .read_only = true, .help = "why packets were dropped" },
+	[MENU_ALGORITHMS] = { .name = "algorithms", PROPS(alg_props), .item_size = sizeof(struct conf_alg),
+		.read_only = true, .flag_columns = 1, .flag = { FLAG_X },
+		.help = "ciphers and authentication, and which crypto engine does them on this machine" },
 };
 /* clang-format on */

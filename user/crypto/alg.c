@@ -71,7 +71,7 @@ static const struct alg table[] = {
 	AES_CCM(128), AES_CCM(192), AES_CCM(256),
 	AES_CCM_12(128), AES_CCM_12(192), AES_CCM_12(256),
 	AES_CCM_8(128, ALG_SHOULD), AES_CCM_8(192, ALG_MAY), AES_CCM_8(256, ALG_SHOULD),
-	{ ENC("chacha20-poly1305", "chacha20-poly1305", "RFC 7634", ALG_SHOULD, CHACHA20), AEAD(32, 4, 16),
+	{ ENC("chacha20-poly1305", "chacha20", "RFC 7634", ALG_SHOULD, CHACHA20), AEAD(32, 4, 16),
 	  IKE_ENC(-1, -1, -1, 28) },
 	AES_GMAC(128), AES_GMAC(192), AES_GMAC(256),
 
