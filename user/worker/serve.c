@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/worker/serve.h"
 
+#include <arpa/inet.h>
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "user/attach/attach.h"
+#include "user/base/clock.h"
 #include "user/base/log.h"
 #include "user/crypto/alg.h"
 #include "user/maps/seqmem.h"
@@ -172,6 +174,8 @@ static int open_all(struct serve *sv, struct err *e)
 	spd_unlock(sv->maps);
 	rc = rt_open(&sv->rt, sv->conf->workers ? sv->conf->workers : XI_WORKER_MAX, sv->maps->fd[MAP_LOCAL], e);
 	if (!rc)
+		rc = natt_open(&sv->natt, sv->maps, e);
+	if (!rc)
 		rc = make_workers(sv, e);
 	if (!rc)
 		rc = drop_privileges(e);
@@ -205,6 +209,7 @@ static void close_all(struct serve *sv)
 		worker_fini(&sv->worker[i]);
 	free(sv->worker);
 	rt_close(sv->rt);
+	natt_close(sv->natt);
 	if (sv->ctl_fd >= 0) {
 		close(sv->ctl_fd);
 		(void)unlink(sv->paths.data_sock); /* a file that stays is harmless: nobody listens */
@@ -284,11 +289,24 @@ static int open_sources(struct serve *sv, struct sources *s, const sigset_t *set
 	return 0;
 }
 
+/* RFC 3948: a NAT has given the peer another address or port. Whose SAs these are decides what follows. */
+static void on_mapping(void *arg, const struct natt_change *c)
+{
+	const struct serve *sv = arg;
+	char addr[INET6_ADDRSTRLEN] = "?";
+
+	(void)inet_ntop(c->family == XI_IP4 ? AF_INET : AF_INET6, &c->addr, addr, sizeof(addr));
+	log_info("SPI 0x%08x: the peer sends from %s port %u now", ntohl(sv->maps->sad[XI_REF_SLOT(c->sa)].spi), addr,
+		 ntohs(c->port));
+}
+
 /* Every second. */
 static void tick(struct serve *sv)
 {
 	for (unsigned i = 0; i < sv->running; i++)
 		worker_count_lost(&sv->worker[i]);
+	(void)natt_keepalive(sv->natt, clock_ns());
+	natt_find_changed(sv->natt, on_mapping, sv);
 	if (++sv->ticks % REFRESH_S == 0) {
 		rt_refresh(sv->rt);
 		attach_refresh_sysctl(sv->maps);

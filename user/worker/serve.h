@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <signal.h>
 
+#include "user/worker/natt.h"
 #include "user/worker/worker.h"
 
 struct serve_conf {
@@ -24,6 +25,7 @@ struct serve {
 	struct paths paths;
 	struct maps *maps;
 	struct rt *rt;
+	struct natt *natt;
 	struct worker *worker;
 	unsigned workers;	   /* initialised */
 	unsigned running;	   /* threads started */
