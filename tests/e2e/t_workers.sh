@@ -11,6 +11,18 @@ done
 gw_start 1 --workers 2 || fatal "start"
 gw_attach 2 && gw_start 2 || fatal "second gateway"
 
+# The kernel picks the transmit queue by a hash that is seeded at boot: what is to arrive on one queue is told to.
+xps() { # NS DEV QUEUE: what NS sends by DEV arrives on this queue of the other end
+	local q all
+	all=$(ip netns exec "$P-$1" cat /sys/devices/system/cpu/online | tr , '\n' |
+		awk -F- '{for (i = $1; i <= ($2 == "" ? $1 : $2); i++) m += 2 ^ i} END {printf "%x", m}')
+	for q in 0 1; do
+		ip netns exec "$P-$1" sh -c "echo $([ $q = "$3" ] && echo "$all" || echo 0) >/sys/class/net/$2/queues/tx-$q/xps_cpus" ||
+			return 1
+	done
+}
+xps a eth0 0 || fatal "this kernel cannot choose a transmit queue"
+
 # --- threads that read packets have no capability ---
 check "attach lan" xi 1 interface attach lan queues=1 || fatal "attach"
 caps() { # NAME-PATTERN FIELD: of gateway 1's threads
@@ -25,18 +37,9 @@ is "the main thread has NET_ADMIN, NET_RAW, IPC_LOCK, BPF" "$(caps 'xdp-ipsecd' 
 is "no thread gets new ones" "$(caps '.*' NoNewPrivs)" 1
 
 # --- the second interface has more queues: the internal pair is spread anew ---
-xps() { # QUEUE: what r sends to gateway 1 arrives on this queue of wan
-	local q all
-	all=$(ip netns exec "$P-r" cat /sys/devices/system/cpu/online | tr , '\n' |
-		awk -F- '{for (i = $1; i <= ($2 == "" ? $1 : $2); i++) m += 2 ^ i} END {printf "%x", m}')
-	for q in 0 1; do
-		ip netns exec "$P-r" sh -c "echo $([ $q = "$1" ] && echo "$all" || echo 0) >/sys/class/net/w1/queues/tx-$q/xps_cpus" ||
-			return 1
-	done
-}
 check "attach wan, two queues" xi 1 interface attach wan || fatal "attach"
 for q in 0 1; do
-	if xps $q 2>/dev/null; then
+	if xps r w1 $q 2>/dev/null; then
 		check "packets for the stack that arrive on queue $q" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $GW_LAN1
 		check "packets that are forwarded, queue $q" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $HOST_A
 	else
