@@ -110,8 +110,10 @@ struct xi_meta {
 				sees it above its own spd_gen + 1 starts again. What a writer that died in a commit left
 				behind, the next spd_lock() makes equal to the classifier in force */
 	__u64 spd_done; /* == spd_gen once the slots of xi_spd are what the rules in force say */
+	__u32 acquire;	 /* subscribers that make SAs when a packet misses one; writer: xdp-ipsecd. 0: it is dropped at once */
+	__u32 pad1;
 	__u64 netns;	/* cookie of the network namespace that the maps belong to, 0 = not known */
-	__u8 res[152];
+	__u8 res[144];
 };
 
 /* xi_local */

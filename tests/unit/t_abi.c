@@ -39,7 +39,7 @@ static const struct field fields[] = {
 	F(xi_meta, magic), F(xi_meta, abi), F(xi_meta, size_sa), F(xi_meta, size_sa_rt), F(xi_meta, size_replay),
 	F(xi_meta, size_policy), F(xi_meta, size_rule), F(xi_meta, size_if), F(xi_meta, sad_max),
 	F(xi_meta, spd_max), F(xi_meta, spd_gen), F(xi_meta, sad_gen), F(xi_meta, next_gen), F(xi_meta, workers),
-	F(xi_meta, reason_max), F(xi_meta, inject_mac), F(xi_meta, pad), F(xi_meta, spd_begin), F(xi_meta, spd_done),
+	F(xi_meta, reason_max), F(xi_meta, inject_mac), F(xi_meta, pad), F(xi_meta, spd_begin), F(xi_meta, spd_done), F(xi_meta, acquire), F(xi_meta, pad1),
 	F(xi_meta, netns),
 	F(xi_meta, res),
 	F(xi_local_key, addr), F(xi_local_key, family),

@@ -41,16 +41,11 @@ static int peer_pid(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) ? 0 : peer.pid;
 }
 
-int datasock_call_wait(const struct paths *p, const char *request, char *reply, unsigned wait_s, int *pid,
-		       struct err *e)
+/* One request and its answer on an open connection. */
+static int talk(int fd, const char *request, char *reply, unsigned wait_s, struct err *e)
 {
-	int fd = dial(p, wait_s, e), rc = 0;
 	ssize_t n;
 
-	if (pid)
-		*pid = fd < 0 ? 0 : peer_pid(fd);
-	if (fd < 0)
-		return fd == -EAGAIN ? -ETIMEDOUT : fd; /* its queue is full: it takes nobody in */
 	do
 		n = send(fd, request, strlen(request), MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
@@ -58,16 +53,50 @@ int datasock_call_wait(const struct paths *p, const char *request, char *reply, 
 		do
 			n = recv(fd, reply, DATASOCK_MSG_MAX - 1, 0);
 		while (n < 0 && errno == EINTR);
-	if (n > 0)
+	if (n > 0) {
 		reply[n] = '\0';
-	else if (n == 0)
-		rc = err_set(e, -ECONNRESET, "xdp-ipsecd closed the connection without an answer");
-	else if (errno == EAGAIN)
-		rc = err_set(e, -ETIMEDOUT, "xdp-ipsecd did not answer within %u s", wait_s);
-	else
-		rc = err_set(e, -errno, "talking to xdp-ipsecd failed: %s", strerror(errno));
+		return 0;
+	}
+	if (n == 0)
+		return err_set(e, -ECONNRESET, "xdp-ipsecd closed the connection without an answer");
+	if (errno == EAGAIN)
+		return err_set(e, -ETIMEDOUT, "xdp-ipsecd did not answer within %u s", wait_s);
+	return err_set(e, -errno, "talking to xdp-ipsecd failed: %s", strerror(errno));
+}
+
+int datasock_call_wait(const struct paths *p, const char *request, char *reply, unsigned wait_s, int *pid,
+		       struct err *e)
+{
+	int fd = dial(p, wait_s, e), rc;
+
+	if (pid)
+		*pid = fd < 0 ? 0 : peer_pid(fd);
+	if (fd < 0)
+		return fd == -EAGAIN ? -ETIMEDOUT : fd; /* its queue is full: it takes nobody in */
+	rc = talk(fd, request, reply, wait_s, e);
 	close(fd);
 	return rc;
+}
+
+int datasock_subscribe(const struct paths *p, int acquires, struct err *e)
+{
+	char reply[DATASOCK_MSG_MAX];
+	struct timeval forever = {0};
+	int fd = dial(p, DATASOCK_WAIT_S, e), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = talk(fd, acquires ? "{\"cmd\":\"subscribe\",\"acquire\":true}" : "{\"cmd\":\"subscribe\"}", reply,
+		  DATASOCK_WAIT_S, e);
+	if (!rc && !strstr(reply, "\"ok\":true"))
+		rc = err_set(e, -EBUSY, "xdp-ipsecd takes no more subscribers");
+	if (!rc && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever)) < 0)
+		rc = err_set(e, -errno, "cannot wait for events: %s", strerror(errno));
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	return fd;
 }
 
 int datasock_call(const struct paths *p, const char *request, char *reply, struct err *e)

@@ -5,7 +5,15 @@
  *   {"cmd":"attach","slot":N}  serve interface slot N: {"ok":true,"sockets":2,"zero-copy":0}
  *   {"cmd":"detach","slot":N}  close its sockets: {"ok":true}
  *   {"cmd":"dump-policies"}    writes them to the log (spec 7.2): {"ok":true,"policies":12}
+ *   {"cmd":"subscribe"}        {"ok":true}, and the connection stays: every event that happens from now on is a message. With
+ *                              "acquire":true it also gets acquires, and packets that miss an SA are held for the one that it makes.
+ *                              Further requests may be sent on it. A subscriber that does not read loses events.
  *   {"cmd":"status"}           {"ok":true,"pid":..,"workers":..,"engine":"ipsec-mb ..","memory":bytes,...}
+ * Events: {"event":"sa-soft"|"sa-hard"|"sa-sequence"|"natt-mapping","direction":"out","protocol":"esp","spi":"0x100","src-address":..,
+ *   "dst-address":..,"reqid":0,"slot":..,"generation":..,"manual":false}, with "limit":"time"|"bytes"|"packets" where one was passed and
+ *   "address", "port" where a peer behind NAT is now;
+ *   {"event":"acquire","policy":"*7","slot":..,"generation":..,"src-address":..,"dst-address":..,"protocol":17,"src-port":..,"dst-port":..
+ *   (of the packet),"sa-src-address":..,"sa-dst-address":..,"mode":"tunnel","ipsec-protocols":"esp","level":"require","reqid":0}.
  * Failure: {"ok":false,"error":"one sentence"}.
  */
 #ifndef BASE_DATASOCK_H
@@ -22,6 +30,9 @@
  */
 int datasock_call_wait(const struct paths *p, const char *request, char *reply, unsigned wait_s, int *pid,
 		       struct err *e) __must_check;
+
+/* A connection on which {"cmd":"subscribe"...} was answered; the caller closes it. Negative: as above. */
+int datasock_subscribe(const struct paths *p, int acquires, struct err *e) __must_check;
 
 /* Sends request, waits up to 10 s for the reply text in reply[DATASOCK_MSG_MAX]. -ENOTCONN: no xdp-ipsecd runs. */
 int datasock_call(const struct paths *p, const char *request, char *reply, struct err *e) __must_check;

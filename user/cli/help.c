@@ -21,6 +21,9 @@ void help_general(FILE *out)
 	for (unsigned v = 1; v < VERB_MAX; v++)
 		if (verbs[v].nodes >> NODE_IPSEC & 1)
 			(void)fprintf(out, "  %s\n        %s\n", verbs[v].usage, verbs[v].help);
+	for (unsigned v = 1; v < VERB_MAX; v++)
+		if (verbs[v].nodes >> NODE_MONITOR & 1)
+			(void)fprintf(out, "  monitor %s\n        %s\n", verbs[v].usage, verbs[v].help);
 	(void)fputs("\nA menu alone lists its commands and properties: xdp-ipsec policy. Manual: xdp-ipsec(8).\n", out);
 }
 

@@ -16,7 +16,7 @@
 #define CMD_TEXT_MAX 8192
 
 /* Nodes of the menu tree: the list menus have the numbers of enum menu_id. */
-enum node_id { NODE_IPSEC = MENU_MAX, NODE_IP, NODE_ROOT, NODE_MAX };
+enum node_id { NODE_IPSEC = MENU_MAX, NODE_IP, NODE_ROOT, NODE_MONITOR, NODE_MAX };
 
 enum verb_id {
 	VERB_NONE, /* a path without a command: change menu */
@@ -40,6 +40,7 @@ enum verb_id {
 	VERB_START,
 	VERB_EXPLAIN,
 	VERB_DUMP,
+	VERB_EVENTS,
 	VERB_MAX
 };
 

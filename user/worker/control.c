@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -68,10 +69,11 @@ static json_t *do_status(struct serve *sv)
 	/* Who asks for the state looks at the counters next. */
 	for (unsigned i = 0; i < sv->running; i++)
 		worker_count_lost(&sv->worker[i]);
-	return json_pack("{s:b,s:i,s:i,s:s,s:I,s:I,s:i,s:i}", "ok", 1, "pid", (int)getpid(), "workers",
-			 (int)sv->workers, "engine", engine_name(sv->worker[0].engine), "memory",
-			 (json_int_t)sv->memory, "map-memory", (json_int_t)sv->maps->bytes, "max-sas",
-			 (int)sv->maps->meta->sad_max, "max-policies", (int)sv->maps->meta->spd_max);
+	return json_pack("{s:b,s:I,s:i,s:i,s:s,s:I,s:I,s:i,s:i}", "ok", 1, "events-lost",
+			 (json_int_t)events_lost(sv->events), "pid", (int)getpid(), "workers", (int)sv->workers,
+			 "engine", engine_name(sv->worker[0].engine), "memory", (json_int_t)sv->memory, "map-memory",
+			 (json_int_t)sv->maps->bytes, "max-sas", (int)sv->maps->meta->sad_max, "max-policies",
+			 (int)sv->maps->meta->spd_max);
 }
 
 static json_t *do_dump(struct serve *sv)
@@ -103,25 +105,62 @@ json_t *control_request(struct serve *sv, const char *text, size_t len)
 	return reply;
 }
 
+/* Sends the answer; 0, or -1 when the client is gone. */
+static int answer(int fd, json_t *reply, int flags)
+{
+	char buf[DATASOCK_MSG_MAX];
+	size_t len = json_dumpb(reply, buf, sizeof(buf), JSON_COMPACT);
+
+	json_decref(reply);
+	return len > sizeof(buf) || send(fd, buf, len, flags | MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+/* {"cmd":"subscribe"}: the connection stays, events follow the answer. 0 when it was such a request, however it ended. */
+static int subscribe(struct serve *sv, int fd, const char *text, size_t len)
+{
+	struct epoll_event watch = {.events = EPOLLIN | EPOLLRDHUP, .data.fd = fd};
+	json_error_t je;
+	json_t *req = json_loadb(text, len, 0, &je);
+	const char *cmd = json_string_value(json_object_get(req, "cmd"));
+	int mine = cmd && strcmp(cmd, "subscribe") == 0;
+	int acquires = json_is_true(json_object_get(req, "acquire"));
+
+	json_decref(req);
+	if (!mine)
+		return -1;
+	if (events_subscribe(sv->events, fd, acquires)) {
+		(void)answer(fd, failure("too many subscribers"), 0);
+		close(fd);
+	} else if (answer(fd, json_pack("{s:b}", "ok", 1), 0) || epoll_ctl(sv->epoll, EPOLL_CTL_ADD, fd, &watch) < 0) {
+		events_unsubscribe(sv->events, fd);
+	}
+	return 0;
+}
+
+void control_subscriber(struct serve *sv, int fd)
+{
+	char buf[DATASOCK_MSG_MAX];
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0 || answer(fd, control_request(sv, buf, (size_t)n), MSG_DONTWAIT))
+		events_unsubscribe(sv->events, fd);
+}
+
 void control_accept(struct serve *sv)
 {
 	char buf[DATASOCK_MSG_MAX];
 	int fd = accept4(sv->ctl_fd, NULL, NULL, SOCK_CLOEXEC);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	json_t *reply;
 	ssize_t n;
 
 	if (fd < 0)
 		return;
 	n = poll(&p, 1, CLIENT_WAIT_MS) == 1 ? recv(fd, buf, sizeof(buf), 0) : 0;
-	if (n > 0) {
-		size_t len;
-
-		reply = control_request(sv, buf, (size_t)n);
-		len = json_dumpb(reply, buf, sizeof(buf), JSON_COMPACT);
-		if (len > sizeof(buf) || send(fd, buf, len, MSG_NOSIGNAL) < 0)
-			log_warning("a control client went away before its answer");
-		json_decref(reply);
-	}
+	if (n > 0 && subscribe(sv, fd, buf, (size_t)n) == 0)
+		return;
+	if (n > 0 && answer(fd, control_request(sv, buf, (size_t)n), 0))
+		log_warning("a control client went away before its answer");
 	close(fd);
 }

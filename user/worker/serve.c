@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/worker/serve.h"
 
-#include <arpa/inet.h>
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -91,6 +90,7 @@ static int make_workers(struct serve *sv, struct err *e)
 		struct worker_conf wc = {.frames = sv->conf->frames, .cpu = cpu_for(sv->conf, i)};
 		int rc = worker_init(&sv->worker[i], i, &wc, sv->maps, sv->rt, &sv->memory, e);
 
+		sv->worker[i].events = sv->events;
 		sv->workers++; /* also half made ones are to be freed */
 		if (rc)
 			return rc;
@@ -176,6 +176,8 @@ static int open_all(struct serve *sv, struct err *e)
 	if (!rc)
 		rc = natt_open(&sv->natt, sv->maps, e);
 	if (!rc)
+		rc = events_open(&sv->events, sv->maps, sv->conf->workers ? sv->conf->workers : XI_WORKER_MAX, e);
+	if (!rc)
 		rc = make_workers(sv, e);
 	if (!rc)
 		rc = drop_privileges(e);
@@ -210,6 +212,7 @@ static void close_all(struct serve *sv)
 	free(sv->worker);
 	rt_close(sv->rt);
 	natt_close(sv->natt);
+	events_close(sv->events);
 	if (sv->ctl_fd >= 0) {
 		close(sv->ctl_fd);
 		(void)unlink(sv->paths.data_sock); /* a file that stays is harmless: nobody listens */
@@ -279,12 +282,13 @@ static int open_sources(struct serve *sv, struct sources *s, const sigset_t *set
 {
 	const struct itimerspec every = {.it_interval.tv_sec = 1, .it_value.tv_sec = 1};
 
-	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	s->epoll = sv->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	s->signals = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s->epoll < 0 || s->timer < 0 || s->signals < 0 || timerfd_settime(s->timer, 0, &every, NULL) < 0 ||
 	    watch(s->epoll, s->timer) || watch(s->epoll, s->signals) || watch(s->epoll, sv->ctl_fd) ||
-	    watch(s->epoll, rt_fd_events(sv->rt)) || watch(s->epoll, rt_fd_requests(sv->rt)))
+	    watch(s->epoll, events_fd(sv->events)) || watch(s->epoll, rt_fd_events(sv->rt)) ||
+	    watch(s->epoll, rt_fd_requests(sv->rt)))
 		return err_set(e, -errno, "cannot set up the event loop: %s", strerror(errno));
 	return 0;
 }
@@ -292,12 +296,15 @@ static int open_sources(struct serve *sv, struct sources *s, const sigset_t *set
 /* RFC 3948: a NAT has given the peer another address or port. Whose SAs these are decides what follows. */
 static void on_mapping(void *arg, const struct natt_change *c)
 {
+	const struct event what = {.kind = EVENT_NATT,
+				   .slot = XI_REF_SLOT(c->sa),
+				   .gen = XI_REF_GEN(c->sa),
+				   .family = c->family,
+				   .addr = c->addr,
+				   .port = c->port};
 	const struct serve *sv = arg;
-	char addr[INET6_ADDRSTRLEN] = "?";
 
-	(void)inet_ntop(c->family == XI_IP4 ? AF_INET : AF_INET6, &c->addr, addr, sizeof(addr));
-	log_info("SPI 0x%08x: the peer sends from %s port %u now", ntohl(sv->maps->sad[XI_REF_SLOT(c->sa)].spi), addr,
-		 ntohs(c->port));
+	events_publish(sv->events, &what);
 }
 
 /* Every second. */
@@ -331,6 +338,10 @@ static void run(struct serve *sv, const struct sources *s)
 			return;
 		if (ev.data.fd == sv->ctl_fd)
 			control_accept(sv);
+		else if (ev.data.fd == events_fd(sv->events))
+			events_drain(sv->events);
+		else if (events_has(sv->events, ev.data.fd))
+			control_subscriber(sv, ev.data.fd);
 		else if (ev.data.fd == rt_fd_events(sv->rt))
 			on_route_events(sv);
 		else if (ev.data.fd == rt_fd_requests(sv->rt))

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <signal.h>
 
+#include "user/worker/events.h"
 #include "user/worker/natt.h"
 #include "user/worker/worker.h"
 
@@ -26,6 +27,8 @@ struct serve {
 	struct maps *maps;
 	struct rt *rt;
 	struct natt *natt;
+	struct events *events;
+	int epoll; /* of the main thread */
 	struct worker *worker;
 	unsigned workers;	   /* initialised */
 	unsigned running;	   /* threads started */
@@ -47,6 +50,8 @@ int serve(const struct serve_conf *conf, struct err *e) __must_check;
 int control_listen(struct serve *sv, struct err *e) __must_check;
 json_t *control_request(struct serve *sv, const char *text, size_t len);
 void control_accept(struct serve *sv);
+/* A subscriber has something to say, or is gone. */
+void control_subscriber(struct serve *sv, int fd);
 
 /* dump.c: writes the policies in force to the log (spec 7.2). How many, or -1: out of memory. */
 int dump_policies(const struct maps *m);

@@ -90,6 +90,7 @@ struct worker {
 	pthread_t thread;
 	struct maps *maps;
 	struct rt *rt;
+	struct events *events;
 	struct engine *engine;
 	struct iv_rng iv;
 	struct iv_source iv_source;

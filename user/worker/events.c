@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rings from the workers, connections to the subscribers, and the words for what happened (see events.h). */
+#include "user/worker/events.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "user/base/datasock.h"
+
+#define RING 256 /* a power of two */
+#define SUBSCRIBERS 16
+
+/* One producer (a worker), one consumer (the main thread). */
+struct ring {
+	uint32_t head __attribute__((aligned(64))); /* worker */
+	uint64_t lost;
+	uint32_t tail __attribute__((aligned(64))); /* main */
+	struct event event[RING];
+};
+
+struct subscriber {
+	int fd; /* -1 = none */
+	int acquires;
+};
+
+struct events {
+	struct maps *m;
+	unsigned workers;
+	int wake;	   /* eventfd */
+	struct ring *ring; /* [workers] */
+	struct subscriber sub[SUBSCRIBERS];
+	uint64_t lost;
+};
+
+int events_open(struct events **out, struct maps *m, unsigned workers, struct err *e)
+{
+	struct events *ev = calloc(1, sizeof(*ev));
+
+	*out = NULL;
+	if (!ev)
+		return err_set(e, -ENOMEM, "out of memory");
+	ev->m = m;
+	ev->workers = workers;
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		ev->sub[i].fd = -1;
+	ev->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ev->ring = aligned_alloc(64, workers * sizeof(*ev->ring));
+	if (ev->wake < 0 || !ev->ring) {
+		events_close(ev);
+		return err_set(e, -ENOMEM, "no memory for events");
+	}
+	memset(ev->ring, 0, workers * sizeof(*ev->ring));
+	__atomic_store_n(&m->meta->acquire, 0, __ATOMIC_RELEASE);
+	*out = ev;
+	return 0;
+}
+
+void events_close(struct events *ev)
+{
+	if (!ev)
+		return;
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		if (ev->sub[i].fd >= 0)
+			close(ev->sub[i].fd);
+	__atomic_store_n(&ev->m->meta->acquire, 0, __ATOMIC_RELEASE);
+	if (ev->wake >= 0)
+		close(ev->wake);
+	free(ev->ring);
+	free(ev);
+}
+
+int events_post(struct events *ev, unsigned worker, const struct event *what)
+{
+	struct ring *r = &ev->ring[worker];
+	const uint64_t one = 1;
+
+	if (r->head - __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE) == RING) {
+		r->lost++;
+		return -ENOBUFS;
+	}
+	r->event[r->head % RING] = *what;
+	__atomic_store_n(&r->head, r->head + 1, __ATOMIC_RELEASE);
+	if (write(ev->wake, &one, sizeof(one)) < 0)
+		return 0; /* the counter is full: the main thread is awake anyway */
+	return 0;
+}
+
+int events_fd(const struct events *ev)
+{
+	return ev->wake;
+}
+
+void events_drain(struct events *ev)
+{
+	uint64_t n;
+
+	if (read(ev->wake, &n, sizeof(n)) < 0) {
+		/* woken by something else before the count was written */
+	}
+	for (unsigned w = 0; w < ev->workers; w++) {
+		struct ring *r = &ev->ring[w];
+
+		while (r->tail != __atomic_load_n(&r->head, __ATOMIC_ACQUIRE)) {
+			struct event copy = r->event[r->tail % RING];
+
+			__atomic_store_n(&r->tail, r->tail + 1, __ATOMIC_RELEASE);
+			events_publish(ev, &copy);
+		}
+	}
+}
+
+/* --- words --- */
+
+static void addr_text(char *buf, size_t size, const struct xi_addr *a, unsigned family)
+{
+	if (!inet_ntop(family == XI_IP4 ? AF_INET : AF_INET6, a, buf, (socklen_t)size))
+		(void)snprintf(buf, size, "?");
+}
+
+static json_t *sa_event(const struct events *ev, const struct event *what)
+{
+	static const char *const name[] = {
+		[EVENT_SA_SOFT] = "sa-soft",
+		[EVENT_SA_HARD] = "sa-hard",
+		[EVENT_SA_SEQUENCE] = "sa-sequence",
+		[EVENT_NATT] = "natt-mapping",
+	};
+	const struct xi_sa *sa = sad_get(ev->m, XI_REF(what->slot, what->gen));
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], spi[16];
+	json_t *o;
+
+	if (!sa)
+		return NULL; /* gone meanwhile: whoever took it away knows */
+	addr_text(src, sizeof(src), &sa->src, sa->family);
+	addr_text(dst, sizeof(dst), &sa->dst, sa->family);
+	(void)snprintf(spi, sizeof(spi), "0x%X", ntohl(sa->spi));
+	o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:b}", "event", name[what->kind], "direction",
+		      sa->dir == XI_DIR_IN ? "in" : "out", "protocol", sa->proto == XI_PROTO_AH ? "ah" : "esp", "spi",
+		      spi, "src-address", src, "dst-address", dst, "reqid", (int)sa->reqid, "slot", (int)what->slot,
+		      "generation", (int)what->gen, "manual", (sa->flags & XI_SA_F_MANUAL) != 0);
+	if (o && what->why)
+		(void)json_object_set_new(o, "limit", json_string(what->why));
+	if (o && what->kind == EVENT_NATT) {
+		addr_text(src, sizeof(src), &what->addr, what->family);
+		(void)json_object_set_new(o, "address", json_string(src));
+		(void)json_object_set_new(o, "port", json_integer(ntohs(what->port)));
+	}
+	return o;
+}
+
+static const char *protos_text(unsigned protos)
+{
+	return protos == XI_PROTOS_AH ? "ah" : protos == XI_PROTOS_ESP ? "esp" : "ah,esp";
+}
+
+static json_t *acquire_event(const struct events *ev, const struct event *what)
+{
+	const struct xi_policy *p = &ev->m->spd[what->slot];
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN], id[16];
+
+	if (__atomic_load_n(&p->gen, __ATOMIC_ACQUIRE) != what->gen)
+		return NULL;
+	addr_text(src, sizeof(src), &what->t.src, what->t.family);
+	addr_text(dst, sizeof(dst), &what->t.dst, what->t.family);
+	addr_text(from, sizeof(from), &p->sa_src, p->sa_family);
+	addr_text(to, sizeof(to), &p->sa_dst, p->sa_family);
+	(void)snprintf(id, sizeof(id), "*%X", p->id);
+	return json_pack("{s:s,s:s,s:i,s:i,s:s,s:s,s:i,s:i,s:i,s:s,s:s,s:s,s:s,s:s,s:i}", "event", "acquire", "policy",
+			 id, "slot", (int)what->slot, "generation", (int)what->gen, "src-address", src, "dst-address",
+			 dst, "protocol", (int)what->t.proto, "src-port", (int)ntohs(what->t.src_port), "dst-port",
+			 (int)ntohs(what->t.dst_port), "sa-src-address", from, "sa-dst-address", to, "mode",
+			 p->mode == XI_MODE_TUNNEL ? "tunnel" : "transport", "ipsec-protocols", protos_text(p->protos),
+			 "level", p->level == XI_LEVEL_UNIQUE ? "unique" : "require", "reqid", (int)p->reqid);
+}
+
+/* --- subscribers --- */
+
+static void send_all(struct events *ev, const char *text, size_t len, int acquire)
+{
+	for (unsigned i = 0; i < SUBSCRIBERS; i++) {
+		const struct subscriber *s = &ev->sub[i];
+
+		if (s->fd < 0 || (acquire && !s->acquires))
+			continue;
+		if (send(s->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			ev->lost++; /* one that is gone is noticed by its end of file */
+	}
+}
+
+void events_publish(struct events *ev, const struct event *what)
+{
+	json_t *o = what->kind == EVENT_ACQUIRE ? acquire_event(ev, what) : sa_event(ev, what);
+	char text[DATASOCK_MSG_MAX];
+	size_t len;
+
+	if (!o)
+		return;
+	len = json_dumpb(o, text, sizeof(text), JSON_COMPACT);
+	if (len && len <= sizeof(text))
+		send_all(ev, text, len, what->kind == EVENT_ACQUIRE);
+	json_decref(o);
+}
+
+/* What the XDP programs know: is there anybody who makes SAs when they are missed? */
+static void count_acquirers(struct events *ev)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		n += ev->sub[i].fd >= 0 && ev->sub[i].acquires;
+	__atomic_store_n(&ev->m->meta->acquire, n, __ATOMIC_RELEASE);
+}
+
+int events_subscribe(struct events *ev, int fd, int acquires)
+{
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		if (ev->sub[i].fd < 0) {
+			ev->sub[i] = (struct subscriber){fd, acquires};
+			count_acquirers(ev);
+			return 0;
+		}
+	return -ENOSPC;
+}
+
+int events_has(const struct events *ev, int fd)
+{
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		if (ev->sub[i].fd == fd)
+			return 1;
+	return 0;
+}
+
+void events_unsubscribe(struct events *ev, int fd)
+{
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		if (ev->sub[i].fd == fd) {
+			close(fd);
+			ev->sub[i].fd = -1;
+		}
+	count_acquirers(ev);
+}
+
+uint64_t events_lost(const struct events *ev)
+{
+	uint64_t n = ev->lost;
+
+	for (unsigned w = 0; w < ev->workers; w++)
+		n += __atomic_load_n(&ev->ring[w].lost, __ATOMIC_RELAXED);
+	return n;
+}
