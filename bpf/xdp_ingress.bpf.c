@@ -111,8 +111,10 @@ static __always_inline int inbound_ipsec(struct xdp_md *ctx, const struct xi_pkt
 	struct xi_verdict v = {
 		.dir = XI_DIR_IN, .l3_off = k->l3_off, .family = k->tuple.family, .if_slot = (__u8)if_slot};
 
-	if (k->flags & XI_PKT_FRAGMENT)
-		return pass(XI_PASS_FRAGMENT); /* the stack puts it together; a raw socket gives it to xdp-ipsecd */
+	if (k->flags & XI_PKT_FRAGMENT) { /* whose it is shows when it is whole */
+		v.flags = XI_VF_FRAG;
+		return to_worker(ctx, &v);
+	}
 	if (!(k->flags & XI_PKT_SPI))
 		return drop(XI_DROP_IN_HEADER);
 	sa = xi_spi_find(k, XI_DIR_IN);

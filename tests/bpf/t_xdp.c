@@ -130,11 +130,11 @@ static struct row rows[] = {
 	{"ESP, nothing", {FAR, ME, .proto = 50, .l4_len = -1}, D, XI_DROP_IN_HEADER},
 	{"AH, 11 bytes", {FAR, ME, .proto = 51, .dport = 0x1002, .l4_len = 11}, D, XI_DROP_IN_HEADER},
 	{"AH, 12 bytes", {FAR, ME, .proto = 51, .dport = 0x1002, .l4_len = 12}, R, XI_TO_WORKER},
-	{"ESP, first fragment", {FAR, ME, .proto = 50, .dport = 0x1001, .frag = 0x2000}, P, XI_PASS_FRAGMENT},
-	{"ESP, last fragment", {FAR, ME, .proto = 50, .frag = 0x0010}, P, XI_PASS_FRAGMENT},
+	{"ESP, first fragment", {FAR, ME, .proto = 50, .dport = 0x1001, .frag = 0x2000}, R, XI_TO_WORKER},
+	{"ESP, last fragment", {FAR, ME, .proto = 50, .frag = 0x0010}, R, XI_TO_WORKER},
 	{"ESP, DF is no fragment", {FAR, ME, .proto = 50, .dport = 0x1001, .frag = 0x4000}, R, XI_TO_WORKER},
-	{"ESP, IPv6 fragment", {ME6, .proto = 50, .dport = 0x1003, .ext = "f", .frag = 1}, P, XI_PASS_FRAGMENT},
-	{"ESP, IPv6 later fragment", {ME6, .proto = 50, .ext = "f", .frag = 0x40}, P, XI_PASS_FRAGMENT},
+	{"ESP, IPv6 fragment", {ME6, .proto = 50, .dport = 0x1003, .ext = "f", .frag = 1}, R, XI_TO_WORKER},
+	{"ESP, IPv6 later fragment", {ME6, .proto = 50, .ext = "f", .frag = 0x40}, R, XI_TO_WORKER},
 	{"ESP of others, unprotected", {FAR, .dst = "10.2.0.9", .proto = 50, .dport = 0x1001}, P, XI_PASS_NO_POLICY},
 	{"ESP of others, protected", {LAN, .dst = "10.2.0.9", .proto = 50, .dport = 0x1001}, R, XI_TO_WORKER},
 	/* IKE */
@@ -203,14 +203,16 @@ static struct row rows[] = {
 static void check_verdict(const struct row *r, const struct outcome *o)
 {
 	int in = strchr(r->p.dst, ':') ? strcmp(r->p.dst, "fd00::1") == 0 : strcmp(r->p.dst, "192.0.2.1") == 0;
+	int fragment = in && ((r->p.frag & 0x3fff) || (r->p.ext && strchr(r->p.ext, 'f')));
 
 	assert_true(o->has_meta);
 	assert_int_equal(o->v.dir, in ? XI_DIR_IN : XI_DIR_OUT);
 	assert_int_equal(o->v.l3_off, r->p.l3_off);
 	assert_int_equal(o->v.family, family(r->p.src));
 	assert_int_equal(o->v.if_slot, SLOT_NIC);
-	assert_int_equal(o->v.flags, 0);
-	assert_non_null(sad_get(m, XI_REF(o->v.slot, o->v.gen)));
+	/* whose a fragment is shows when it is whole */
+	assert_int_equal(o->v.flags, fragment ? XI_VF_FRAG : 0);
+	assert_int_equal(sad_get(m, XI_REF(o->v.slot, o->v.gen)) != NULL, !fragment);
 	if (in)
 		assert_int_equal(o->v.policy_gen, 0);
 	else

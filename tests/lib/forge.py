@@ -131,7 +131,38 @@ def fragments(a, seq, esp):
                 flags_off=(0x2000 if i + step < len(esp) else 0) | i >> 3) for i in cuts]
     if a.drop_fragment is not None:
         del out[a.drop_fragment]
+    if a.hostile:
+        out = hostile(a, ident, esp, out)
     return out[::-1] if a.reverse else out
+
+
+def hostile(a, ident, esp, sound):
+    """Fragments as nobody sound sends them: RFC 8900 section 3, RFC 5722, RFC 1858."""
+    def piece(at, end, more, data=None, src=a.outer_src):
+        return ipv4(src, a.outer_dst, 50, esp[at:end] if data is None else data, ident=ident,
+                    flags_off=(0x2000 if more else 0) | at >> 3)
+
+    step, size = (a.fragment - 20) & ~7, len(esp)
+    if a.hostile == "overlap":  # the second one begins 8 bytes early
+        return [sound[0], piece(step - 8, 2 * step, True)] + sound[1:]
+    if a.hostile == "overlap-other":  # the first one again, with other bytes
+        return [sound[0], piece(0, step, True, bytes(step))] + sound[1:]
+    if a.hostile == "teardrop":
+        return [sound[0], piece(step - 16, step - 8, False)] + sound[1:]
+    if a.hostile == "two-ends":
+        return [piece(step, 2 * step, False), piece(step + 2 * step, 4 * step, False)] + sound
+    if a.hostile == "duplicate":  # sound, but doubled by the network
+        return [f for f in sound[:-1] for _ in range(2)] + sound[-1:]
+    if a.hostile == "tiny":  # the SPI alone in the first one, if that were possible
+        return [piece(0, 4, True)] + sound[1:]
+    if a.hostile == "empty":
+        return [piece(step, step, True)]
+    if a.hostile == "odd":
+        return [piece(0, step - 3, True)]
+    if a.hostile == "far":
+        return [piece(65528, 65528, False, bytes(400))]
+    # flood: first fragments from as many sources as there are bytes
+    return [piece(0, 64, True, src=f"198.18.{i // 250}.{i % 250 + 1}") for i in range(500)]
 
 
 def sequences(text):
@@ -202,6 +233,8 @@ def arguments():
     spoil.add_argument("--garbage", action="store_true", help="no IP header inside; the ICV is right")
     spoil.add_argument("--fragment", type=number, help="cut the ESP packet into IP fragments of at most so many bytes")
     spoil.add_argument("--drop-fragment", type=int, help="leave out the fragment with this index")
+    spoil.add_argument("--hostile", choices=("overlap", "overlap-other", "teardrop", "two-ends", "duplicate", "tiny", "empty",
+                                             "odd", "far", "flood"), help="with --fragment: spoils the fragments")
     spoil.add_argument("--reverse", action="store_true", help="last fragment first")
     return p.parse_args()
 

@@ -8,6 +8,7 @@
 #include "user/worker/worker.h"
 
 #include "user/ipsec/ip6.h"
+#include "user/ipsec/mss.h"
 #include "user/ipsec/tunnel.h"
 
 /* The kernel's answer for a packet that came in by this tunnel: also whether it would forward it at all. */
@@ -41,20 +42,36 @@ static int plain6(const struct worker *w, const struct wpkt *pk, uint8_t *ip)
 	return 1;
 }
 
+/* What the internal pair does not carry in one piece goes in fragments, if its sender lets it; else the sender is told. */
+static void to_stack(struct worker *w, struct wpkt *pk, const struct flow *f, int local)
+{
+	const uint8_t *ip = pk->p.data;
+	size_t most = w->maps->ifs[XI_IF_INTERNAL].mtu;
+
+	if (likely(pkt_len(&pk->p) <= most)) {
+		slow_inject(w, pk);
+	} else if (local || (ip_version(&pk->p) == 4 && !(u16_get(ip + IP4_FRAG) & IP4_DF))) {
+		slow_inject_fragments(w, pk, most);
+	} else {
+		slow_too_big(w, &pk->p, f->hop.rt.mtu && f->hop.rt.mtu < most ? f->hop.rt.mtu : most);
+		drop(w, pk, XI_DROP_IN_INJECT);
+	}
+}
+
 static void forward(struct worker *w, struct wpkt *pk, struct flow *f)
 {
 	uint8_t *ip = pk->p.data;
 	struct io_sock *s;
 
 	if (pk->sa->sa.mode == XI_MODE_TRANSPORT) { /* ends at this host */
-		slow_inject(w, pk);
+		to_stack(w, pk, f, 1);
 		return;
 	}
 	refresh_hop(w, pk, f);
 	s = hop_socket(w, &f->hop);
 	if (unlikely(!s || pkt_len(&pk->p) > f->hop.rt.mtu ||
 		     !(pk->v.family == XI_IP4 ? plain4(ip) : plain6(w, pk, ip))))
-		slow_inject(w, pk);
+		to_stack(w, pk, f, f->hop.rt.kind == RT_LOCAL);
 	else
 		(void)transmit(w, pk, s, &f->hop.rt, XI_DROP_IN_TX_FULL); /* counted there */
 }
@@ -99,7 +116,7 @@ static void forward_by_policy(struct worker *w, struct wpkt *pk, struct flow *f)
 	/* What may leave in clear goes by way of the stack and tc_egress, which counts it. */
 	refresh_hop(w, pk, f);
 	if (why == XI_OK || f->hop.rt.kind == RT_LOCAL || f->hop.rt.kind == RT_NONE || ttl_used_up(&pk->p)) {
-		slow_inject(w, pk);
+		to_stack(w, pk, f, f->hop.rt.kind == RT_LOCAL);
 		return;
 	}
 	if (why == XI_DROP_OUT_NO_SA && sa) {
@@ -156,6 +173,8 @@ void deliver(struct worker *w, struct wpkt *pk)
 			forward(w, pk, f);
 		return;
 	}
+	if (f->in_transformed && unlikely(mss_may_apply(pk->p.data, pkt_len(&pk->p))))
+		path_clamp_in(w, pk, f->in_policy);
 	ps = polstat(w, f->in_policy, f->in_gen);
 	if (ps && f->in_transformed)
 		ps->in_transformed++;

@@ -11,9 +11,8 @@
 #include "user/ipsec/ip6.h"
 
 #define IDLE_ROUNDS 8 /* empty rounds before the thread sleeps in poll(2) */
-#define SLOW_EVERY 64 /* busy rounds between looks at the stack's reassembled ESP */
 #define POLL_MS 1000  /* a sleeping worker still looks after completions now and then */
-#define POLL_MAX (XI_IF_MAX * XI_QUEUE_MAX + 2)
+#define POLL_MAX (XI_IF_MAX * XI_QUEUE_MAX + 1)
 
 /* Length of the IP packet at p by its own header; 0 when it does not fit into len. */
 static size_t ip_len(const uint8_t *p, size_t len)
@@ -66,6 +65,15 @@ static int take(struct worker *w, const struct xdp_desc *d, struct wpkt *pk)
 	return pk->v.if_slot < XI_IF_MAX && pk->v.l3_off <= d->len && pk->v.dir <= XI_DIR_OUT;
 }
 
+/* What is no whole packet of ours yet. 1: it is now; 0: its frame's fate is settled. */
+static int whole_now(struct worker *w, struct wpkt *pk)
+{
+	if (pk->v.flags & XI_VF_FRAG)
+		return frags_take(w, pk);
+	path_learn(w, pk);
+	return 0;
+}
+
 static unsigned poll_socket(struct worker *w, struct io_sock *s)
 {
 	struct xdp_desc desc[WRK_BURST];
@@ -81,7 +89,7 @@ static unsigned poll_socket(struct worker *w, struct io_sock *s)
 			drop(w, pk, XI_DROP_IN_ERROR);
 		else if (pk->v.dir == XI_DIR_OUT)
 			out[nout++] = pk;
-		else
+		else if (likely(!(pk->v.flags & (XI_VF_FRAG | XI_VF_ICMP))) || whole_now(w, pk))
 			in[nin++] = pk;
 	}
 	if (nout) {
@@ -113,7 +121,6 @@ static unsigned poll_set(struct worker *w, struct pollfd *fd)
 	unsigned n = 0;
 
 	fd[n++] = (struct pollfd){.fd = w->wake, .events = POLLIN};
-	fd[n++] = (struct pollfd){.fd = w->raw_esp, .events = POLLIN}; /* -1 is ignored */
 	for (unsigned i = 0; i < w->nsock; i++)
 		fd[n++] = (struct pollfd){.fd = w->sock[i]->fd, .events = POLLIN};
 	w->sockets_changed = 0;
@@ -139,7 +146,7 @@ void *worker_run(void *worker)
 {
 	struct worker *w = worker;
 	struct pollfd fd[POLL_MAX];
-	unsigned nfd = 0, idle = 0, rounds = 0;
+	unsigned nfd = 0, idle = 0;
 
 	pin(w);
 	w->sockets_changed = 1;
@@ -155,9 +162,8 @@ void *worker_run(void *worker)
 		w->spd_gen = __atomic_load_n(&w->maps->meta->spd_gen, __ATOMIC_ACQUIRE);
 		for (unsigned i = 0; i < w->nsock; i++)
 			got += poll_socket(w, w->sock[i]);
-		if (++rounds % SLOW_EVERY == 0 || (fd[1].revents & POLLIN))
-			slow_receive(w);
-		fd[1].revents = 0;
+		if (w->id == 0)
+			frags_expire(w);
 		service_rings(w);
 		__atomic_store_n(&w->stat->epoch, w->stat->epoch + 1, __ATOMIC_RELEASE);
 		idle = got ? 0 : idle + 1;

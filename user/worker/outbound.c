@@ -6,9 +6,7 @@
  */
 #include "user/worker/worker.h"
 
-#include "user/ipsec/ip4.h"
-
-#define PATH_MTU_UNKNOWN 1500 /* until the kernel has answered */
+#include "user/ipsec/mss.h"
 
 #define BOTH (XI_PROTOS_AH | XI_PROTOS_ESP)
 
@@ -61,36 +59,6 @@ static struct sa_entry *outermost(const struct wpkt *pk)
 	return pk->ah ? pk->ah : pk->sa;
 }
 
-static void refresh_hop(struct worker *w, struct sa_entry *se)
-{
-	const struct rt_key key = {.dst = se->sa.dst, .src = se->sa.src, .family = se->sa.family};
-
-	hop_refresh(w, &se->hop, &key);
-}
-
-static size_t path_mtu(const struct sa_entry *se)
-{
-	return se->hop.rt.mtu ? se->hop.rt.mtu : PATH_MTU_UNKNOWN;
-}
-
-/* May what this packet becomes be cut? Routers do that to IPv4 only (RFC 8200 §5). */
-static int may_fragment(const struct wpkt *pk)
-{
-	return ip_version(&pk->p) == 4 && outermost(pk)->sa.family == XI_IP4 &&
-	       !(u16_get(pk->p.data + IP4_FRAG) & IP4_DF);
-}
-
-/* Spec section 15: too big and DF set: tell the sender what fits. What cannot be sealed at all is refused by ipsec_seal() later. */
-static enum xi_drop judge_size(struct worker *w, const struct wpkt *pk)
-{
-	size_t over = pk->ah ? pk->ah->ah_len : 0, mtu = path_mtu(outermost(pk));
-
-	if (likely(ipsec_sealed_len(&pk->sa->sa, &pk->p) + over <= mtu) || may_fragment(pk))
-		return XI_OK;
-	slow_too_big(w, &pk->p, mtu > over ? ipsec_inner_mtu(&pk->sa->sa, mtu - over) : 0);
-	return XI_DROP_OUT_TOO_BIG;
-}
-
 /* Everything that is decided before the crypto. */
 static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 {
@@ -105,10 +73,12 @@ static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 		why = check_state(w, pk->ah, XI_PROTO_AH);
 	if (unlikely(why != XI_OK))
 		return why;
-	refresh_hop(w, outermost(pk));
+	path_refresh(w, outermost(pk));
 	if (unlikely(outermost(pk)->hop.rt.kind == RT_NONE))
 		return XI_DROP_OUT_NO_ROUTE;
-	return judge_size(w, pk);
+	if (unlikely(mss_may_apply(pk->p.data, pkt_len(&pk->p))))
+		path_clamp_out(w, pk);
+	return path_judge(w, pk);
 }
 
 /* RFC 6864 §4: IDs of one pair of endpoints must differ while fragments live; workers take turns. */
@@ -198,8 +168,8 @@ static void finish(struct worker *w, struct wpkt *pk, const struct ipsec_op *op)
 		drop(w, pk, op->verdict);
 		return;
 	}
-	if (unlikely(pkt_len(&pk->p) > path_mtu(se)))
-		rc = send_fragments(w, pk, &se->hop, path_mtu(se));
+	if (unlikely(pkt_len(&pk->p) > path_mtu(w, se)))
+		rc = send_fragments(w, pk, &se->hop, path_mtu(w, se));
 	else
 		rc = send_one(w, pk, &se->hop);
 	if (rc == XI_OK && ps)

@@ -39,6 +39,7 @@ static uint32_t ah_len(const struct xi_sa *sa)
 	if (sa->family == XI_IP4) {
 		u16_put(hdr + IP4_LEN, IP4_HDR);
 		hdr[IP4_PROTO] = XI_PROTO_ESP;
+		ip4_sum_put(hdr);
 	} else {
 		hdr[IP6_NEXT] = XI_PROTO_ESP;
 	}

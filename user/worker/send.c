@@ -19,10 +19,20 @@ enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop *hop)
 	return XI_OK;
 }
 
-/* Spec section 15: fragments after encapsulation, each in a frame of its own. */
+/* RFC 8200 §4.5: never twice between the same two addresses while fragments live; each worker has numbers of its own. */
+static uint32_t next_frag_id(struct worker *w)
+{
+	w->frag_id += XI_WORKER_MAX;
+	return w->frag_id;
+}
+
+/* Spec section 15: fragments after encapsulation, each in a frame of its own, which bounds them, too. */
 enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct hop *hop, size_t mtu)
 {
-	unsigned count_ = frag4_count(&whole->p, mtu);
+	size_t size = MIN(mtu, (size_t)(IO_FRAME_SIZE - IO_XDP_HEADROOM));
+	int v4 = ip_version(&whole->p) == 4;
+	unsigned count_ = v4 ? frag4_count(&whole->p, size) : frag6_count(&whole->p, size);
+	uint32_t id = v4 ? 0 : next_frag_id(w);
 	enum xi_drop rc = count_ ? XI_OK : XI_DROP_OUT_MODE;
 
 	if (w->pool.nfree < count_)
@@ -31,7 +41,7 @@ enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct h
 		struct wpkt f;
 
 		wpkt_place(w, &f, io_frame_get(&w->pool));
-		if (frag4_make(&f.p, &whole->p, mtu, i)) {
+		if (v4 ? frag4_make(&f.p, &whole->p, size, i) : frag6_make(&f.p, &whole->p, size, i, id)) {
 			io_frame_put(&w->pool, f.addr);
 			rc = XI_DROP_OUT_MODE;
 			break;

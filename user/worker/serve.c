@@ -84,10 +84,11 @@ static int make_workers(struct serve *sv, struct err *e)
 	if (!n)
 		n = MIN((unsigned)sysconf(_SC_NPROCESSORS_ONLN), (unsigned)WORKERS_DEFAULT_MAX);
 	sv->worker = aligned_alloc(64, (sizeof(*sv->worker) * n + 63) & ~(size_t)63);
-	if (!sv->worker)
+	sv->frags = frags_new(&sv->memory);
+	if (!sv->worker || !sv->frags)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < n; i++) {
-		struct worker_conf wc = {.frames = sv->conf->frames, .cpu = cpu_for(sv->conf, i)};
+		struct worker_conf wc = {.frags = sv->frags, .frames = sv->conf->frames, .cpu = cpu_for(sv->conf, i)};
 		int rc = worker_init(&sv->worker[i], i, &wc, sv->maps, sv->rt, &sv->memory, e);
 
 		sv->worker[i].events = sv->events;
@@ -210,6 +211,7 @@ static void close_all(struct serve *sv)
 	for (unsigned i = 0; i < sv->workers; i++)
 		worker_fini(&sv->worker[i]);
 	free(sv->worker);
+	frags_free(sv->frags);
 	rt_close(sv->rt);
 	natt_close(sv->natt);
 	events_close(sv->events);

@@ -30,6 +30,7 @@ struct serve {
 	struct events *events;
 	int epoll; /* of the main thread */
 	struct worker *worker;
+	struct frags *frags;	   /* shared by them */
 	unsigned workers;	   /* initialised */
 	unsigned running;	   /* threads started */
 	size_t memory;		   /* bytes allocated at start */

@@ -43,7 +43,8 @@ int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, s
 	w->cpu = conf->cpu;
 	w->maps = m;
 	w->rt = rt;
-	w->raw_out = w->raw_out6 = w->raw_esp = -1;
+	w->raw_out = w->raw_out6 = w->raw_icmp6 = -1;
+	w->frags = conf->frags;
 	w->stat = &m->wstat[id];
 	w->polstat = &m->wpolstat[(size_t)id * m->meta->spd_max];
 	pthread_mutex_init(&w->lock, NULL);
@@ -66,6 +67,8 @@ int worker_init(struct worker *w, unsigned id, const struct worker_conf *conf, s
 	w->iv_source = (struct iv_source){.fill = iv_fill, .state = &w->iv};
 	iv_fill(&w->iv, (uint8_t *)&w->ip_id, sizeof(w->ip_id));
 	w->ip_id = (uint16_t)(w->ip_id / XI_WORKER_MAX * XI_WORKER_MAX + id); /* each worker its own residue */
+	iv_fill(&w->iv, (uint8_t *)&w->frag_id, sizeof(w->frag_id));
+	w->frag_id = w->frag_id / XI_WORKER_MAX * XI_WORKER_MAX + id;
 	return slow_open(w, e);
 }
 

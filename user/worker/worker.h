@@ -115,10 +115,13 @@ struct worker {
 	struct xi_polstat *polstat; /* [spd_max] of this worker */
 	uint64_t now;		    /* CLOCK_BOOTTIME of this burst */
 	uint16_t ip_id;
+	uint32_t frag_id;    /* of the last IPv6 datagram that was cut */
+	struct frags *frags; /* of all workers */
+	uint64_t frags_at;   /* when this one looked for old ones */
 
-	int raw_out;  /* raw sockets for whole packets: the slow way out, IPv4 and */
-	int raw_out6; /* IPv6; -1 where the host has none */
-	int raw_esp;  /* worker 0: reassembled ESP from the stack; else -1 */
+	int raw_out;   /* raw sockets for whole packets: the slow way out, IPv4 and */
+	int raw_out6;  /* IPv6; -1 where the host has none */
+	int raw_icmp6; /* ICMPv6 to senders; -1 likewise */
 	uint32_t icmp_tokens;
 	uint64_t icmp_at;
 
@@ -134,6 +137,7 @@ struct worker {
 };
 
 struct worker_conf {
+	struct frags *frags;
 	unsigned frames;
 	int cpu;
 };
@@ -205,6 +209,29 @@ struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tu
  */
 int judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f, struct xi_rule *r) __must_check;
 
+/*
+ * path.c: sizes on the way of an SA. path_refresh: the next hop of its outer packets. path_mtu: the longest outer packet. path_judge: XI_OK, or
+ * XI_DROP_OUT_TOO_BIG when the packet is too big and may not be cut, and its sender has been told. path_clamp_*: the MSS of a TCP SYN on
+ * its way out, pk->sa and pk->ah known, or of one that came in by `policy` (slot). path_learn: an ICMP message about a packet of ours,
+ * takes the frame.
+ */
+void path_refresh(struct worker *w, struct sa_entry *se);
+size_t path_mtu(const struct worker *w, const struct sa_entry *se);
+enum xi_drop path_judge(struct worker *w, const struct wpkt *pk);
+void path_clamp_out(struct worker *w, struct wpkt *pk);
+void path_clamp_in(struct worker *w, struct wpkt *pk, uint32_t policy);
+void path_learn(struct worker *w, struct wpkt *pk);
+
+/*
+ * frags.c: fragments of AH and ESP for this host, one table for all workers. frags_new: main thread; *bytes grows by what it allocates; NULL: no
+ * memory. frags_take: 1 = pk is now a whole packet with its SA in v.slot and v.gen; 0 = its frame's fate is settled. frags_expire: of one
+ * worker, now and then.
+ */
+struct frags *frags_new(size_t *bytes);
+void frags_free(struct frags *f);
+int frags_take(struct worker *w, struct wpkt *pk) __must_check;
+void frags_expire(struct worker *w);
+
 /* deliver.c: a decrypted packet whose policy check is to come. */
 void deliver(struct worker *w, struct wpkt *pk);
 
@@ -215,10 +242,10 @@ void slow_close(struct worker *w);
 int slow_send(struct worker *w, const struct pkt *p) __must_check;
 /* A decrypted packet into the stack as received on the interface that arrival() names; takes the frame. */
 void slow_inject(struct worker *w, struct wpkt *pk);
-/* ICMP fragmentation needed towards the sender of p, rate-limited. */
+/* The same in fragments of at most mtu bytes, DF or not: for what the stack puts together again or may cut itself. */
+void slow_inject_fragments(struct worker *w, struct wpkt *pk, size_t mtu);
+/* ICMP fragmentation needed or packet too big towards the sender of p, rate-limited. */
 void slow_too_big(struct worker *w, const struct pkt *p, size_t mtu);
-/* Reads reassembled ESP packets from the stack. */
-void slow_receive(struct worker *w);
 
 /* hop.c: brings *h up to date; kind RT_UNKNOWN and not kept when the kernel is still to answer. */
 void hop_refresh(struct worker *w, struct hop *h, const struct rt_key *key);
