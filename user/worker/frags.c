@@ -2,6 +2,8 @@
 /*
  * Fragments of ESP, AH and ESP in UDP for this host: put together before anything of them is looked at (spec 13.6, RFC 4303 §3.4.1). Those of one
  * datagram may come by several queues, so that all workers share one table (user/ipsec/reasm.h) and its lock: this is the slow path.
+ * The other table is for what this host sends itself and its stack has cut, since transport mode takes whole datagrams only (RFC 4303
+ * §3.3.4, RFC 4302 §3.3.4); the result is cut again.
  */
 #include "user/worker/worker.h"
 
@@ -12,29 +14,37 @@
 
 #define DATAGRAMS 64  /* under way at once: 4 MiB */
 #define PER_SOURCE 16 /* of these, so that four peers in trouble do not keep out a fifth */
+#define HOST_DATAGRAMS 32
 #define EXPIRE_NS NS_PER_S
+#define TAIL_ROOM 256 /* that the frame of a datagram must still have for what sealing puts behind it */
 
 struct frags {
 	pthread_mutex_t lock;
 	struct reasm *table;
+	struct reasm *host; /* outbound */
 };
 
 struct frags *frags_new(size_t *bytes)
 {
 	static const struct reasm_conf conf = {
 		.datagrams = DATAGRAMS, .per_source = PER_SOURCE, .age_ns = REASM_AGE_NS};
+	static const struct reasm_conf host = {
+		.datagrams = HOST_DATAGRAMS, .per_source = HOST_DATAGRAMS, .age_ns = REASM_AGE_NS};
 	struct frags *f = calloc(1, sizeof(*f));
-	size_t table;
+	size_t table = 0, host_table = 0;
 
 	if (!f)
 		return NULL;
 	f->table = reasm_new(&conf, &table);
-	if (!f->table) {
+	f->host = reasm_new(&host, &host_table);
+	if (!f->table || !f->host) {
+		reasm_free(f->table);
+		reasm_free(f->host);
 		free(f);
 		return NULL;
 	}
 	pthread_mutex_init(&f->lock, NULL);
-	*bytes += table;
+	*bytes += table + host_table;
 	return f;
 }
 
@@ -44,6 +54,7 @@ void frags_free(struct frags *f)
 		return;
 	pthread_mutex_destroy(&f->lock);
 	reasm_free(f->table);
+	reasm_free(f->host);
 	free(f);
 }
 
@@ -54,17 +65,26 @@ static void count_lost(struct worker *w, const struct reasm_lost *lost)
 	w->stat->reason[XI_DROP_IN_FRAG_OLD] += lost->old;
 }
 
+static void count_lost_host(struct worker *w, const struct reasm_lost *lost)
+{
+	w->stat->reason[XI_DROP_OUT_MODE] += lost->bad;
+	w->stat->reason[XI_DROP_OUT_NO_ROOM] += lost->full;
+	w->stat->reason[XI_DROP_OUT_ERROR] += lost->old;
+}
+
 void frags_expire(struct worker *w)
 {
-	struct reasm_lost lost = {0};
+	struct reasm_lost lost = {0}, lost_host = {0};
 
 	if (w->now - w->frags_at < EXPIRE_NS)
 		return;
 	w->frags_at = w->now;
 	pthread_mutex_lock(&w->frags->lock);
 	reasm_expire(w->frags->table, w->now, &lost);
+	reasm_expire(w->frags->host, w->now, &lost_host);
 	pthread_mutex_unlock(&w->frags->lock);
 	count_lost(w, &lost);
+	count_lost_host(w, &lost_host);
 }
 
 /* Out of the table into the frame of its last fragment, or a large buffer in place of it. -1: there is none. */
@@ -76,7 +96,7 @@ static int bring_over(struct worker *w, struct wpkt *pk, const struct pkt *whole
 		pk->p = *whole;
 		return 0;
 	}
-	if (len > IO_FRAME_SIZE - IO_XDP_HEADROOM) {
+	if (len + TAIL_ROOM > IO_FRAME_SIZE - IO_XDP_HEADROOM) {
 		uint64_t large = io_large_get(&w->pool);
 
 		if (large == UINT64_MAX)
@@ -90,35 +110,46 @@ static int bring_over(struct worker *w, struct wpkt *pk, const struct pkt *whole
 	return 0;
 }
 
-/* 1: pk is a whole datagram. 0: it is not, and its frame is gone. */
-static int join(struct worker *w, struct wpkt *pk)
+/* 1: pk is a whole datagram. 0: it is not, or lost: its frame is gone; for no_buffer when there was no room for the datagram. */
+static int join(struct worker *w, struct wpkt *pk, struct reasm *table, struct reasm_lost *lost, enum xi_drop no_buffer)
 {
-	struct reasm_lost lost = {0};
 	int whole, left = 0;
 	struct pkt p;
 
 	pthread_mutex_lock(&w->frags->lock);
-	whole = reasm_add(w->frags->table, w->now, &pk->p, &p, &lost);
+	whole = reasm_add(table, w->now, &pk->p, &p, lost);
 	if (whole)
 		left = bring_over(w, pk, &p);
 	pthread_mutex_unlock(&w->frags->lock);
-	count_lost(w, &lost);
 	if (whole && left == 0)
 		return 1;
 	if (whole)
-		count(w, XI_DROP_IN_NO_BUFFER);
+		count(w, no_buffer);
 	io_frame_put(&w->pool, pk->addr); /* what became of the fragment itself is counted, or in the table */
 	return 0;
 }
 
+int frags_take_host(struct worker *w, struct wpkt *pk)
+{
+	struct reasm_lost lost = {0};
+	int whole = join(w, pk, w->frags->host, &lost, XI_DROP_OUT_NO_ROOM);
+
+	count_lost_host(w, &lost);
+	pk->joined = 1;
+	return whole;
+}
+
 int frags_take(struct worker *w, struct wpkt *pk)
 {
+	struct reasm_lost lost = {0};
 	enum xi_drop why;
-	int next;
+	int next, whole;
 
 	pk->p.data += pk->v.l3_off;
 	pk->v.l3_off = 0;
-	if (!join(w, pk))
+	whole = join(w, pk, w->frags->table, &lost, XI_DROP_IN_NO_BUFFER);
+	count_lost(w, &lost);
+	if (!whole)
 		return 0;
 	pk->v.flags &= (uint8_t)~XI_VF_FRAG;
 	next = nest_next(w, pk, &why);

@@ -6,9 +6,11 @@
  */
 #include "user/worker/worker.h"
 
+#include "user/ipsec/ip6.h"
 #include "user/ipsec/mss.h"
 
 #define BOTH (XI_PROTOS_AH | XI_PROTOS_ESP)
+#define SETTLED XI_DROP_MAX /* no reason: what becomes of the packet's frame is settled already */
 
 static struct sa_entry *by_ref(struct worker *w, uint64_t ref)
 {
@@ -59,8 +61,23 @@ static struct sa_entry *outermost(const struct wpkt *pk)
 	return pk->ah ? pk->ah : pk->sa;
 }
 
-/* Everything that is decided before the crypto. */
-static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
+/* Of this host, by an SA in transport mode. Routers' fragments, which have another source, are refused by ipsec_seal(). */
+static int is_host_fragment(const struct wpkt *pk)
+{
+	const struct xi_sa *sa = &pk->sa->sa;
+	const uint8_t *ip = pk->p.data;
+
+	if (likely(sa->mode != XI_MODE_TRANSPORT) || !(pk->v.flags & XI_VF_HOST) || pk->v.family != sa->family)
+		return 0;
+	if (pk->v.family == XI_IP4)
+		return (u16_get(ip + IP4_FRAG) & (IP4_MF | IP4_OFFSET)) && memcmp(ip + IP4_SRC, &sa->src, 4) == 0;
+	/* Behind which headers the stack cuts is reasm.h's to know; what turns out whole is whole at once. */
+	return (ip[IP6_NEXT] == NH_FRAGMENT || ip[IP6_NEXT] == NH_HOP_BY_HOP || ip[IP6_NEXT] == NH_ROUTING) &&
+	       memcmp(ip + IP6_SRC, &sa->src, 16) == 0;
+}
+
+/* The packet, and the SAs that are to protect it. */
+static enum xi_drop find_packet(struct worker *w, struct wpkt *pk)
 {
 	enum xi_drop why = find_sas(w, pk);
 
@@ -68,8 +85,20 @@ static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 		return why;
 	if (unlikely(trim_ip(pk)))
 		return XI_DROP_OUT_MODE;
-	if (unlikely(pk->p.end - pk->p.tail < WRK_TAILROOM) && wpkt_enlarge(w, pk))
-		return XI_DROP_OUT_NO_ROOM;
+	if (likely(!is_host_fragment(pk)))
+		return XI_OK;
+	if (!frags_take_host(w, pk))
+		return SETTLED;
+	return find_sas(w, pk);
+}
+
+/* Everything that is decided before the crypto. */
+static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
+{
+	enum xi_drop why = find_packet(w, pk);
+
+	if (unlikely(why != XI_OK))
+		return why;
 	why = check_state(w, pk->sa, pk->ah ? XI_PROTO_ESP : 0);
 	if (why == XI_OK && unlikely(pk->ah != NULL))
 		why = check_state(w, pk->ah, XI_PROTO_AH);
@@ -198,7 +227,7 @@ void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 
 		if (likely(why == XI_OK))
 			pk[ready++] = pk[i];
-		else
+		else if (why != SETTLED)
 			refuse(w, pk[i], why);
 	}
 	if (!ready)

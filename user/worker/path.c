@@ -62,8 +62,12 @@ static size_t inner_mtu(const struct worker *w, const struct sa_entry *se, const
  * May what this packet becomes be cut? The outer packet is ours, whatever its family is; the sender of an IPv6 packet may count on 1280
  * bytes (RFC 8200 §5, RFC 4459 §3.2), that of an IPv4 packet with DF on nothing.
  */
-static int may_cut(const struct pkt *p)
+static int may_cut(const struct wpkt *pk)
 {
+	const struct pkt *p = &pk->p;
+
+	if (pk->joined)
+		return 1;
 	if (ip_version(p) == 6)
 		return pkt_len(p) <= IP6_MTU_MIN;
 	return !(u16_get(p->data + IP4_FRAG) & IP4_DF);
@@ -73,7 +77,7 @@ enum xi_drop path_judge(struct worker *w, const struct wpkt *pk)
 {
 	size_t over = pk->ah ? pk->ah->ah_len : 0, mtu = path_mtu(w, pk->ah ? pk->ah : pk->sa), inner;
 
-	if (likely(ipsec_sealed_len(&pk->sa->sa, &pk->p) + over <= mtu) || may_cut(&pk->p))
+	if (likely(ipsec_sealed_len(&pk->sa->sa, &pk->p) + over <= mtu) || may_cut(pk))
 		return XI_OK;
 	inner = inner_mtu(w, pk->sa, pk->ah);
 	if (ip_version(&pk->p) == 6)

@@ -3,7 +3,6 @@
 #include "user/worker/worker.h"
 
 #include "user/crypto/alg.h"
-#include "user/ipsec/ip6.h"
 
 static uint8_t *keys_of(const struct worker *w, const struct sa_entry *se)
 {
@@ -25,27 +24,12 @@ static int copy_sa(const struct xi_sa *from, struct xi_sa *to, uint32_t gen)
 	return __atomic_load_n(&from->gen, __ATOMIC_RELAXED) == gen;
 }
 
-/* RFC 4302 §2.6: AH adds the same to every packet of an SA. */
+/* RFC 4302 §2: AH adds the same to every packet of an SA. */
 static uint32_t ah_len(const struct xi_sa *sa)
 {
-	uint8_t hdr[IP6_HDR] = {0};
-	struct pkt p = {.head = hdr, .data = hdr, .end = hdr + sizeof(hdr)};
-	size_t len, sealed;
+	const size_t any = 1500;
 
-	if (sa->proto != XI_PROTO_AH)
-		return 0;
-	len = sa->family == XI_IP4 ? IP4_HDR : IP6_HDR;
-	hdr[0] = sa->family == XI_IP4 ? 0x45 : 0x60;
-	if (sa->family == XI_IP4) {
-		u16_put(hdr + IP4_LEN, IP4_HDR);
-		hdr[IP4_PROTO] = XI_PROTO_ESP;
-		ip4_sum_put(hdr);
-	} else {
-		hdr[IP6_NEXT] = XI_PROTO_ESP;
-	}
-	p.tail = hdr + len;
-	sealed = ipsec_sealed_len(sa, &p);
-	return sealed > len ? (uint32_t)(sealed - len) : 0;
+	return sa->proto == XI_PROTO_AH ? (uint32_t)(any - ipsec_inner_mtu(sa, any)) : 0;
 }
 
 /* A record that another program wrote is checked like any input. */

@@ -25,7 +25,6 @@
 #define WRK_NESTS 256  /* likewise */
 #define WRK_NEST_MAX 6 /* transforms of one inbound packet (spec section 12, in-buffer-errors) */
 #define WRK_FRAMES_DEFAULT 16384
-#define WRK_TAILROOM 64 /* padding, trailer and ICV of ESP by any algorithm fit into that */
 
 _Static_assert(WRK_BURST == IO_BURST, "one receive burst is one crypto burst");
 
@@ -43,6 +42,7 @@ struct wpkt {
 	uint64_t addr;	     /* of its frame or large buffer: io_is_large(), io_frame_put() takes either */
 	struct sa_entry *sa; /* of the transform at hand; outbound: the first one */
 	struct sa_entry *ah; /* outbound: of the AH over the ESP packet; NULL = none */
+	int joined;	     /* outbound: put together from fragments of this host, may be cut again */
 	struct sa_entry *chain[WRK_NEST_MAX]; /* inbound: of the transforms that are undone, outermost first */
 	unsigned nchain;
 };
@@ -178,9 +178,7 @@ int trim_ip(struct wpkt *pk) __must_check;
 /* Puts packets of the same SA next to each other. */
 void group_by_sa(struct wpkt **pk, unsigned n);
 
-/* send.c: moves the packet, with what is in front of it, to a large buffer; -ENOMEM when there is none. */
-int wpkt_enlarge(struct worker *w, struct wpkt *pk) __must_check;
-/* XI_OK, or the reason for which the packet was dropped (and counted). They take the frame. send_one(): a packet that fits. */
+/* send.c: XI_OK, or the reason for which the packet was dropped (and counted). They take the frame. send_one(): a packet that fits. */
 enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop *hop);
 /* Spec section 15: fragments after encapsulation, each in a frame of its own. */
 enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct hop *hop, size_t mtu);
@@ -228,11 +226,12 @@ void path_learn(struct worker *w, struct wpkt *pk);
 /*
  * frags.c: fragments of AH and ESP for this host, one table for all workers. frags_new: main thread; *bytes grows by what it allocates; NULL: no
  * memory. frags_take: 1 = pk is now a whole packet with its SA in v.slot and v.gen; 0 = its frame's fate is settled. frags_expire: of one
- * worker, now and then.
+ * worker, now and then. frags_take_host: the same of fragments that this host sends, in transport mode.
  */
 struct frags *frags_new(size_t *bytes);
 void frags_free(struct frags *f);
 int frags_take(struct worker *w, struct wpkt *pk) __must_check;
+int frags_take_host(struct worker *w, struct wpkt *pk) __must_check;
 void frags_expire(struct worker *w);
 
 /* deliver.c: a decrypted packet whose policy check is to come. */
@@ -293,6 +292,7 @@ static inline void wpkt_place(const struct worker *w, struct wpkt *pk, uint64_t 
 	pk->p.end = pk->p.head + io_room(&w->pool, base);
 	pk->p.data = pk->p.tail = pk->p.head + IO_XDP_HEADROOM;
 	pk->ah = NULL;
+	pk->joined = 0;
 	pk->nchain = 0;
 }
 
