@@ -294,6 +294,7 @@ topo_down() {
 bg() {
 	local ns=$1 log=$2
 	shift 2
+	rm -f "$T/$log.log" # who waits for a line of it must not find that of an earlier one
 	stdbuf -oL nsenter --net="/run/netns/$P-$ns" "$@" >"$T/$log.log" 2>&1 </dev/null &
 	BG_PID=$!
 	BG_PIDS+=("$BG_PID")

@@ -6,7 +6,9 @@
         no packet from one protected network to the other, and none of the texts anywhere in any frame;
         --min: and the capture holds at least N frames (an empty capture proves nothing)
   capture.py only-esp FILE A B [--min N]
-        all IPv4 between the hosts A and B is ESP, at least N packets in each direction
+        all IP between the hosts A and B is ESP, at least N packets in each direction
+  capture.py only FILE A B PROTO [--min N]
+        the same of another protocol: 51 is AH
   capture.py count FILE [--src A] [--dst B] [--proto N] [--spi N] [--marker TEXT]
   capture.py list FILE      one line a packet: name=value ...
   capture.py mark DEV TEXT  sends a frame with TEXT out of DEV; the other commands ignore such frames
@@ -55,19 +57,39 @@ def network_layer(frame):
 
 
 class Packet:
-    """An IPv4 packet of a frame: fields as numbers, addresses as text."""
+    """An IP packet of a frame: fields as numbers, addresses as text."""
 
     def __init__(self, when, frame, ip):
         self.when, self.frame = when, frame
+        if ip[0] >> 4 == 4:
+            self.read4(ip)
+        else:
+            self.read6(ip)
+        self.spi = self.seq = None
+        at = {50: 0, 51: 4}.get(self.proto)
+        if at is not None and not self.offset and len(self.payload) >= at + 8:
+            self.spi, self.seq = struct.unpack("!II", self.payload[at:at + 8])
+
+    def read4(self, ip):
         ihl = (ip[0] & 15) * 4
         self.tos, self.len, self.id, flags_off, self.ttl, self.proto = struct.unpack("!xBHHHBB", ip[:10])
         self.df, self.mf, self.offset = bool(flags_off & 0x4000), bool(flags_off & 0x2000), (flags_off & 0x1FFF) * 8
         self.src, self.dst = socket.inet_ntoa(ip[12:16]), socket.inet_ntoa(ip[16:20])
         self.header_ok = self.sum(ip[:ihl]) == 0xFFFF
         self.payload = ip[ihl:self.len]
-        self.spi = self.seq = None
-        if self.proto == 50 and not self.offset and len(self.payload) >= 8:
-            self.spi, self.seq = struct.unpack("!II", self.payload[:8])
+
+    def read6(self, ip):
+        word, size, self.proto, self.ttl = struct.unpack("!IHBB", ip[:8])
+        self.tos, self.len, self.id, self.df, self.mf, self.offset = word >> 20 & 255, 40 + size, 0, False, False, 0
+        self.src, self.dst = (socket.inet_ntop(socket.AF_INET6, ip[i:i + 16]) for i in (8, 24))
+        self.header_ok, at = self.len <= len(ip), 40
+        while self.proto in (0, 43, 44, 60) and at + 8 <= len(ip) and not self.offset:
+            if self.proto == 44:
+                off, self.id = struct.unpack("!HI", ip[at + 2:at + 8])
+                self.mf, self.offset = bool(off & 1), off & 0xFFF8
+            length = 8 if self.proto == 44 else (ip[at + 1] + 1) * 8
+            self.proto, at = ip[at], at + length
+        self.payload = ip[at:self.len]
 
     @staticmethod
     def sum(head):
@@ -84,7 +106,7 @@ class Packet:
 
 
 def read(path):
-    """([all frames but marks], [IPv4 packets])"""
+    """([all frames but marks], [IP packets])"""
     all_frames, packets = [], []
     for when, frame in frames(path):
         kind, ip = network_layer(frame)
@@ -92,6 +114,8 @@ def read(path):
             continue
         all_frames.append(frame)
         if kind == 0x0800 and len(ip) >= 20 and (ip[0] & 15) >= 5 and len(ip) >= (ip[0] & 15) * 4:
+            packets.append(Packet(when, frame, ip))
+        if kind == 0x86DD and len(ip) >= 40:
             packets.append(Packet(when, frame, ip))
     return all_frames, packets
 
@@ -123,18 +147,18 @@ def no_clear(a):
     print(f"{len(all_frames)} frames, no cleartext")
 
 
-def only_esp(a):
+def only(a):
     between = [p for p in read(a.file)[1] if {p.src, p.dst} == {a.a, a.b}]
-    other = [p for p in between if p.proto != 50]
+    other = [p for p in between if p.proto != a.proto]
     if other:
-        fail(f"{len(other)} packets between {a.a} and {a.b} are not ESP:", *other)
+        fail(f"{len(other)} packets between {a.a} and {a.b} are not of protocol {a.proto}:", *other)
     bad = [p for p in between if not p.header_ok]
     if bad:
         fail(f"{len(bad)} packets with a wrong header checksum:", *bad)
     there, back = (sum(p.src == s for p in between) for s in (a.a, a.b))
     if min(there, back) < a.min:
-        fail(f"{there} ESP packets there, {back} back, at least {a.min} wanted")
-    print(f"{there} ESP packets there, {back} back, nothing else")
+        fail(f"{there} packets there, {back} back, at least {a.min} wanted")
+    print(f"{there} packets there, {back} back, nothing else")
 
 
 def count(a):
@@ -162,12 +186,15 @@ def main():
     c.add_argument("--pair", default=PAIR)
     c.add_argument("--marker", action="append", default=[])
     c.add_argument("--min", type=int, default=0)
-    c = commands.add_parser("only-esp")
-    c.set_defaults(run=only_esp)
-    c.add_argument("file")
-    c.add_argument("a")
-    c.add_argument("b")
-    c.add_argument("--min", type=int, default=1)
+    for name in ("only-esp", "only"):
+        c = commands.add_parser(name)
+        c.set_defaults(run=only, proto=50)
+        c.add_argument("file")
+        c.add_argument("a")
+        c.add_argument("b")
+        if name == "only":
+            c.add_argument("proto", type=int)
+        c.add_argument("--min", type=int, default=1)
     c = commands.add_parser("count")
     c.set_defaults(run=count)
     c.add_argument("file")

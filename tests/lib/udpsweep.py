@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 
-IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_WANT = 10, 0, 1
+IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_WANT = 10, 23, 0, 1
 TIMEOUT_S = 0.25
 
 
@@ -28,14 +28,16 @@ def content(size):
     return random.Random(size).randbytes(size)
 
 
-def udp_socket(pmtu):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT if pmtu == "dont" else IP_PMTUDISC_WANT)
+def udp_socket(addr, pmtu):
+    six = ":" in addr
+    s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, IPV6_MTU_DISCOVER if six else IP_MTU_DISCOVER,
+                 IP_PMTUDISC_DONT if pmtu == "dont" else IP_PMTUDISC_WANT)
     return s
 
 
 def serve(a):
-    s = udp_socket(a.pmtu)
+    s = udp_socket(a.addr, a.pmtu)
     s.bind((a.addr, a.port))
     seen = {"received": 0, "damaged": [], "errors": []}
 
@@ -75,7 +77,7 @@ def attempt(s, size, data):
 
 
 def sweep(a):
-    s = udp_socket(a.pmtu)
+    s = udp_socket(a.addr, a.pmtu)
     if a.bind:
         s.bind((a.bind, 0))
     s.connect((a.addr, a.port))
