@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A worker without AF_XDP sockets: bursts go in, its counters say what became of them. What it would hand to the stack counts as
+ * XI_DROP_IN_INJECT here, since there is no way on; what it sends goes by a raw socket to this host itself.
+ */
+#include "tests/bpf/sandbox.h"
+
+#include <arpa/inet.h>
+
+#include "tests/lib/esp_rig.h"
+#include "user/base/clock.h"
+#include "user/worker/worker.h"
+
+#define ACCEPTED XI_DROP_IN_INJECT
+#define SENT XI_OK
+#define TUN XI_MODE_TUNNEL
+#define TRA XI_MODE_TRANSPORT
+#define ESP XI_PROTO_ESP
+#define AH XI_PROTO_AH
+#define US "192.0.2.2" /* RIG_DST */
+#define PEER "192.0.2.1"
+
+static struct maps *m;
+static struct rt *rt;
+static struct worker w;
+static struct rig rig; /* the peer */
+static uint32_t next_seq;
+
+static struct xi_addr addr(const char *text)
+{
+	struct xi_addr a = {{0}};
+
+	inet_pton(strchr(text, ':') ? AF_INET6 : AF_INET, text, &a);
+	return a;
+}
+
+static int setup(void **state)
+{
+	struct worker_conf conf = {.frames = 512, .cpu = -1};
+	size_t bytes = 0;
+	struct err e;
+
+	(void)state;
+	m = sandbox_maps(64, 16);
+	m->ifs[1].ifindex = 1; /* lo */
+	assert_ok(rt_open(&rt, 1, m->fd[MAP_LOCAL], &e), &e);
+	conf.frags = frags_new(&bytes);
+	assert_non_null(conf.frags);
+	assert_ok(worker_init(&w, 0, &conf, m, rt, &bytes, &e), &e);
+	w.now = clock_ns();
+	rig_init(&rig, w.engine, alg_by_name(ALG_ENC, "aes-128"), alg_by_name(ALG_AUTH, "sha1"));
+	next_seq = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct paths p = m->paths;
+
+	(void)state;
+	rig_done(&rig);
+	frags_free(w.frags);
+	worker_fini(&w);
+	rt_close(rt);
+	maps_close(m);
+	return maps_unpin(&p, NULL);
+}
+
+/* Both ends of the peer's SAs have the same keys, whatever their form. */
+static struct xi_sa an_sa(uint8_t proto, uint8_t mode, uint32_t spi)
+{
+	struct xi_sa sa;
+
+	rig_sa(&sa, alg_by_name(ALG_ENC, proto == AH ? "null" : "aes-128"), alg_by_name(ALG_AUTH, "sha1"), 1);
+	sa.proto = proto;
+	sa.mode = mode;
+	sa.spi = htonl(spi);
+	sa.gen = 0;
+	return sa;
+}
+
+static uint64_t publish(const struct xi_sa *sa)
+{
+	uint64_t ref = 0;
+	struct err e;
+
+	assert_ok(spd_lock(m, &e), &e);
+	assert_ok(sad_publish(m, sa, 0, &ref, &e), &e);
+	spd_unlock(m);
+	w.spd_gen = m->meta->spd_gen;
+	return ref;
+}
+
+static uint64_t publish_in(uint8_t proto, uint8_t mode, uint32_t spi)
+{
+	struct xi_sa sa = an_sa(proto, mode, spi);
+
+	sa.dir = XI_DIR_IN;
+	return publish(&sa);
+}
+
+static uint32_t add_policy(struct xi_policy *pol)
+{
+	uint32_t slot = 0;
+	struct err e;
+
+	assert_ok(spd_lock(m, &e), &e);
+	assert_ok(spd_add(m, pol, &slot, &e), &e);
+	assert_ok(spd_commit(m, &e), &e);
+	spd_unlock(m);
+	w.spd_gen = m->meta->spd_gen;
+	return slot;
+}
+
+/* The peer's plaintext. */
+static uint8_t *plain(struct rig_frame *f, const char *src, const char *dst)
+{
+	uint8_t *p = rig_inner(f, 100);
+
+	inet_pton(AF_INET, src, p + IP4_SRC);
+	inet_pton(AF_INET, dst, p + IP4_DST);
+	ip4_sum_put(p);
+	return p;
+}
+
+/* One transform of the peer over what is in f. */
+static void peer_seals(struct rig_frame *f, uint8_t proto, uint8_t mode, uint32_t spi)
+{
+	struct xi_sa sa = an_sa(proto, mode, spi);
+	struct keyctx *k = rig_keyctx(w.engine, &sa);
+	struct ipsec_op op = {.sa = &sa, .key = k, .pkt = &f->pkt, .seq = ++next_seq, .flags = IPSEC_OP_HOST};
+
+	sa.gen = 1;
+	ipsec_seal(w.engine, &rig.iv, &op, 1);
+	assert_int_equal(op.verdict, XI_OK);
+	keyctx_wipe(w.engine, k);
+	free(k);
+}
+
+/* A burst of one packet. Returns its one reason; 0 when none was counted. */
+static unsigned reason_of(const struct rig_frame *f, const struct xi_verdict *v)
+{
+	struct xi_wstat before = *w.stat;
+	unsigned nfree = w.pool.nfree, reason = 0;
+	struct wpkt store, *pk = &store;
+
+	wpkt_place(&w, pk, io_frame_get(&w.pool));
+	pk->v = *v;
+	memcpy(pk->p.data, f->pkt.data, pkt_len(&f->pkt));
+	pk->p.tail = pk->p.data + pkt_len(&f->pkt);
+	if (v->dir == XI_DIR_IN)
+		inbound_burst(&w, &pk, 1);
+	else
+		outbound_burst(&w, &pk, 1);
+	assert_int_equal(w.pool.nfree, nfree);
+	for (unsigned r = 0; r < XI_REASON_MAX; r++) {
+		if (w.stat->reason[r] == before.reason[r])
+			continue;
+		assert_int_equal(w.stat->reason[r], before.reason[r] + 1);
+		assert_int_equal(reason, 0); /* exactly one counter a packet */
+		reason = r;
+	}
+	return reason;
+}
+
+static unsigned comes_in(const struct rig_frame *f, uint64_t sa)
+{
+	return reason_of(f, &(struct xi_verdict){.slot = XI_REF_SLOT(sa),
+						 .gen = XI_REF_GEN(sa),
+						 .dir = XI_DIR_IN,
+						 .if_slot = 1,
+						 .family = XI_IP4});
+}
+
+/* --- inbound --- */
+
+static void t_spec_12_six_nested_transforms(void **state)
+{
+	uint64_t ref[8];
+	struct rig_frame f;
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		ref[i] = publish_in(i & 1 ? AH : ESP, TRA, 0x100 + i);
+	for (unsigned depth = 1; depth <= 8; depth++) {
+		plain(&f, PEER, US);
+		for (unsigned i = 0; i < depth; i++)
+			peer_seals(&f, i & 1 ? AH : ESP, TRA, 0x100 + i);
+		assert_int_equal(comes_in(&f, ref[depth - 1]), depth <= 6 ? ACCEPTED : XI_DROP_IN_NESTED);
+	}
+	for (unsigned i = 0; i < 2; i++) /* each of them was counted by its own SA */
+		assert_true(m->sa_rt[XI_REF_SLOT(ref[i])].packets > 4);
+}
+
+static void t_tunnels_in_tunnels(void **state)
+{
+	uint64_t inner, outer;
+	struct rig_frame f;
+	struct xi_policy pol = {.action = XI_ACTION_NONE, .sel = {.family = XI_IP4}};
+
+	(void)state;
+	inner = publish_in(ESP, TUN, 0x101);
+	outer = publish_in(ESP, TUN, 0x102);
+	plain(&f, "10.2.0.1", "10.1.0.1");
+	peer_seals(&f, ESP, TUN, 0x101);
+	assert_int_equal(comes_in(&f, inner), XI_DROP_IN_NO_POLICY);
+	add_policy(&pol);
+	plain(&f, "10.2.0.1", "10.1.0.1");
+	peer_seals(&f, ESP, TUN, 0x101);
+	peer_seals(&f, ESP, TUN, 0x102);
+	assert_int_equal(comes_in(&f, outer), ACCEPTED);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(inner)].packets, 2);
+	/* for this host, but no SA of that name */
+	plain(&f, "10.2.0.1", "10.1.0.1");
+	peer_seals(&f, ESP, TUN, 0x999);
+	peer_seals(&f, ESP, TUN, 0x102);
+	assert_int_equal(comes_in(&f, outer), XI_DROP_IN_NO_SA);
+	/* an SA that comes is found although it was asked for before */
+	(void)publish_in(ESP, TUN, 0x999);
+	plain(&f, "10.2.0.1", "10.1.0.1");
+	peer_seals(&f, ESP, TUN, 0x999);
+	peer_seals(&f, ESP, TUN, 0x102);
+	assert_int_equal(comes_in(&f, outer), ACCEPTED);
+}
+
+static void t_esp_for_others_is_payload(void **state)
+{
+	uint64_t outer;
+	struct rig_frame f;
+	struct xi_policy pol = {.action = XI_ACTION_NONE, .sel = {.family = XI_IP4}};
+	uint8_t *p;
+
+	(void)state;
+	outer = publish_in(ESP, TUN, 0x102);
+	add_policy(&pol);
+	p = plain(&f, "10.2.0.1", "10.1.0.1");
+	p[IP4_PROTO] = ESP;
+	ip4_sum_put(p);
+	peer_seals(&f, ESP, TUN, 0x102);
+	assert_int_equal(comes_in(&f, outer), ACCEPTED);
+	/* the same for this host, cut short */
+	p = plain(&f, "10.2.0.1", US);
+	p[IP4_PROTO] = ESP;
+	u16_put(p + IP4_LEN, 24);
+	f.pkt.tail = p + 24;
+	ip4_sum_put(p);
+	peer_seals(&f, ESP, TUN, 0x102);
+	assert_int_equal(comes_in(&f, outer), XI_DROP_IN_HEADER);
+}
+
+static void t_spec_14_1_states(void **state)
+{
+	static const struct {
+		uint8_t state;
+		unsigned want;
+	} rows[] = {{XI_SA_LARVAL, XI_DROP_IN_SA_INVALID},
+		    {XI_SA_MATURE, ACCEPTED},
+		    {XI_SA_DYING, ACCEPTED},
+		    {XI_SA_DEAD, XI_DROP_IN_EXPIRED}};
+	struct xi_sa_rt *sa_rt;
+	struct rig_frame f;
+	uint64_t ref;
+
+	(void)state;
+	ref = publish_in(ESP, TRA, 0x101);
+	sa_rt = &m->sa_rt[XI_REF_SLOT(ref)];
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		m->sad[XI_REF_SLOT(ref)].state = rows[i].state;
+		plain(&f, PEER, US);
+		peer_seals(&f, ESP, TRA, 0x101);
+		assert_int_equal(comes_in(&f, ref), rows[i].want);
+	}
+	assert_int_equal(sa_rt->err_other, 2);
+	assert_int_equal(sa_rt->packets, 2);
+}
+
+static void t_sa_selector(void **state)
+{
+	struct xi_sa sa;
+	struct rig_frame f;
+	uint64_t ref;
+
+	(void)state;
+	sa = an_sa(ESP, TRA, 0x101);
+	sa.dir = XI_DIR_IN;
+	sa.sel = (struct xi_selector){.src = addr(US),
+				      .dst = addr(PEER),
+				      .src_len = 32,
+				      .dst_len = 32,
+				      .family = XI_IP4,
+				      .flags = XI_SEL_PROTO,
+				      .proto = 17};
+	ref = publish(&sa);
+	plain(&f, PEER, US);
+	peer_seals(&f, ESP, TRA, 0x101);
+	assert_int_equal(comes_in(&f, ref), ACCEPTED);
+	plain(&f, PEER, US)[IP4_PROTO] = 6;
+	ip4_sum_put(f.pkt.data);
+	peer_seals(&f, ESP, TRA, 0x101);
+	assert_int_equal(comes_in(&f, ref), XI_DROP_IN_SA_SELECTOR);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].err_other, 1);
+}
+
+/* --- outbound --- */
+
+static struct xi_policy bundle_policy(void)
+{
+	return (struct xi_policy){.action = XI_ACTION_ENCRYPT,
+				  .level = XI_LEVEL_REQUIRE,
+				  .mode = TUN,
+				  .protos = XI_PROTOS_AH | XI_PROTOS_ESP,
+				  .sa_family = XI_IP4,
+				  .sa_src = addr(PEER),
+				  .sa_dst = addr(US),
+				  .sel = {.family = XI_IP4}};
+}
+
+static unsigned goes_out(uint32_t slot, uint64_t sa)
+{
+	struct rig_frame f;
+
+	plain(&f, "10.1.0.1", "10.2.0.1");
+	return reason_of(&f, &(struct xi_verdict){.slot = XI_REF_SLOT(sa),
+						  .gen = XI_REF_GEN(sa),
+						  .policy = slot,
+						  .policy_gen = m->spd[slot].gen,
+						  .dir = XI_DIR_OUT,
+						  .if_slot = 1,
+						  .family = XI_IP4});
+}
+
+static void t_spec_6_2_one_missing_of_two(void **state)
+{
+	struct xi_policy pol = bundle_policy();
+	struct xi_sa esp, ah;
+	uint64_t esp_ref, ah_ref;
+	uint32_t slot;
+
+	(void)state;
+	esp = an_sa(ESP, TUN, 0x201);
+	ah = an_sa(AH, TRA, 0x202);
+	esp.dir = ah.dir = XI_DIR_OUT;
+	esp_ref = publish(&esp);
+	ah_ref = publish(&ah);
+	slot = add_policy(&pol);
+	assert_int_equal(goes_out(slot, esp_ref), XI_DROP_OUT_NO_SA);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(esp_ref)].seq_out, 0); /* nothing was begun */
+	m->spd[slot].sa_out_ah = ah_ref;
+	m->spd[slot].sa_out = esp_ref;
+	assert_int_equal(goes_out(slot, esp_ref), SENT);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(esp_ref)].seq_out, 1);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ah_ref)].seq_out, 1);
+	/* the ESP packet is what AH counts */
+	assert_true(m->sa_rt[XI_REF_SLOT(ah_ref)].bytes > m->sa_rt[XI_REF_SLOT(esp_ref)].bytes + 20);
+	/* a stale reference finds the policy's own */
+	assert_int_equal(goes_out(slot, esp_ref + (1ull << 32)), SENT);
+	m->sad[XI_REF_SLOT(ah_ref)].state = XI_SA_DEAD;
+	assert_int_equal(goes_out(slot, esp_ref), XI_DROP_OUT_EXPIRED);
+	m->sad[XI_REF_SLOT(ah_ref)].state = XI_SA_LARVAL;
+	assert_int_equal(goes_out(slot, esp_ref), XI_DROP_OUT_NO_SA);
+	assert_int_equal(m->wpolstat[slot].out_dropped, 2);
+	assert_int_equal(m->wpolstat[slot].out_transformed, 2);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(esp_ref)].seq_out, 2);
+	/* the AH SA in place of the ESP SA: half of what is asked for */
+	m->sad[XI_REF_SLOT(ah_ref)].state = XI_SA_MATURE;
+	assert_int_equal(goes_out(slot, ah_ref), XI_DROP_OUT_BUNDLE);
+}
+
+static void t_policy_gone(void **state)
+{
+	struct xi_policy pol = bundle_policy();
+	struct xi_sa esp;
+	uint32_t slot, gen;
+	uint64_t ref;
+
+	(void)state;
+	esp = an_sa(ESP, TUN, 0x201);
+	esp.dir = XI_DIR_OUT;
+	ref = publish(&esp);
+	pol.protos = XI_PROTOS_ESP;
+	slot = add_policy(&pol);
+	assert_int_equal(goes_out(slot, ref), SENT);
+	gen = m->spd[slot].gen;
+	m->spd[slot].gen = gen + 1;
+	{
+		struct rig_frame f;
+
+		plain(&f, "10.1.0.1", "10.2.0.1");
+		assert_int_equal(reason_of(&f, &(struct xi_verdict){.slot = XI_REF_SLOT(ref),
+								    .gen = XI_REF_GEN(ref),
+								    .policy = slot,
+								    .policy_gen = gen,
+								    .dir = XI_DIR_OUT,
+								    .family = XI_IP4}),
+				 XI_DROP_OUT_POLICY_DEAD);
+	}
+	m->spd[slot].gen = gen;
+}
+
+static void t_spec_6_3_transport_is_end_to_end(void **state)
+{
+	struct xi_policy pol = bundle_policy();
+	struct xi_sa esp;
+	uint32_t slot;
+	uint64_t ref;
+
+	(void)state;
+	esp = an_sa(ESP, TRA, 0x201);
+	esp.dir = XI_DIR_OUT;
+	ref = publish(&esp);
+	pol.protos = XI_PROTOS_ESP;
+	pol.mode = TRA;
+	slot = add_policy(&pol);
+	assert_int_equal(goes_out(slot, ref), XI_DROP_OUT_ENDPOINTS);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].err_other, 1);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(t_spec_12_six_nested_transforms),
+		T(t_tunnels_in_tunnels),
+		T(t_esp_for_others_is_payload),
+		T(t_spec_14_1_states),
+		T(t_sa_selector),
+		T(t_spec_6_2_one_missing_of_two),
+		T(t_policy_gone),
+		T(t_spec_6_3_transport_is_end_to_end),
+	};
+
+	sandbox_enter();
+	sandbox_must(system("ip link set lo up && ip addr add " US "/32 dev lo"), "lo");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
