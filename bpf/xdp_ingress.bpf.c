@@ -246,7 +246,7 @@ static __always_inline int local_packet(struct xdp_md *ctx, const struct xi_pkt 
 	return GO_ON;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int xi_xdp_ingress(struct xdp_md *ctx)
 {
 	const __u8 *data = (const __u8 *)(long)ctx->data, *end = (const __u8 *)(long)ctx->data_end;
@@ -254,7 +254,8 @@ int xi_xdp_ingress(struct xdp_md *ctx)
 	enum xi_parse parsed;
 	int many, local, ours, rc;
 
-	parsed = xi_parse(&f.pkt, data, end, (__u32)(end - data));
+	parsed = xi_parse(&f.pkt, data, end,
+			  (__u32)bpf_xdp_get_buff_len(ctx)); /* a jumbo frame goes on in further pages */
 	if (internal)
 		return host_packet(ctx, &f, parsed);
 	if (parsed == XI_PARSE_NOT_IP || data + XI_ETH_HLEN > end)

@@ -19,7 +19,7 @@ ALLOWED = {
     "user/ipsec": ["user/base", "user/crypto", "bpf/abi"],
     "user/io": ["user/base", "bpf/abi"],
     "user/route": ["user/base", "bpf/abi"],
-    "user/attach": ["user/base", "user/maps", "user/route", "bpf/abi", "skel"],
+    "user/attach": ["user/base", "user/io", "user/maps", "user/route", "bpf/abi", "skel"],
     "user/worker": ["user/", "bpf/abi", "bpf/lib"],  # parse.h
     "user/cli": ["user/", "bpf/abi"],
     "ike": ["bpf/abi", "user/base", "user/crypto", "user/maps", "user/conf", "ike"],

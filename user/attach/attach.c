@@ -21,6 +21,7 @@
 
 #include "user/attach/internal.h"
 #include "user/base/datasock.h"
+#include "user/io/umem.h"
 #include "user/route/local.h"
 
 /* Queues of the internal pair, one worker for each at most. */
@@ -116,6 +117,11 @@ static int check_kind(const struct nic *n, struct err *e)
 	return 0;
 }
 
+uint32_t attach_mtu_max(void)
+{
+	return io_kernel_has_sg() ? IO_SG_MTU : ATTACH_MTU_MAX;
+}
+
 static int check_nic(const struct maps *m, const struct nic *n, struct err *e)
 {
 	int rc = check_kind(n, e);
@@ -128,10 +134,11 @@ static int check_nic(const struct maps *m, const struct nic *n, struct err *e)
 		if (m->ifs[slot].ifindex == n->ifindex)
 			return err_set(e, -EEXIST, "%s is attached already, under its old name %s", n->name,
 				       m->ifs[slot].name);
-	if (n->mtu > ATTACH_MTU_MAX)
-		return err_set(e, -EINVAL,
-			       "%s has an MTU of %u, packets of at most %d bytes fit: `ip link set %s mtu 1500`",
-			       n->name, n->mtu, ATTACH_MTU_MAX, n->name);
+	if (n->mtu > attach_mtu_max())
+		return err_set(
+			e, -EINVAL, "%s has an MTU of %u, packets of at most %u bytes fit%s: `ip link set %s mtu %s`",
+			n->name, n->mtu, attach_mtu_max(), io_kernel_has_sg() ? "" : " (larger ones need Linux 6.6)",
+			n->name, io_kernel_has_sg() ? "9000" : "1500");
 	return prog_xdp_free(n, e);
 }
 

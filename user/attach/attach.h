@@ -8,8 +8,12 @@
 
 #include "user/maps/maps.h"
 
-/* Largest MTU of an attached interface: a frame of the UMEM holds that, its Ethernet header with tags, and the outer headers. */
+/*
+ * Largest MTU of an attached interface where a packet cannot have several frames (Linux before 6.6): one frame of the UMEM holds that, its
+ * Ethernet header with tags, and the outer headers. Elsewhere IO_SG_MTU, if the driver goes along.
+ */
 #define ATTACH_MTU_MAX 1700
+uint32_t attach_mtu_max(void);
 
 enum attach_mode { ATTACH_NATIVE, ATTACH_GENERIC };
 
@@ -24,7 +28,7 @@ struct attach_req {
  * Loads tc_egress and xdp_ingress for the interface, pins their links, enters it in xi_if, seeds xi_local, makes the veth pair when it
  * is the first, and tells xdp-ipsecd if one runs. The policies must be in the maps already (fail closed from the first packet).
  * Errors, each one sentence with what to do: no such interface, already attached, XDP slot taken (says by which program, id), driver
- * without native XDP (suggests mode=generic), MTU above what a frame holds, more queues than there are, no free slot, EPERM; -ESTALE: the maps
+ * without native XDP (suggests mode=generic), MTU above what kernel or driver can do, more queues than there are, no free slot, EPERM; -ESTALE: the maps
  * behind m were unpinned meanwhile.
  */
 int attach_interface(struct maps *m, const struct attach_req *req, struct err *e) __must_check;

@@ -88,6 +88,13 @@ int prog_xdp_free(const struct nic *n, struct err *e)
 
 static int xdp_refused(struct err *e, int rc, const struct xi_if *nic)
 {
+	if (nic->mtu > ATTACH_MTU_MAX && !(nic->flags & XI_IF_GENERIC) &&
+	    (rc == -EOPNOTSUPP || rc == -EINVAL || rc == -ERANGE))
+		return err_set(
+			e, rc,
+			"%s has an MTU of %u, and its driver takes no native XDP program with that (or none at all): "
+			"up to %d is the best chance (`ip link set %s mtu 1500`), or mode=generic",
+			nic->name, nic->mtu, ATTACH_MTU_MAX, nic->name);
 	if (rc == -EOPNOTSUPP && !(nic->flags & XI_IF_GENERIC))
 		return err_set(e, rc, "the driver of %s has no native XDP: use mode=generic", nic->name);
 	if (rc == -EBUSY || rc == -EEXIST)

@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Room for the largest frame of an attached interface with two tags. */
-#define VETH_MTU (ATTACH_MTU_MAX + 100)
+/* Room for the largest frame of an attached interface with two tags, where one frame is the limit. */
+#define VETH_MTU_MIN (ATTACH_MTU_MAX + 100)
 
 static void alias_of(char out[64], const struct paths *p)
 {
@@ -38,7 +38,7 @@ static struct nlmsghdr *link_msg(char *buf, uint16_t type, uint16_t flags, unsig
 static void put_end(struct nlmsghdr *nlh, const char *name, unsigned queues)
 {
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	mnl_attr_put_u32(nlh, IFLA_MTU, VETH_MTU);
+	mnl_attr_put_u32(nlh, IFLA_MTU, MAX(attach_mtu_max(), (uint32_t)VETH_MTU_MIN));
 	mnl_attr_put_u32(nlh, IFLA_NUM_TX_QUEUES, queues);
 	mnl_attr_put_u32(nlh, IFLA_NUM_RX_QUEUES, queues);
 }

@@ -13,6 +13,16 @@ static uint32_t slot_with_socket(const struct worker *w, uint32_t ifindex)
 	return 0;
 }
 
+/* Until the kernel has answered, nobody is told that a packet is too big: the sender would believe it for minutes. */
+static uint32_t largest_mtu(const struct worker *w)
+{
+	uint32_t mtu = 1500;
+
+	for (uint32_t i = XI_IF_INTERNAL + 1; i < XI_IF_MAX; i++)
+		mtu = MAX(mtu, w->maps->ifs[i].mtu);
+	return mtu;
+}
+
 void hop_refresh(struct worker *w, struct hop *h, const struct rt_key *key)
 {
 	uint64_t gen = hop_generation(w);
@@ -23,10 +33,14 @@ void hop_refresh(struct worker *w, struct hop *h, const struct rt_key *key)
 	h->slot = 0;
 	if (h->rt.kind == RT_TX)
 		h->slot = slot_with_socket(w, h->rt.ifindex);
-	if (h->rt.kind == RT_UNKNOWN)
+	if (h->slot)
+		h->rt.mtu = MIN(h->rt.mtu, io_mtu(w->tx_by_slot[h->slot]));
+	if (h->rt.kind == RT_UNKNOWN) {
 		rt_ask(w->rt, w->id, key);
-	else
+		h->rt.mtu = largest_mtu(w);
+	} else {
 		h->gen = gen;
+	}
 }
 
 struct io_sock *hop_socket(const struct worker *w, const struct hop *h)

@@ -99,6 +99,8 @@ static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 
 	if (unlikely(why != XI_OK))
 		return why;
+	if (unlikely(pk->p.end - pk->p.tail < WRK_TAILROOM) && wpkt_enlarge(w, pk))
+		return XI_DROP_OUT_NO_ROOM;
 	why = check_state(w, pk->sa, pk->ah ? XI_PROTO_ESP : 0);
 	if (why == XI_OK && unlikely(pk->ah != NULL))
 		why = check_state(w, pk->ah, XI_PROTO_AH);

@@ -2,7 +2,24 @@
 /* The last step of a protected packet: in one piece or in fragments, by a socket or by the stack. */
 #include "user/worker/worker.h"
 
+#include <errno.h>
+
 #include "user/ipsec/frag.h"
+
+int wpkt_enlarge(struct worker *w, struct wpkt *pk)
+{
+	size_t front = MIN((size_t)(pk->p.data - pk->p.head), (size_t)IO_XDP_HEADROOM), len = pkt_len(&pk->p);
+	const uint8_t *from = pk->p.data - front;
+	uint64_t old = pk->addr, base = io_large_get(&w->pool);
+
+	if (base == UINT64_MAX)
+		return -ENOMEM;
+	wpkt_place(w, pk, base);
+	memcpy(pk->p.data - front, from, front + len);
+	pk->p.tail += len;
+	io_frame_put(&w->pool, old);
+	return 0;
+}
 
 /* Sends one packet that fits. 0, or the reason for which it was dropped (and counted). */
 enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop *hop)

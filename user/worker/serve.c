@@ -257,7 +257,7 @@ static void on_link(void *arg, const struct rt_link *link)
 		if (xi->ifindex != (__u32)link->ifindex)
 			continue;
 		if (link->mtu)
-			xi->mtu = link->mtu;
+			sockets_mtu(sv, i, link->mtu);
 		if (link->mac)
 			memcpy(xi->mac, link->mac, sizeof(xi->mac));
 		if (link->gone && sv->open[i]) {

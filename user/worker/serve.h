@@ -40,6 +40,7 @@ struct serve {
 	int ctl_fd;		   /* listening control socket */
 	uint8_t wanted[XI_IF_MAX]; /* slots to be served */
 	uint32_t open[XI_IF_MAX], zero_copy[XI_IF_MAX]; /* bit q: a socket on queue q, in zero-copy mode */
+	uint32_t sg[XI_IF_MAX];				/* likewise: a packet may come in several frames */
 	unsigned spread;				/* workers that the internal pair's queues are spread over */
 	unsigned peak[XI_WORKER_MAX];			/* most frames that a ring of this worker may have taken */
 };
@@ -61,6 +62,8 @@ int dump_policies(const struct maps *m);
 int sockets_attach(struct serve *sv, unsigned slot, struct err *e) __must_check;
 void sockets_detach(struct serve *sv, unsigned slot);
 unsigned sockets_open(const struct serve *sv, unsigned slot); /* how many */
+/* Notes the new MTU of an interface and says when packets of that size cannot be received. */
+void sockets_mtu(struct serve *sv, unsigned slot, uint32_t mtu);
 int sockets_attach_all(struct serve *sv, struct err *e) __must_check;
 
 #endif

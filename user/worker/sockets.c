@@ -84,11 +84,22 @@ static int open_queue(struct serve *sv, unsigned slot, unsigned queue, struct er
 		free(s);
 		return rc;
 	}
+	if (xi->mtu > IO_RX_MTU && !s->sg) {
+		rc = err_set(e, -EMSGSIZE,
+			     "%s has an MTU of %u, AF_XDP receives packets of at most %d bytes there: `ip link set %s "
+			     "mtu 1500`",
+			     xi->name, xi->mtu, IO_RX_MTU, xi->name);
+		io_sock_close(s, &w->pool);
+		free(s);
+		return rc;
+	}
 	s->slot = slot;
 	worker_add_socket(w, s); /* the worker fills its ring before the first packet is steered here */
 	sv->open[slot] |= 1u << queue;
 	if (s->zero_copy)
 		sv->zero_copy[slot] |= 1u << queue;
+	if (s->sg)
+		sv->sg[slot] |= 1u << queue;
 	rc = enter_in_xskmap(sv, s, e);
 	if (rc)
 		return rc;
@@ -127,7 +138,23 @@ static void close_slot(struct serve *sv, unsigned slot)
 	for (unsigned i = 0; i < sv->running && sv->open[slot]; i++)
 		worker_close_slot(&sv->worker[i], slot);
 	sv->maps->ifs[slot].sock_mask = sv->maps->ifs[slot].zc_mask = 0;
-	sv->open[slot] = sv->zero_copy[slot] = 0;
+	sv->open[slot] = sv->zero_copy[slot] = sv->sg[slot] = 0;
+}
+
+void sockets_mtu(struct serve *sv, unsigned slot, uint32_t mtu)
+{
+	struct xi_if *xi = &sv->maps->ifs[slot];
+	uint32_t max = sv->sg[slot] == sv->open[slot] ? IO_SG_MTU : IO_RX_MTU;
+
+	if (mtu == xi->mtu)
+		return;
+	log_info("%s: MTU %u, was %u", xi->name, mtu, xi->mtu);
+	xi->mtu = mtu;
+	if (sv->open[slot] && mtu > max)
+		log_error(
+			"%s: AF_XDP receives packets of at most %u bytes there, larger ones are lost: `ip link set %s "
+			"mtu %u`, or detach and attach it",
+			xi->name, max, xi->name, max);
 }
 
 /* Could the rings of a worker hold so many frames that a socket that comes would get less than its share? */

@@ -25,6 +25,7 @@
 #define WRK_NESTS 256  /* likewise */
 #define WRK_NEST_MAX 6 /* transforms of one inbound packet (spec section 12, in-buffer-errors) */
 #define WRK_FRAMES_DEFAULT 16384
+#define WRK_TAILROOM 64 /* padding, trailer and ICV of ESP by any algorithm fit into that */
 
 _Static_assert(WRK_BURST == IO_BURST, "one receive burst is one crypto burst");
 
@@ -178,7 +179,9 @@ int trim_ip(struct wpkt *pk) __must_check;
 /* Puts packets of the same SA next to each other. */
 void group_by_sa(struct wpkt **pk, unsigned n);
 
-/* send.c: XI_OK, or the reason for which the packet was dropped (and counted). They take the frame. send_one(): a packet that fits. */
+/* send.c: moves the packet, with what is in front of it, to a large buffer; -ENOMEM when there is none. */
+int wpkt_enlarge(struct worker *w, struct wpkt *pk) __must_check;
+/* XI_OK, or the reason for which the packet was dropped (and counted). They take the frame. send_one(): a packet that fits. */
 enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop *hop);
 /* Spec section 15: fragments after encapsulation, each in a frame of its own. */
 enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct hop *hop, size_t mtu);
