@@ -88,6 +88,10 @@ int explain_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) 
 
 /* Fills the list of c with the SAs of the maps (installed-sa). */
 void view_sas(struct conf *c, const struct maps *m);
+/* mtu.c, outbound SA in slot: the path MTU learned from ICMP, and the longest packet that fits through. 0 = unknown. */
+struct rt_query;
+int64_t mtu_learned(const struct maps *m, uint32_t slot, uint64_t now);
+int64_t mtu_effective(struct rt_query *q, const struct maps *m, uint32_t slot, uint64_t now);
 /* Fills counters and ph2-state of the policies of c. */
 void view_policy_stats(struct conf *c, const struct maps *m);
 /* Fills state and sockets of the interfaces of c; adds what is attached but not stored. */

@@ -276,9 +276,9 @@ static int hop_step(struct explain *x, const struct xi_sa *sa, uint32_t *mtu)
 
 static uint32_t path_mtu(const struct explain *x, const struct xi_sa *sa, uint32_t mtu)
 {
-	const struct xi_sa_rt *rt = &x->m->sa_rt[sa - x->m->sad];
+	uint32_t less = (uint32_t)mtu_learned(x->m, (uint32_t)(sa - x->m->sad), clock_ns());
 
-	return rt->pmtu && rt->pmtu < mtu && clock_ns() - rt->pmtu_ns < XI_PMTU_TTL_NS ? rt->pmtu : mtu;
+	return less && less < mtu ? less : mtu;
 }
 
 static void protect(struct explain *x, const struct xi_policy *p)

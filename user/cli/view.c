@@ -7,6 +7,7 @@
 #include "bpf/abi/xi_alg.h"
 #include "user/base/clock.h"
 #include "user/cli/cli.h"
+#include "user/route/query.h"
 #include "user/crypto/engine.h"
 
 static void copy_key(struct conf_key *k, const uint8_t *b, unsigned len)
@@ -57,12 +58,6 @@ static void view_ends(struct conf_sa *v, const struct xi_sa *sa)
 	}
 }
 
-/* RFC 1191 §6.3: what was learned is forgotten after a while. 0 = nothing. */
-static int64_t learned_mtu(const struct xi_sa_rt *rt, uint64_t now)
-{
-	return rt->pmtu && now - rt->pmtu_ns < XI_PMTU_TTL_NS ? rt->pmtu : 0;
-}
-
 static void view_sa(struct conf_sa *v, const struct maps *m, uint32_t slot, uint64_t now)
 {
 	const struct xi_sa_rt *rt = &m->sa_rt[slot];
@@ -84,7 +79,7 @@ static void view_sa(struct conf_sa *v, const struct maps *m, uint32_t slot, uint
 	v->lifepackets[1] = sa->hard_packets;
 	v->esn = (sa->flags & XI_SA_F_ESN) != 0;
 	v->natt = (sa->flags & XI_SA_F_UDP) != 0;
-	v->mtu = sa->dir == XI_DIR_OUT ? learned_mtu(rt, now) : -1;
+	v->mtu = v->path_mtu = -1;
 	v->direction = sa->dir;
 	v->mode = sa->mode;
 	v->reqid = sa->reqid;
@@ -115,6 +110,8 @@ static void name_users(struct conf_sa *v, const struct conf *c, const struct map
 void view_sas(struct conf *c, const struct maps *m)
 {
 	uint64_t now = clock_ns();
+	struct rt_query q;
+	bool ask = m && rt_query_open(&q, NULL) == 0;
 
 	for (uint32_t s = 0; m && s < m->meta->sad_max; s++) {
 		uint32_t gen = __atomic_load_n(&m->sad[s].gen, __ATOMIC_ACQUIRE);
@@ -124,10 +121,16 @@ void view_sas(struct conf *c, const struct maps *m)
 			continue;
 		it = conf_item_new(MENU_INSTALLED_SA);
 		view_sa((struct conf_sa *)it, m, s, now);
+		if (m->sad[s].dir == XI_DIR_OUT) {
+			((struct conf_sa *)it)->path_mtu = mtu_learned(m, s, now);
+			((struct conf_sa *)it)->mtu = ask ? mtu_effective(&q, m, s, now) : 0;
+		}
 		name_users((struct conf_sa *)it, c, m, XI_REF(s, gen));
 		it->id = s + 1;
 		conf_insert(c, MENU_INSTALLED_SA, it, c->list[MENU_INSTALLED_SA].count);
 	}
+	if (ask)
+		rt_query_close(&q);
 }
 
 static bool usable(const struct maps *m, uint64_t ref, bool *dead)

@@ -99,7 +99,7 @@ struct conf_sa {
 	uint64_t lifebytes[2];
 	uint8_t direction, mode;
 	uint8_t natt, esn;
-	int64_t mtu; /* learned, 0 = unknown, -1 = of no concern */
+	int64_t mtu, path_mtu; /* of inner packets; of the path, learned. 0 = unknown, -1 = of no concern */
 	uint64_t reqid, packets, seq;
 	uint64_t lifepackets[2];
 	char policy[64];
