@@ -17,7 +17,7 @@
 #define XI_MODE_TRANSPORT 0
 #define XI_MODE_TUNNEL 1
 
-/* Spec section 14.1; dying and dead by time are computed by whoever asks (sad_state in user/maps). */
+/* Spec section 14.1; dying and dead by a limit are computed by whoever asks (sad_state_rt in user/maps). */
 enum xi_sa_state { XI_SA_LARVAL = 1, XI_SA_MATURE = 2, XI_SA_DYING = 3, XI_SA_DEAD = 4 };
 
 #define XI_SA_F_MANUAL 0x01    /* from a manual-sa template */
@@ -86,7 +86,8 @@ struct xi_sa_rt {
 	__u8 said;	  /* XI_SAID_*: reported already; writer: main thread of xdp-ipsecd */
 	__u8 pad;
 	struct xi_addr seen; /* peer address and port above; port 0 = never */
-	__u8 res[16];
+	__u32 spent;	     /* generation of the SA that has refused a packet for its hard limit of bytes or packets */
+	__u8 res[12];
 };
 
 #define XI_PMTU_TTL_NS 600000000000ull /* RFC 1191 §6.3: 10 minutes */

@@ -66,7 +66,7 @@ static const struct field fields[] = {
 	F(xi_sa_rt, seq_out), F(xi_sa_rt, seq_top), F(xi_sa_rt, lock), F(xi_sa_rt, engine), F(xi_sa_rt, bytes),
 	F(xi_sa_rt, packets), F(xi_sa_rt, first_ns), F(xi_sa_rt, last_ns), F(xi_sa_rt, err_icv),
 	F(xi_sa_rt, err_replay), F(xi_sa_rt, err_other), F(xi_sa_rt, pmtu_ns), F(xi_sa_rt, pmtu),
-	F(xi_sa_rt, seen_port), F(xi_sa_rt, said), F(xi_sa_rt, pad), F(xi_sa_rt, seen), F(xi_sa_rt, res),
+	F(xi_sa_rt, seen_port), F(xi_sa_rt, said), F(xi_sa_rt, pad), F(xi_sa_rt, seen), F(xi_sa_rt, spent), F(xi_sa_rt, res),
 	F(xi_replay, word),
 	F(xi_selector, src), F(xi_selector, dst), F(xi_selector, src_len), F(xi_selector, dst_len),
 	F(xi_selector, family), F(xi_selector, flags), F(xi_selector, proto), F(xi_selector, pad),

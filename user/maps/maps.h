@@ -98,7 +98,8 @@ enum xi_sa_state sad_state(const struct xi_sa *sa, uint64_t now_ns);
 
 /*
  * The same by all its limits, those of bytes and packets too (spec 14.2): at the soft limit it is dying, at the hard one, when
- * nothing more may pass, dead. For who shows or judges an SA; the packet path counts and compares by itself.
+ * nothing more may pass or a packet was refused for it, dead. For who shows or judges an SA; the packet path counts and compares
+ * by itself.
  */
 enum xi_sa_state sad_state_rt(const struct xi_sa *sa, const struct xi_sa_rt *rt, uint64_t now_ns);
 
@@ -106,6 +107,8 @@ enum xi_sa_state sad_state_rt(const struct xi_sa *sa, const struct xi_sa_rt *rt,
 
 /* One writer per instance: flock on paths.spd_lock. Waits. */
 int spd_lock(struct maps *m, struct err *e) __must_check;
+/* The same without waiting: -EWOULDBLOCK, without a text, when another writer has it. */
+int spd_trylock(struct maps *m, struct err *e) __must_check;
 void spd_unlock(struct maps *m);
 
 /* Puts a policy (gen, order are set here) into a free slot; not in force before spd_commit(). */

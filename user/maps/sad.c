@@ -225,7 +225,8 @@ enum xi_sa_state sad_state_rt(const struct xi_sa *sa, const struct xi_sa_rt *rt,
 
 	if (state != XI_SA_MATURE && state != XI_SA_DYING)
 		return state;
-	if (reached(sa->hard_bytes, bytes) || reached(sa->hard_packets, packets))
+	if (reached(sa->hard_bytes, bytes) || reached(sa->hard_packets, packets) ||
+	    (sa->gen && __atomic_load_n(&rt->spent, __ATOMIC_RELAXED) == sa->gen))
 		return XI_SA_DEAD;
 	return reached(sa->soft_bytes, bytes) || reached(sa->soft_packets, packets) ? XI_SA_DYING : state;
 }

@@ -107,7 +107,7 @@ static int recover(struct maps *m, struct err *e)
 	return 0;
 }
 
-int spd_lock(struct maps *m, struct err *e)
+static int lock(struct maps *m, int how, struct err *e)
 {
 	struct maps_priv *mp = maps_priv(m);
 	int fd, rc = path_mkdir(m->paths.run, e);
@@ -119,9 +119,11 @@ int spd_lock(struct maps *m, struct err *e)
 	fd = open(m->paths.spd_lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set(e, -errno, "cannot open %s: %s", m->paths.spd_lock, strerror(errno));
-	while (flock(fd, LOCK_EX) < 0)
+	while (flock(fd, LOCK_EX | how) < 0)
 		if (errno != EINTR) {
-			rc = err_set(e, -errno, "cannot lock %s: %s", m->paths.spd_lock, strerror(errno));
+			rc = errno == EWOULDBLOCK
+				     ? -EWOULDBLOCK
+				     : err_set(e, -errno, "cannot lock %s: %s", m->paths.spd_lock, strerror(errno));
 			close(fd);
 			return rc;
 		}
@@ -133,6 +135,16 @@ int spd_lock(struct maps *m, struct err *e)
 	if (rc)
 		spd_unlock(m);
 	return rc;
+}
+
+int spd_lock(struct maps *m, struct err *e)
+{
+	return lock(m, 0, e);
+}
+
+int spd_trylock(struct maps *m, struct err *e)
+{
+	return lock(m, LOCK_NB, e);
 }
 
 void spd_unlock(struct maps *m)

@@ -8,7 +8,7 @@
 /* RFC 4301 §4.4.2.1, spec 14.1. */
 static enum xi_drop check_state(const struct worker *w, const struct sa_entry *se)
 {
-	switch (sad_state(&se->sa, w->now)) {
+	switch (sa_state(w, se)) {
 	case XI_SA_DEAD:
 		return XI_DROP_IN_EXPIRED;
 	case XI_SA_LARVAL:

@@ -45,7 +45,7 @@ static enum xi_drop check_state(struct worker *w, const struct sa_entry *se, uin
 {
 	if (unlikely(se->sa.dir != XI_DIR_OUT || (proto && se->sa.proto != proto)))
 		return XI_DROP_OUT_BUNDLE;
-	switch (sad_state(&se->sa, w->now)) {
+	switch (sa_state(w, se)) {
 	case XI_SA_DEAD:
 		return XI_DROP_OUT_EXPIRED;
 	case XI_SA_LARVAL:
@@ -140,11 +140,11 @@ static void fill_run(struct worker *w, struct sa_entry *se, struct wpkt **pk, st
 			.flags = (pk[i]->v.flags & XI_VF_HOST) ? IPSEC_OP_HOST : 0,
 		};
 		bytes += pkt_len(&pk[i]->p);
-		/* A byte limit is judged packet by packet; without one the run is counted as a whole. */
-		if (unlikely(se->sa.hard_bytes) && !sa_account(w, se, 1, pkt_len(&pk[i]->p)))
+		/* A limit is judged packet by packet; without one the run is counted as a whole. */
+		if (unlikely(sa_limited(se)) && !sa_account(w, se, 1, pkt_len(&pk[i]->p)))
 			op[i].verdict = XI_DROP_OUT_EXPIRED;
 	}
-	if (likely(!se->sa.hard_bytes))
+	if (likely(!sa_limited(se)))
 		(void)!sa_account(w, se, n, bytes);
 }
 

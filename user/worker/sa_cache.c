@@ -84,20 +84,51 @@ void sa_cache_wipe(struct worker *w)
 			keyctx_wipe(w->engine, (struct keyctx *)keys_of(w, &w->sa[i]));
 }
 
+/* Adds n unless that goes beyond the limit. */
+static int take(__u64 *sum, uint64_t n, uint64_t limit)
+{
+	__u64 now = __atomic_load_n(sum, __ATOMIC_RELAXED);
+
+	do {
+		if (limit && (n > limit || now > limit - n))
+			return 0;
+	} while (!__atomic_compare_exchange_n(sum, &now, now + n, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return 1;
+}
+
+static int account_limited(struct xi_sa_rt *rt, const struct sa_entry *se, unsigned packets, size_t bytes)
+{
+	if (__atomic_load_n(&rt->spent, __ATOMIC_RELAXED) == se->gen)
+		return 0;
+	if (take(&rt->bytes, bytes, se->sa.hard_bytes) && take(&rt->packets, packets, se->sa.hard_packets))
+		return 1;
+	/* From here on the SA is dead, also to a shorter packet that would fit: its owner is told. */
+	__atomic_store_n(&rt->spent, se->gen, __ATOMIC_RELAXED);
+	return 0;
+}
+
 int sa_account(struct worker *w, const struct sa_entry *se, unsigned packets, size_t bytes)
 {
 	struct xi_sa_rt *rt = &w->maps->sa_rt[se - w->sa];
-	uint64_t sum = __atomic_add_fetch(&rt->bytes, bytes, __ATOMIC_RELAXED);
 
-	if (unlikely(se->sa.hard_bytes && sum > se->sa.hard_bytes)) { /* spec 14.2: no overshoot */
-		__atomic_sub_fetch(&rt->bytes, bytes, __ATOMIC_RELAXED);
-		return 0;
+	if (unlikely(sa_limited(se))) {
+		if (!account_limited(rt, se, packets, bytes))
+			return 0;
+	} else {
+		__atomic_add_fetch(&rt->bytes, bytes, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&rt->packets, packets, __ATOMIC_RELAXED);
 	}
-	__atomic_add_fetch(&rt->packets, packets, __ATOMIC_RELAXED);
 	if (!rt->first_ns)
 		rt->first_ns = w->now;
 	rt->last_ns = w->now;
 	return 1;
+}
+
+enum xi_sa_state sa_state(const struct worker *w, const struct sa_entry *se)
+{
+	if (unlikely(sa_limited(se)))
+		return sad_state_rt(&se->sa, &w->maps->sa_rt[se - w->sa], w->now);
+	return sad_state(&se->sa, w->now);
 }
 
 void sa_count_error(struct worker *w, const struct sa_entry *se)

@@ -21,6 +21,7 @@
 #include "user/base/log.h"
 #include "user/crypto/alg.h"
 #include "user/maps/seqmem.h"
+#include "user/worker/limits.h"
 
 #define REFRESH_S 10 /* neighbours in use are confirmed so often, in ticks of a second */
 #define WORKERS_DEFAULT_MAX 16
@@ -314,6 +315,7 @@ static void tick(struct serve *sv)
 {
 	for (unsigned i = 0; i < sv->running; i++)
 		worker_count_lost(&sv->worker[i]);
+	limits_tick(sv->maps, sv->events, clock_ns());
 	(void)natt_keepalive(sv->natt, clock_ns());
 	natt_find_changed(sv->natt, on_mapping, sv);
 	if (++sv->ticks % REFRESH_S == 0) {

@@ -166,7 +166,18 @@ void worker_drop_socket(struct worker *w, struct io_sock *s);
 struct sa_entry *sa_cache_get(struct worker *w, uint32_t slot, uint32_t gen);
 const struct keyctx *sa_cache_keys(const struct worker *w, const struct sa_entry *se);
 void sa_cache_wipe(struct worker *w);
-/* Counts packets of an SA, bytes as of spec 14.2; 0 when the hard byte limit is reached: they must not go on. */
+/* Does it have a hard limit of bytes or packets? */
+static inline int sa_limited(const struct sa_entry *se)
+{
+	return (se->sa.hard_bytes | se->sa.hard_packets) != 0;
+}
+
+/* Spec 14.1: state of an SA at the time of this burst, by all of its limits. */
+enum xi_sa_state sa_state(const struct worker *w, const struct sa_entry *se);
+/*
+ * Counts packets of an SA, bytes as of spec 14.2, on all workers together; 0 when that goes beyond a hard limit: they must not go on, and
+ * the SA is dead.
+ */
 int sa_account(struct worker *w, const struct sa_entry *se, unsigned packets, size_t bytes) __must_check;
 /* One packet that was dropped for another reason than ICV or replay. */
 void sa_count_error(struct worker *w, const struct sa_entry *se);
