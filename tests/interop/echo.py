@@ -110,7 +110,7 @@ def sweep(a):
             if a.bind:
                 s.bind((a.bind, 0))
     result = {"echoed": 0, "retried": 0, "failed": {}}
-    under_way = {}  # (address, size): [deadline, tries, why]
+    under_way, alive = {}, set()  # (address, size): [deadline, tries, why]; addresses that answered
 
     def fail(key, why):
         result["failed"].setdefault(names[key[0]], {})[key[1]] = why
@@ -137,6 +137,7 @@ def sweep(a):
                 del under_way[key]
                 if data == content(len(data)):
                     result["echoed"] += 1
+                    alive.add(key[0])
                 else:
                     fail(key, "damaged")
         now = time.monotonic()
@@ -144,8 +145,9 @@ def sweep(a):
             if deadline > now:
                 continue
             del under_way[key]
-            # Who has lost three sizes of one address would lose the rest, too.
-            if tries == TRIES or len(result["failed"].get(names[key[0]], {})) >= 3:
+            # Where nothing ever came back, or three sizes did not, the rest would not either.
+            lost = len(result["failed"].get(names[key[0]], {}))
+            if tries == TRIES or lost >= (3 if key[0] in alive else 1):
                 fail(key, why)
             else:
                 result["retried"] += 1

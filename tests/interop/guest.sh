@@ -22,7 +22,7 @@ modprobe -d /run/kmod -a af_packet xfrm_user esp4 esp6 ah4 ah6 xfrm4_tunnel xfrm
 	des_generic blowfish_generic twofish_generic camellia_generic chacha20poly1305 chacha_generic poly1305_generic
 echo >/proc/sys/kernel/modprobe
 
-sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 net.ipv6.conf.all.accept_dad=0 \
+sysctl -qw net.ipv6.ip_nonlocal_bind=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 net.ipv6.conf.all.accept_dad=0 \
 	net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0
 ip link set lo up
 ip link set vec0 up

@@ -123,7 +123,10 @@ class Combination:
         most = max(p for p in range(1200, MTU) if self.wire_bytes(p) <= MTU)
         # Every residue of every block, around the largest that needs no fragments, around the largest unprotected one.
         plain = MTU - 8 - IP_HEADER[self.inner]
-        return sorted({*range(18), 63, 64, 65, 1000, *range(most - 2, most + 3), plain - 1, plain, plain + 1})
+        large = {*range(most - 2, most + 3), plain - 1, plain, plain + 1}
+        if (self.proto, self.mode, self.inner, self.outer) != ("esp", "tunnel", 4, 4):  # the others come with their fragments
+            large = {s for s in large if s <= most}
+        return sorted({*range(18), 63, 64, 65, 1000, *large})
 
     # --- the gateway's words ---
 
@@ -171,6 +174,7 @@ class Combination:
 
     def guest_algorithms(self, proto, outbound):
         flags = (["esn"] if "esn" in self.options else []) + (["align4"] if proto == "ah" and "align8" not in self.options else [])
+        flags += ["af-unspec"] if self.mode == "tunnel" and self.inner != self.outer else []
         words = ["flag " + " flag ".join(flags)] if flags else []
         if proto == "ah":
             a = AUTHS[self.ah]
@@ -188,9 +192,15 @@ class Combination:
 FAMILIES = [("tunnel", 4, 4), ("tunnel", 6, 6), ("tunnel", 4, 6), ("tunnel", 6, 4), ("transport", 4, 4), ("transport", 6, 6)]
 
 
+def sound(enc, auth):
+    """AEAD goes alone; RFC 4303 §3.2: not both null; RFC 3686 §1: CTR never without authentication."""
+    if CIPHERS[enc].kind == "aead":
+        return auth == "null"
+    return auth != "null" or not (enc == "null" or enc.endswith("-ctr"))
+
+
 def combinations():
-    esp = [(e, "null") if c.kind == "aead" else (e, a) for e, c in CIPHERS.items() for a in AUTHS
-           if (c.kind != "aead" or a == "null") and (e, a) != ("null", "null")]
+    esp = [(e, a) for e in CIPHERS for a in AUTHS if sound(e, a)]
     ahs = [a for a in AUTHS if a != "null"]
     # With AH around it: every authentication over one cipher, every cipher under one authentication.
     bundle = [("aes-128", "sha1", a) for a in ahs] + [(e, "null" if c.kind == "aead" else "sha256", "sha256") for e, c in CIPHERS.items()]

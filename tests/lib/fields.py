@@ -3,10 +3,10 @@
 """What a tunnel does to the fields of the inner and outer header, seen on the wire at both sides of a gateway: DSCP, ECN (RFC 6040 §4.1, §4.2
 in all 16 combinations), DF, TTL or hop limit, flow label, identification (RFC 4301 §5.1.2, RFC 6864, spec section 15).
 
-  fields.py --lan NETNS,DEV,MAC --wan NETNS,DEV,MAC --inner SRC,DST --outer SRC,DST --spi OUT,IN --enc-key OUT,IN --auth-key OUT,IN
+  fields.py --lan NETNS,DEV,MAC --wan NETNS,DEV,MAC --inner SRC,DST --outer SRC,DST --spi OUT,IN --enc-key OUT,IN --auth-key OUT,IN --seq N
 
 SRC is the gateway's side, DST the peer's, OUT what the gateway sends; NETNS (a path) and DEV are the other ends of its links, MAC its own. ESP
-is AES-CBC with HMAC-SHA1-96, made and opened by scapy. Prints "ok TEXT", "not ok TEXT", "note TEXT".
+is AES-CBC with HMAC-SHA1-96, made and opened by scapy; its sequence numbers begin at N. Prints "ok TEXT", "not ok TEXT", "note TEXT".
 """
 import argparse
 import ctypes
@@ -113,7 +113,7 @@ class Verdicts:
             self.wrong.append(f"{what}: {got}, wanted {wanted}")
 
     def close(self, title):
-        print(f"{'not ok' if self.wrong else 'ok'} {title} ({self.done} facts)")
+        print(f"{'not ok' if self.wrong or not self.done else 'ok'} {title} ({self.done} facts)")
         for w in self.wrong[:8]:
             print("note", w)
 
@@ -121,7 +121,7 @@ class Verdicts:
 def sa_of(a, i, outer):
     return SecurityAssociation(
         ESP, spi=int(a.spi.split(",")[i], 0), crypt_algo="AES-CBC", crypt_key=bytes.fromhex(a.enc_key.split(",")[i]),
-        auth_algo="HMAC-SHA1-96", auth_key=bytes.fromhex(a.auth_key.split(",")[i]), tunnel_header=outer)
+        auth_algo="HMAC-SHA1-96", auth_key=bytes.fromhex(a.auth_key.split(",")[i]), tunnel_header=outer, seq_num=a.seq)
 
 
 # --- what the gateway sends ---
@@ -231,6 +231,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("lan", "wan", "inner", "outer", "spi", "enc-key", "auth-key"):
         p.add_argument("--" + name, required=True)
+    p.add_argument("--seq", type=int, default=1)
     a = p.parse_args()
     lan, wan = Side(a.lan), Side(a.wan)
     outbound(a, lan, wan)
