@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a worker reads of a decrypted packet: authentic, but of a peer who may want to hurt. Byte 0: 1 = the lengths of the IP header are made
+ * right first. The rest is the packet, alone in memory with exactly its own bytes, as ipsec_open() leaves it: header and length sound.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/fuzz/fuzz.h"
+#include "user/ipsec/ip6.h"
+#include "user/worker/worker.h"
+
+#define must(what)                                                                                                     \
+	do {                                                                                                           \
+		if (!(what)) {                                                                                         \
+			fprintf(stderr, "f_inner: %s\n", #what);                                                       \
+			abort();                                                                                       \
+		}                                                                                                      \
+	} while (0)
+
+static void mend(uint8_t *ip, size_t len)
+{
+	if (len >= IP4_HDR && ip[0] >> 4 == 4 && ip4_hdr_len(ip) >= IP4_HDR && ip4_hdr_len(ip) <= len) {
+		u16_put(ip + IP4_LEN, (uint16_t)len);
+		ip4_sum_put(ip);
+	} else if (len >= IP6_HDR && ip[0] >> 4 == 6) {
+		u16_put(ip + IP6_LEN, (uint16_t)(len - IP6_HDR));
+	}
+}
+
+static void check(const struct xi_tuple *t, unsigned family)
+{
+	must(t->family == family);
+	must(family == XI_IP6 || !(t->src.w[1] | t->src.w[3] | t->dst.w[2]));
+	must(!(t->flags & XI_TUPLE_NO_PROTO) || (t->flags & XI_TUPLE_NO_PORTS));
+	must(!(t->flags & XI_TUPLE_NO_PORTS) || (!t->src_port && !t->dst_port));
+}
+
+static void read_it(const struct pkt *p)
+{
+	struct xi_tuple t;
+	uint8_t proto = 0;
+	__be32 spi = 0;
+
+	if (read_tuple(p, &t) == XI_OK)
+		check(&t, ip_version(p));
+	if (read_quoted(p, &t))
+		check(&t, ip_version(p));
+	for (int udp = 0; udp < 2; udp++)
+		if (ipsec_peek(p, udp, &spi, &proto) == 0)
+			must(proto == XI_PROTO_ESP || proto == XI_PROTO_AH);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t len = size - 1;
+	struct pkt p;
+	uint8_t *ip;
+
+	if (size < 1 + IP4_HDR || size > 65536)
+		return 0;
+	ip = malloc(len);
+	must(ip != NULL);
+	memcpy(ip, data + 1, len);
+	if (data[0] == 1)
+		mend(ip, len);
+	p = (struct pkt){ip, ip, ip + len, ip + len};
+	if ((ip_version(&p) == 4 ? ip4_check(ip, len) : ip6_check(ip, len)) == len)
+		read_it(&p);
+	free(ip);
+	return 0;
+}
