@@ -8,13 +8,14 @@
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <pthread.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "user/attach/attach.h"
+#include "user/attach/internal.h"
 
 /* Follow what is set for the interface outside. */
 #define SYSCTL_FLAGS (XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE | XI_IF_NO_FORWARD)
@@ -313,9 +314,70 @@ static void t_detach_leaves_clsact_with_filters_of_others(void **state)
 	assert_string_equal(line, "");
 }
 
+/* Everything that cannot be attached, whether this kernel has it or not. */
+static void t_kinds_refused(void **state)
+{
+	static const struct {
+		const char *kind;
+		unsigned type, master, link;
+		const char *says; /* NULL = can be attached */
+	} row[] = {
+		{"", ARPHRD_ETHER, 0, 0, NULL},
+		{"veth", ARPHRD_ETHER, 0, 3, NULL},
+		{"tun", ARPHRD_ETHER, 0, 0, NULL}, /* a tap */
+		{"vxlan", ARPHRD_ETHER, 0, 0, NULL},
+		{"bond", ARPHRD_ETHER, 0, 0, "x0 is a bond, which has no receive queues"},
+		{"team", ARPHRD_ETHER, 0, 0, "x0 is a team"},
+		{"bridge", ARPHRD_ETHER, 0, 0, "x0 is a bridge"},
+		{"vrf", ARPHRD_ETHER, 0, 0, "x0 is a vrf"},
+		{"openvswitch", ARPHRD_ETHER, 0, 0, "x0 is an openvswitch"},
+		{"vlan", ARPHRD_ETHER, 0, 1, "x0 is a VLAN device: attach lo, which serves its VLANs"},
+		{"vlan", ARPHRD_ETHER, 0, 9999, "attach the interface it stands on"},
+		{"macvlan", ARPHRD_ETHER, 0, 1, "x0 is a macvlan: attach lo and move"},
+		{"macvtap", ARPHRD_ETHER, 0, 1, "x0 is a macvtap"},
+		{"ipvlan", ARPHRD_ETHER, 0, 1, "x0 is an ipvlan"},
+		{"ipvtap", ARPHRD_ETHER, 0, 1, "x0 is an ipvtap"},
+		{"", ARPHRD_ETHER, 1, 0, "x0 is a port of lo"},
+		{"veth", ARPHRD_ETHER, 9999, 0, "x0 is a port of another interface"},
+		{"tun", ARPHRD_NONE, 0, 0, "x0, kind tun is not an Ethernet interface"},
+		{"wireguard", ARPHRD_NONE, 0, 0, "not an Ethernet"},
+		{"gre", ARPHRD_IPGRE, 0, 0, "not an Ethernet"},
+		{"ipip", ARPHRD_TUNNEL, 0, 0, "not an Ethernet"},
+		{"sit", ARPHRD_SIT, 0, 0, "not an Ethernet"},
+		{"vti", ARPHRD_TUNNEL, 0, 0, "not an Ethernet"},
+		{"", ARPHRD_PPP, 0, 0, "x0 is not an Ethernet"},
+		{"", ARPHRD_INFINIBAND, 0, 0, "not an Ethernet"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		struct nic n = {
+			.name = "x0", .type = row[i].type, .master = row[i].master, .link = row[i].link, .mac = {2}};
+		int rc;
+
+		(void)str_copy(n.kind, sizeof(n.kind), row[i].kind);
+		rc = kind_check(&n, &e);
+		if (row[i].says) {
+			assert_int_not_equal(rc, 0);
+			assert_says(row[i].says);
+		} else {
+			assert_ok(rc, &e);
+		}
+	}
+}
+
+/* The same by what this kernel has. */
 static void t_attach_kinds(void **state)
 {
 	(void)state;
+	sh("ip tuntap add tun7 mode tun");
+	assert_int_equal(attach("tun7", ATTACH_NATIVE, 0), -EINVAL);
+	assert_says("not an Ethernet interface");
+	sh("ip link del tun7");
+	if (system("ip link add link lan0 lan0.7 type vlan id 7 2>/dev/null") == 0) {
+		assert_int_equal(attach("lan0.7", ATTACH_NATIVE, 0), -EOPNOTSUPP);
+		assert_says("attach lan0, which serves its VLANs");
+	}
 	if (system("ip link add br7 type bridge 2>/dev/null") != 0) {
 		print_message("# this kernel has no bridge\n");
 		skip();
@@ -544,6 +606,7 @@ int main(void)
 		T(t_attach_xdp_taken),
 		T(t_attach_late_failures_undo),
 		T(t_detach_leaves_clsact_with_filters_of_others),
+		T(t_kinds_refused),
 		T(t_attach_kinds),
 		T(t_attach_other_ends_of_xi0),
 		T(t_vanished_interface),

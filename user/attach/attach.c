@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <net/if_arp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -91,32 +90,6 @@ static int tell_daemon(const struct maps *m, const char *cmd, unsigned slot, str
 
 /* --- checks --- */
 
-/* What has ports of its own is attached port by port; a port belongs to what it is a port of. */
-static int check_kind(const struct nic *n, struct err *e)
-{
-	static const char *const masters[] = {"bond", "bridge", "team", "vrf", "ovs"};
-	char by[IF_NAMESIZE] = "?";
-
-	if (n->flags & IFF_LOOPBACK)
-		return err_set(e, -EINVAL, "%s is the loopback interface: nothing on it leaves this host", n->name);
-	if (strcmp(n->name, XI_VETH_STACK) == 0 || strcmp(n->name, XI_VETH_WORKER) == 0)
-		return err_set(e, -EINVAL, "%s is our own internal interface", n->name);
-	if (n->type != ARPHRD_ETHER)
-		return err_set(e, -EINVAL, "%s is not an Ethernet interface", n->name);
-	for (size_t i = 0; i < ARRAY_SIZE(masters); i++)
-		if (strcmp(n->kind, masters[i]) == 0)
-			return err_set(e, -EOPNOTSUPP, "%s is a %s, which has no receive queues for AF_XDP", n->name,
-				       n->kind);
-	if (strcmp(n->kind, "vlan") == 0 || strcmp(n->kind, "macvlan") == 0)
-		return err_set(e, -EOPNOTSUPP,
-			       "%s is a %s: attach the interface it stands on, which sees its packets, too", n->name,
-			       n->kind);
-	if (n->master)
-		return err_set(e, -EOPNOTSUPP, "%s is a port of %s: take it out first", n->name,
-			       if_indextoname(n->master, by) ? by : "another interface");
-	return 0;
-}
-
 uint32_t attach_mtu_max(void)
 {
 	return io_kernel_has_sg() ? IO_SG_MTU : ATTACH_MTU_MAX;
@@ -124,7 +97,7 @@ uint32_t attach_mtu_max(void)
 
 static int check_nic(const struct maps *m, const struct nic *n, struct err *e)
 {
-	int rc = check_kind(n, e);
+	int rc = kind_check(n, e);
 
 	if (rc)
 		return rc;

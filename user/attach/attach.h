@@ -27,8 +27,9 @@ struct attach_req {
 /*
  * Loads tc_egress and xdp_ingress for the interface, pins their links, enters it in xi_if, seeds xi_local, makes the veth pair when it
  * is the first, and tells xdp-ipsecd if one runs. The policies must be in the maps already (fail closed from the first packet).
- * Errors, each one sentence with what to do: no such interface, already attached, XDP slot taken (says by which program, id), driver
- * without native XDP (suggests mode=generic), MTU above what kernel or driver can do, more queues than there are, no free slot, EPERM; -ESTALE: the maps
+ * Errors, each one sentence with what to do: no such interface, a kind that cannot be attached (kind.c), already attached, XDP slot taken
+ * (says by which program, id), driver without native XDP (suggests mode=generic), MTU above what kernel or driver can do, more queues than
+ * there are, no free slot, EPERM; -ESTALE: the maps
  * behind m were unpinned meanwhile.
  */
 int attach_interface(struct maps *m, const struct attach_req *req, struct err *e) __must_check;

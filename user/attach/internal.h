@@ -17,6 +17,7 @@ struct nic {
 	unsigned flags; /* IFF_* */
 	uint32_t mtu;
 	uint32_t master; /* ifindex of the bond, bridge, ... it is a port of; 0 = none */
+	uint32_t link;	 /* ifindex of the one it stands on (VLAN, macvlan, ...); 0 = none */
 	uint8_t mac[6];
 	char kind[16]; /* "veth", "bridge", ...; empty for hardware */
 	char alias[64];
@@ -33,6 +34,11 @@ int nic_offloads_off(const char *name, struct err *e) __must_check;
 
 /* One rtnetlink request; cb (may be NULL) sees each message of the answer. Returns 0 or a negative errno. */
 int nic_netlink(struct nlmsghdr *nlh, mnl_cb_t cb, void *data) __must_check;
+
+/* --- kind.c --- */
+
+/* Can it be attached at all? A refusal says what to attach instead. */
+int kind_check(const struct nic *n, struct err *e) __must_check;
 
 /* --- veth.c: xi0 and xi1 --- */
 

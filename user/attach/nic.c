@@ -63,6 +63,9 @@ static int on_link_attr(const struct nlattr *a, void *data)
 	case IFLA_MASTER:
 		n->master = mnl_attr_get_u32(a);
 		break;
+	case IFLA_LINK:
+		n->link = mnl_attr_get_u32(a);
+		break;
 	case IFLA_ADDRESS:
 		if (mnl_attr_get_payload_len(a) == sizeof(n->mac))
 			memcpy(n->mac, mnl_attr_get_payload(a), sizeof(n->mac));
