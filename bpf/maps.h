@@ -94,7 +94,7 @@ struct {
 /* Interface and VLAN tags -> ifindex of the VLAN device. Written by user/route; read for every tagged packet. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 8192);
 	__type(key, struct xi_vlan_key);
 	__type(value, __u32);
 } xi_vlan SEC(".maps");

@@ -4,7 +4,7 @@
  *
  *     destination MAC: that of the interface    source MAC: 02 58 + its ifindex, 4 bytes, big-endian
  *
- * and this program, on the ingress of the stack's end, gives it to that interface as received: the reverse path filter,
+ * and this program, on the ingress of the stack's end, gives it to that interface, or to that VLAN device on it, as received: the reverse path filter,
  * the firewall and sockets see what they would see with IPsec in the kernel (spec 13.4, step 6). The source MAC becomes a
  * secret token by which XDP in generic mode, which sees such frames again, knows them. Everything else is dropped.
  */
@@ -20,6 +20,14 @@
 const volatile __u8 inject_mac[6];
 
 #define SRC_MAC 6 /* offset in the frame */
+
+/* A VLAN device has an entry by itself, without tags. Those of others stand on interfaces that no verdict names. */
+static __always_inline int is_vlan(__u32 ifindex)
+{
+	struct xi_vlan_key key = {.ifindex = ifindex};
+
+	return bpf_map_lookup_elem(&xi_vlan, &key) != NULL;
+}
 
 static __always_inline int attached(__u32 ifindex)
 {
@@ -43,7 +51,7 @@ int xi_tc_inject(struct __sk_buff *skb)
 	if (bpf_skb_load_bytes(skb, SRC_MAC, mac, sizeof(mac)) || mac[0] != 0x02 || mac[1] != 0x58)
 		return TC_ACT_SHOT;
 	ifindex = (__u32)mac[2] << 24 | (__u32)mac[3] << 16 | (__u32)mac[4] << 8 | mac[5];
-	if (!ifindex || !attached(ifindex)) {
+	if (!ifindex || (!attached(ifindex) && !is_vlan(ifindex))) {
 		xi_count(XI_DROP_IN_INJECT);
 		return TC_ACT_SHOT;
 	}

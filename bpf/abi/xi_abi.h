@@ -190,7 +190,10 @@ struct xi_frag_val {
 
 #define XI_FRAG_TTL_NS 30000000000ull
 
-/* xi_vlan. Writer: xdp-ipsecd, and the loader at attach. Tags from the outside in; 0 = no second tag. */
+/*
+ * xi_vlan. Writer: xdp-ipsecd, and the loader at attach. Tags from the outside in; 0 = no second tag. Each VLAN device has a second
+ * entry, its own ifindex without any tag, -> ifindex of the interface below.
+ */
 struct xi_vlan_key {
 	__u32 ifindex;	 /* the attached interface */
 	__be16 proto[2]; /* ethertype of the tag: 802.1Q, 802.1ad */

@@ -24,7 +24,7 @@
 #include "user/route/route.h"
 
 static struct rt *rt;
-static int local_fd;
+static int local_fd, vlan_fd;
 
 static int setup(void **state)
 {
@@ -42,7 +42,8 @@ static int setup(void **state)
 	       "ip route add 10.7.0.0/16 via inet6 fe80::99 dev v0"))
 		return -1;
 	local_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "xi_local", sizeof(struct xi_local_key), 4, 4096, NULL);
-	if (local_fd < 0 || rt_open(&rt, 1, local_fd, &e))
+	vlan_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "xi_vlan", sizeof(struct xi_vlan_key), 4, 8192, NULL);
+	if (local_fd < 0 || vlan_fd < 0 || rt_open(&rt, 1, local_fd, vlan_fd, &e))
 		return -1;
 	return 0;
 }
@@ -110,7 +111,7 @@ static void t_answers(void **state)
 	assert_int_equal(h.kind, RT_TX);
 	assert_int_equal(h.mtu, 1400);
 	assert_int_equal(h.ifindex, if_nametoindex("v0"));
-	assert_memory_equal(h.dst_mac, mac, 6);
+	assert_memory_equal(h.l2, mac, 6);
 	h = answer("10.0.0.2");
 	assert_int_equal(h.kind, RT_TX);
 	assert_int_equal(h.mtu, 1500);
@@ -129,7 +130,7 @@ static void t_answers_of_ipv6(void **state)
 	assert_int_equal(h.kind, RT_TX);
 	assert_int_equal(h.mtu, 1400);
 	assert_int_equal(h.ifindex, if_nametoindex("v0"));
-	assert_int_equal(h.dst_mac[5], 0x62);
+	assert_int_equal(h.l2[5], 0x62);
 	h = answer("2001:db8::2");
 	assert_int_equal(h.kind, RT_TX);
 	assert_int_equal(h.mtu, 1500);
@@ -144,12 +145,12 @@ static void t_link_local_gateways(void **state)
 {
 	(void)state;
 	quiet();
-	assert_int_equal(answer("2001:db8:7::1").dst_mac[5], 0x99);
-	assert_int_equal(answer("10.7.0.1").dst_mac[5], 0x99);
+	assert_int_equal(answer("2001:db8:7::1").l2[5], 0x99);
+	assert_int_equal(answer("10.7.0.1").l2[5], 0x99);
 	assert_int_equal(sh("ip -6 neigh replace fe80::99 lladdr 02:00:00:00:00:98 dev v0"), 0);
 	assert_true(becomes_old());
-	assert_int_equal(answer("10.7.0.1").dst_mac[5], 0x98);
-	assert_int_equal(answer("2001:db8:7::1").dst_mac[5], 0x98);
+	assert_int_equal(answer("10.7.0.1").l2[5], 0x98);
+	assert_int_equal(answer("2001:db8:7::1").l2[5], 0x98);
 }
 
 static void t_changes_of_ipv6_make_answers_old(void **state)
@@ -161,11 +162,11 @@ static void t_changes_of_ipv6_make_answers_old(void **state)
 	assert_false(becomes_old()); /* a neighbour no answer rests on */
 	assert_int_equal(sh("ip -6 neigh replace 2001:db8::2 lladdr 02:00:00:00:00:64 dev v0"), 0);
 	assert_true(becomes_old());
-	assert_int_equal(answer("2001:db8:9::1").dst_mac[5], 0x64);
+	assert_int_equal(answer("2001:db8:9::1").l2[5], 0x64);
 	quiet();
 	assert_int_equal(sh("ip -6 route add 2001:db8:9:1::/64 via 2001:db8::77"), 0);
 	assert_true(becomes_old());
-	assert_int_equal(answer("2001:db8:9:1::1").dst_mac[5], 0x77);
+	assert_int_equal(answer("2001:db8:9:1::1").l2[5], 0x77);
 	quiet();
 	assert_int_equal(sh("ip -6 rule add pref 99 lookup 77"), 0);
 	assert_true(becomes_old());
@@ -193,11 +194,11 @@ static void t_changes_make_answers_old(void **state)
 	assert_false(becomes_old()); /* a neighbour no answer rests on */
 	assert_int_equal(sh("ip neigh replace 10.0.0.2 lladdr 02:00:00:00:00:22 dev v0"), 0);
 	assert_true(becomes_old());
-	assert_int_equal(answer("10.9.1.1").dst_mac[5], 0x22);
+	assert_int_equal(answer("10.9.1.1").l2[5], 0x22);
 	quiet();
 	assert_int_equal(sh("ip route replace 10.9.0.0/16 via 10.0.0.77"), 0);
 	assert_true(becomes_old());
-	assert_int_equal(answer("10.9.1.1").dst_mac[5], 0x77);
+	assert_int_equal(answer("10.9.1.1").l2[5], 0x77);
 	quiet();
 	assert_int_equal(sh("ip link set v0 mtu 1300"), 0);
 	assert_true(becomes_old());

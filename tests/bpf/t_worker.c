@@ -43,7 +43,7 @@ static int setup(void **state)
 	(void)state;
 	m = sandbox_maps(64, 16);
 	m->ifs[1].ifindex = 1; /* lo */
-	assert_ok(rt_open(&rt, 1, m->fd[MAP_LOCAL], &e), &e);
+	assert_ok(rt_open(&rt, 1, m->fd[MAP_LOCAL], m->fd[MAP_VLAN], &e), &e);
 	conf.frags = frags_new(&bytes);
 	assert_non_null(conf.frags);
 	assert_ok(worker_init(&w, 0, &conf, m, rt, &bytes, &e), &e);

@@ -2,7 +2,7 @@
 /*
  * Attaching an interface, step by step, and taking it off again:
  *
- *   checks → internal pair, if it is the first → xi_local → entry in xi_if → tc egress → XDP → xdp-ipsecd, if it runs
+ *   checks → internal pair, if it is the first → xi_local, xi_vlan → entry in xi_if → tc egress → XDP → xdp-ipsecd, if it runs
  *
  * A failure undoes the steps before it, in reverse. One loader at a time (attach.lock in the run folder).
  */
@@ -22,6 +22,7 @@
 #include "user/base/datasock.h"
 #include "user/io/umem.h"
 #include "user/route/local.h"
+#include "user/route/vlan.h"
 
 /* Queues of the internal pair, one worker for each at most. */
 #define INTERNAL_QUEUES_MAX 16
@@ -280,6 +281,8 @@ static int attach_locked(struct maps *m, const struct attach_req *req, struct er
 	if (rc)
 		return rc;
 	rc = rt_local_sync(m->fd[MAP_LOCAL], e);
+	if (!rc)
+		rc = rt_vlan_sync(m->fd[MAP_VLAN], e);
 	if (!rc)
 		rc = slot_up(m, (unsigned)slot, &n, flags, queues, e);
 	if (!rc) {

@@ -2,24 +2,18 @@
 #include "user/route/query.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 
-/* What RTM_GETROUTE and RTM_GETLINK said. */
+/* What RTM_GETROUTE said. */
 struct route_reply {
 	__u8 type; /* RTN_* */
 	__u32 oif;
 	__u32 mtu;
 	__u32 gateway_family; /* 0 = none: the destination is on the link */
 	struct xi_addr gateway;
-};
-
-struct link_reply {
-	__u8 mac[6];
-	__u32 mtu;
-	int ethernet_up;
 };
 
 int rt_query_open(struct rt_query *q, struct err *e)
@@ -127,24 +121,12 @@ static int get_route(struct rt_query *q, const struct rt_key *key, struct route_
 
 static int on_link(const struct nlmsghdr *nlh, void *data)
 {
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-	struct link_reply *l = data;
-	const struct nlattr *a;
-
-	if (nlh->nlmsg_type != RTM_NEWLINK)
-		return MNL_CB_OK;
-	l->ethernet_up = ifi->ifi_type == ARPHRD_ETHER && (ifi->ifi_flags & IFF_UP) && (ifi->ifi_flags & IFF_RUNNING);
-	mnl_attr_for_each(a, nlh, sizeof(*ifi))
-	{
-		if (mnl_attr_get_type(a) == IFLA_MTU)
-			l->mtu = mnl_attr_get_u32(a);
-		else if (mnl_attr_get_type(a) == IFLA_ADDRESS && mnl_attr_get_payload_len(a) == 6)
-			memcpy(l->mac, mnl_attr_get_payload(a), 6);
-	}
+	if (nlh->nlmsg_type == RTM_NEWLINK)
+		link_parse(nlh, data);
 	return MNL_CB_OK;
 }
 
-static int get_link(struct rt_query *q, unsigned ifindex, struct link_reply *l)
+static int get_link(struct rt_query *q, unsigned ifindex, struct link *l)
 {
 	char buf[256] = {0};
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -154,6 +136,11 @@ static int get_link(struct rt_query *q, unsigned ifindex, struct link_reply *l)
 	ifi->ifi_index = (int)ifindex;
 	memset(l, 0, sizeof(*l));
 	return nl_talk(q->nl, nlh, on_link, l);
+}
+
+static int find_link(void *arg, __u32 ifindex, struct link *l)
+{
+	return get_link(arg, ifindex, l) ? -1 : 0;
 }
 
 void rt_neigh_parse(const struct nlmsghdr *nlh, struct rt_neigh *n)
@@ -222,11 +209,28 @@ static int refused(int rc)
 	return rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EACCES || rc == -EINVAL || rc == -EXDEV;
 }
 
+void rt_hop_header(struct rt_hop *hop, const __u8 *dst, const __u8 *src, const struct vlan_path *p, unsigned family)
+{
+	const __be16 ip = __builtin_bswap16(family == XI_IP4 ? ETH_P_IP : ETH_P_IPV6);
+	__u8 *at = hop->l2;
+
+	memcpy(at, dst, ETH_ALEN);
+	memcpy(at + ETH_ALEN, src, ETH_ALEN);
+	at += 2ul * ETH_ALEN;
+	for (unsigned i = 0; i < p->n; i++, at += 4) { /* IEEE 802.1Q: priority 0 */
+		memcpy(at, &p->proto[i], 2);
+		memcpy(at + 2, &p->vid[i], 2);
+	}
+	memcpy(at, &ip, sizeof(ip));
+	hop->l2_len = (__u32)(at + sizeof(ip) - hop->l2);
+}
+
 void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer *a)
 {
 	struct route_reply r;
-	struct link_reply l;
+	struct vlan_path path;
 	struct rt_neigh n;
+	struct link l;
 	int rc = get_route(q, key, &r);
 
 	memset(a, 0, sizeof(*a));
@@ -234,7 +238,7 @@ void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer
 		a->hop.kind = refused(rc) ? RT_NONE : RT_UNKNOWN;
 		return;
 	}
-	a->hop.ifindex = r.oif;
+	a->hop.ifindex = a->hop.tx_ifindex = r.oif;
 	a->hop.mtu = r.mtu;
 	a->hop.kind = r.type == RTN_UNICAST ? RT_STACK : RT_LOCAL;
 	rc = get_link(q, r.oif, &l);
@@ -245,7 +249,7 @@ void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer
 	}
 	if (!a->hop.mtu || a->hop.mtu > l.mtu)
 		a->hop.mtu = l.mtu;
-	if (r.type != RTN_UNICAST || !l.ethernet_up)
+	if (r.type != RTN_UNICAST || !l.ethernet_up || link_path(&l, find_link, q, &path))
 		return;
 	a->via = r.gateway_family ? r.gateway : key->dst;
 	a->via_family = r.gateway_family ? r.gateway_family : key->family;
@@ -255,7 +259,7 @@ void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer
 		if (get_neigh(q, r.oif, a->via_family, &a->via, &n) || !n.valid)
 			return;
 	}
-	memcpy(a->hop.dst_mac, n.mac, 6);
-	memcpy(a->hop.src_mac, l.mac, 6);
+	rt_hop_header(&a->hop, n.mac, l.mac, &path, key->family);
+	a->hop.tx_ifindex = path.ifindex;
 	a->hop.kind = RT_TX;
 }

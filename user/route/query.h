@@ -3,6 +3,7 @@
 #ifndef ROUTE_QUERY_H
 #define ROUTE_QUERY_H
 
+#include "user/route/link.h"
 #include "user/route/nl.h"
 #include "user/route/route.h"
 
@@ -27,6 +28,9 @@ void rt_query_close(struct rt_query *q);
 
 /* Always fills *a; a refusal of the kernel is RT_NONE, a question that could not be asked RT_UNKNOWN: to be asked again. */
 void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer *a);
+
+/* Fills hop->l2 and l2_len: addresses, the tags of p, the type of an IP packet of that family. */
+void rt_hop_header(struct rt_hop *hop, const __u8 *dst, const __u8 *src, const struct vlan_path *p, unsigned family);
 
 /* Tells the kernel that the neighbour is in use: a stale one is probed, an unknown one is resolved. */
 void rt_query_confirm(struct rt_query *q, unsigned ifindex, unsigned family, const struct xi_addr *addr);

@@ -14,6 +14,7 @@
 #include "user/route/local.h"
 #include "user/route/nl.h"
 #include "user/route/query.h"
+#include "user/route/vlan.h"
 
 #define RT_BUCKETS 2048 /* of RT_WAYS answers each; a full bucket replaces round robin */
 #define RT_WAYS 4
@@ -44,11 +45,12 @@ struct rt {
 	unsigned workers;
 	int wake; /* eventfd */
 	int xi_local_fd;
+	int xi_vlan_fd;
 	struct mnl_socket *events;
 	struct rt_query query;
 };
 
-int rt_open(struct rt **out, unsigned workers, int xi_local_fd, struct err *e)
+int rt_open(struct rt **out, unsigned workers, int xi_local_fd, int xi_vlan_fd, struct err *e)
 {
 	const unsigned groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
 				RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | (1u << (RTNLGRP_IPV4_RULE - 1)) |
@@ -62,6 +64,7 @@ int rt_open(struct rt **out, unsigned workers, int xi_local_fd, struct err *e)
 	rt->gen = 1;
 	rt->workers = workers;
 	rt->xi_local_fd = xi_local_fd;
+	rt->xi_vlan_fd = xi_vlan_fd;
 	rt->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	rt->entry = calloc((size_t)RT_BUCKETS * RT_WAYS, sizeof(*rt->entry));
 	rt->ask = aligned_alloc(64, workers * sizeof(*rt->ask));
@@ -79,6 +82,8 @@ int rt_open(struct rt **out, unsigned workers, int xi_local_fd, struct err *e)
 	if (rc)
 		goto err;
 	rc = rt_local_sync(xi_local_fd, e);
+	if (!rc)
+		rc = rt_vlan_sync(xi_vlan_fd, e);
 	if (rc)
 		goto err;
 	*out = rt;
@@ -243,6 +248,7 @@ struct event_ctx {
 	void *arg;
 	int changed;
 	int addr_changed;
+	int link_changed;
 	int said; /* RT_SAID_* */
 };
 
@@ -263,7 +269,7 @@ static void on_link(struct event_ctx *c, const struct nlmsghdr *nlh)
 		else if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == 6)
 			link.mac = mnl_attr_get_payload(attr);
 	}
-	c->changed = 1;
+	c->changed = c->link_changed = 1;
 	if (c->link_change)
 		c->link_change(c->arg, &link);
 }
@@ -285,7 +291,7 @@ static int neighbour_matters(struct rt *rt, const struct nlmsghdr *nlh)
 		if (en->gen != rt->gen || en->hop.ifindex != (__u32)nd->ndm_ifindex || en->via_family != family ||
 		    memcmp(&en->via, &n.addr, sizeof(n.addr)) != 0)
 			continue;
-		if (had_mac != n.valid || (n.valid && memcmp(en->hop.dst_mac, n.mac, 6) != 0))
+		if (had_mac != n.valid || (n.valid && memcmp(en->hop.l2, n.mac, 6) != 0))
 			return 1;
 	}
 	return 0;
@@ -330,7 +336,7 @@ int rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg)
 
 	while ((n = recv(mnl_socket_get_fd(rt->events), buf, sizeof(buf), MSG_DONTWAIT)) != 0) {
 		if (n < 0 && errno == ENOBUFS) { /* overrun: anything may have changed */
-			c.changed = c.addr_changed = 1;
+			c.changed = c.addr_changed = c.link_changed = 1;
 			c.said |= RT_SAID_SYSCTL;
 			continue;
 		}
@@ -340,6 +346,8 @@ int rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg)
 			c.changed = 1;
 	}
 	if (c.addr_changed && rt_local_sync(rt->xi_local_fd, &e))
+		log_error("%s", e.text);
+	if (c.link_changed && rt_vlan_sync(rt->xi_vlan_fd, &e))
 		log_error("%s", e.text);
 	if (c.changed)
 		new_generation(rt);

@@ -23,23 +23,27 @@ struct rt_key {
 enum rt_kind {
 	RT_UNKNOWN = 0, /* no current answer: slow way, ask */
 	RT_TX,		/* send: everything below is valid */
-	RT_STACK,	/* the stack must do it: neighbour not resolved, interface without Ethernet addresses */
-	RT_NONE,	/* no route, or the kernel refuses it (unreachable, prohibited, reverse path) */
-	RT_LOCAL,	/* for this host, or a broadcast: the stack takes it */
+	RT_STACK, /* the stack must do it: neighbour not resolved, no Ethernet addresses, a VLAN device that link_path() refuses */
+	RT_NONE,  /* no route, or the kernel refuses it (unreachable, prohibited, reverse path) */
+	RT_LOCAL, /* for this host, or a broadcast: the stack takes it */
 };
 
+#define RT_L2_PLAIN 14 /* Ethernet header without tags */
+#define RT_L2_MAX 22   /* with two */
+
 struct rt_hop {
-	__u32 kind; /* enum rt_kind */
-	__u32 ifindex;
-	__u32 mtu; /* of the route, else of the interface */
-	__u8 dst_mac[6];
-	__u8 src_mac[6];
+	__u32 kind;	  /* enum rt_kind */
+	__u32 ifindex;	  /* of the route; its neighbours are the kernel's word */
+	__u32 tx_ifindex; /* by which frames leave: the same, or the one below a VLAN device */
+	__u32 mtu;	  /* of the route, else of the interface */
+	__u32 l2_len;
+	__u8 l2[RT_L2_MAX]; /* header for packets of the key's family: destination, source, tags, type */
 };
 
 struct rt; /* one per process */
 
 /* workers: how many threads will ask. notify_fd is made inside: rt_fd_requests(). */
-int rt_open(struct rt **out, unsigned workers, int xi_local_fd, struct err *e) __must_check;
+int rt_open(struct rt **out, unsigned workers, int xi_local_fd, int xi_vlan_fd, struct err *e) __must_check;
 void rt_close(struct rt *rt);
 
 /* --- main thread --- */

@@ -2,9 +2,6 @@
 /* Next hops as a worker keeps them, and the last step of every packet: Ethernet header, transmit ring. */
 #include "user/worker/worker.h"
 
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
-
 static uint32_t slot_with_socket(const struct worker *w, uint32_t ifindex)
 {
 	for (uint32_t i = 1; i < XI_IF_MAX; i++)
@@ -32,7 +29,7 @@ void hop_refresh(struct worker *w, struct hop *h, const struct rt_key *key)
 	rt_lookup(w->rt, key, &h->rt);
 	h->slot = 0;
 	if (h->rt.kind == RT_TX)
-		h->slot = slot_with_socket(w, h->rt.ifindex);
+		h->slot = slot_with_socket(w, h->rt.tx_ifindex);
 	if (h->slot)
 		h->rt.mtu = MIN(h->rt.mtu, io_mtu(w->tx_by_slot[h->slot]));
 	if (h->rt.kind == RT_UNKNOWN) {
@@ -50,17 +47,17 @@ struct io_sock *hop_socket(const struct worker *w, const struct hop *h)
 
 enum xi_drop transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, const struct rt_hop *hop, enum xi_drop full)
 {
-	struct ethhdr eth = {.h_proto = htons(ip_version(&pk->p) == 4 ? ETH_P_IP : ETH_P_IPV6)};
 	uint64_t addr;
 
-	if (unlikely(pk->p.data - pk->p.head < (ptrdiff_t)sizeof(eth))) {
+	if (unlikely(pk->p.data - pk->p.head < RT_L2_MAX)) {
 		drop(w, pk, full);
 		return full;
 	}
-	memcpy(eth.h_dest, hop->dst_mac, ETH_ALEN);
-	memcpy(eth.h_source, hop->src_mac, ETH_ALEN);
-	pk->p.data -= sizeof(eth);
-	memcpy(pk->p.data, &eth, sizeof(eth));
+	pk->p.data -= hop->l2_len;
+	if (likely(hop->l2_len == RT_L2_PLAIN))
+		memcpy(pk->p.data, hop->l2, RT_L2_PLAIN);
+	else
+		memcpy(pk->p.data, hop->l2, hop->l2_len);
 	addr = (uint64_t)(pk->p.data - w->pool.area);
 	if (likely(io_tx(s, &w->pool, addr, (uint32_t)pkt_len(&pk->p)) == 0))
 		return XI_OK;

@@ -174,7 +174,8 @@ static int open_all(struct serve *sv, struct err *e)
 	if (rc)
 		return rc;
 	spd_unlock(sv->maps);
-	rc = rt_open(&sv->rt, sv->conf->workers ? sv->conf->workers : XI_WORKER_MAX, sv->maps->fd[MAP_LOCAL], e);
+	rc = rt_open(&sv->rt, sv->conf->workers ? sv->conf->workers : XI_WORKER_MAX, sv->maps->fd[MAP_LOCAL],
+		     sv->maps->fd[MAP_VLAN], e);
 	if (!rc)
 		rc = natt_open(&sv->natt, sv->maps, e);
 	if (!rc)
