@@ -85,7 +85,11 @@ static inline __u32 xi_filter_index(const struct xi_addr *a, int six)
 {
 	__u32 w = a->w[0];
 
-	return (six ? (w ^ w >> 8 ^ w >> 16 ^ w >> 24) : w) & 0xff;
+	if (six)
+		w ^= w >> 8 ^ w >> 16 ^ w >> 24;
+	__asm__(""
+		: "+r"(w)); /* the mask stays the last step: the verifier of Linux 6.1 takes no bound from its parts */
+	return w & 0xff;
 }
 
 static inline __u64 xi_mix(__u64 h)
