@@ -113,14 +113,19 @@ static uint32_t add_policy(struct xi_policy *pol)
 }
 
 /* The peer's plaintext. */
-static uint8_t *plain(struct rig_frame *f, const char *src, const char *dst)
+static uint8_t *plain_of(struct rig_frame *f, const char *src, const char *dst, size_t len)
 {
-	uint8_t *p = rig_inner(f, 100);
+	uint8_t *p = rig_inner(f, len);
 
 	inet_pton(AF_INET, src, p + IP4_SRC);
 	inet_pton(AF_INET, dst, p + IP4_DST);
 	ip4_sum_put(p);
 	return p;
+}
+
+static uint8_t *plain(struct rig_frame *f, const char *src, const char *dst)
+{
+	return plain_of(f, src, dst, 100);
 }
 
 /* One transform of the peer over what is in f. */
@@ -144,7 +149,7 @@ static unsigned reason_of(const struct rig_frame *f, const struct xi_verdict *v)
 	unsigned nfree = w.pool.nfree, reason = 0;
 	struct wpkt store, *pk = &store;
 
-	wpkt_place(&w, pk, io_frame_get(&w.pool));
+	wpkt_init(&w, pk, io_frame_get(&w.pool));
 	pk->v = *v;
 	memcpy(pk->p.data, f->pkt.data, pkt_len(&f->pkt));
 	pk->p.tail = pk->p.data + pkt_len(&f->pkt);
@@ -315,11 +320,11 @@ static struct xi_policy bundle_policy(void)
 				  .sel = {.family = XI_IP4}};
 }
 
-static unsigned goes_out(uint32_t slot, uint64_t sa)
+static unsigned goes_out_of(uint32_t slot, uint64_t sa, size_t len)
 {
 	struct rig_frame f;
 
-	plain(&f, "10.1.0.1", "10.2.0.1");
+	plain_of(&f, "10.1.0.1", "10.2.0.1", len);
 	return reason_of(&f, &(struct xi_verdict){.slot = XI_REF_SLOT(sa),
 						  .gen = XI_REF_GEN(sa),
 						  .policy = slot,
@@ -327,6 +332,11 @@ static unsigned goes_out(uint32_t slot, uint64_t sa)
 						  .dir = XI_DIR_OUT,
 						  .if_slot = 1,
 						  .family = XI_IP4});
+}
+
+static unsigned goes_out(uint32_t slot, uint64_t sa)
+{
+	return goes_out_of(slot, sa, 100);
 }
 
 static void t_spec_6_2_one_missing_of_two(void **state)
@@ -354,13 +364,16 @@ static void t_spec_6_2_one_missing_of_two(void **state)
 	assert_true(m->sa_rt[XI_REF_SLOT(ah_ref)].bytes > m->sa_rt[XI_REF_SLOT(esp_ref)].bytes + 20);
 	/* a stale reference finds the policy's own */
 	assert_int_equal(goes_out(slot, esp_ref + (1ull << 32)), SENT);
+	/* both, also when the packet has to move to a larger buffer */
+	assert_int_equal(goes_out_of(slot, esp_ref, 1780), SENT);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ah_ref)].seq_out, 3);
 	m->sad[XI_REF_SLOT(ah_ref)].state = XI_SA_DEAD;
 	assert_int_equal(goes_out(slot, esp_ref), XI_DROP_OUT_EXPIRED);
 	m->sad[XI_REF_SLOT(ah_ref)].state = XI_SA_LARVAL;
 	assert_int_equal(goes_out(slot, esp_ref), XI_DROP_OUT_NO_SA);
 	assert_int_equal(m->wpolstat[slot].out_dropped, 2);
-	assert_int_equal(m->wpolstat[slot].out_transformed, 2);
-	assert_int_equal(m->sa_rt[XI_REF_SLOT(esp_ref)].seq_out, 2);
+	assert_int_equal(m->wpolstat[slot].out_transformed, 3);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(esp_ref)].seq_out, 3);
 	/* the AH SA in place of the ESP SA: half of what is asked for */
 	m->sad[XI_REF_SLOT(ah_ref)].state = XI_SA_MATURE;
 	assert_int_equal(goes_out(slot, ah_ref), XI_DROP_OUT_BUNDLE);

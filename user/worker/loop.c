@@ -56,7 +56,7 @@ static int take(struct worker *w, const struct xdp_desc *d, struct wpkt *pk)
 {
 	uint64_t base = io_base(&w->pool, d->addr);
 
-	wpkt_place(w, pk, base);
+	wpkt_init(w, pk, base);
 	pk->p.data = w->pool.area + d->addr;
 	pk->p.tail = pk->p.data + d->len;
 	if (d->addr - base < sizeof(pk->v))

@@ -57,7 +57,7 @@ enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct h
 	for (unsigned i = 0; i < count_ && rc == XI_OK; i++) {
 		struct wpkt f;
 
-		wpkt_place(w, &f, io_frame_get(&w->pool));
+		wpkt_init(w, &f, io_frame_get(&w->pool));
 		if (v4 ? frag4_make(&f.p, &whole->p, size, i) : frag6_make(&f.p, &whole->p, size, i, id)) {
 			io_frame_put(&w->pool, f.addr);
 			rc = XI_DROP_OUT_MODE;

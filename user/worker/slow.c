@@ -157,7 +157,7 @@ void slow_inject_fragments(struct worker *w, struct wpkt *pk, size_t mtu)
 	for (unsigned i = 0; i < n; i++) {
 		struct wpkt f = {.v = pk->v};
 
-		wpkt_place(w, &f, io_frame_get(&w->pool));
+		wpkt_init(w, &f, io_frame_get(&w->pool));
 		if (v4 ? frag4_make(&f.p, &pk->p, size, i) : frag6_make(&f.p, &pk->p, size, i, w->frag_id))
 			drop(w, &f, XI_DROP_IN_INJECT);
 		else

@@ -298,13 +298,19 @@ static inline void count(struct worker *w, unsigned reason)
 	w->stat->reason[reason]++;
 }
 
-/* An empty packet in the frame or large buffer at base (io_frame_get, io_large_get), behind the headroom. */
+/* Room for a packet: the frame or large buffer at base (io_frame_get, io_large_get), behind the headroom. What is known of it stays. */
 static inline void wpkt_place(const struct worker *w, struct wpkt *pk, uint64_t base)
 {
 	pk->addr = base;
 	pk->p.head = w->pool.area + base;
 	pk->p.end = pk->p.head + io_room(&w->pool, base);
 	pk->p.data = pk->p.tail = pk->p.head + IO_XDP_HEADROOM;
+}
+
+/* A packet of which nothing is known yet. */
+static inline void wpkt_init(const struct worker *w, struct wpkt *pk, uint64_t base)
+{
+	wpkt_place(w, pk, base);
 	pk->ah = NULL;
 	pk->joined = 0;
 	pk->nchain = 0;
