@@ -14,8 +14,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Room for the largest frame of an attached interface with two tags, where one frame is the limit. */
-#define VETH_MTU_MIN (ATTACH_MTU_MAX + 100)
+#include "user/io/umem.h"
+
+/* Where one frame is the limit: what it can hold, so that xi1 is served; that is more than any attached interface has, tags included. */
+#define VETH_MTU_MIN IO_RX_MTU
 
 static void alias_of(char out[64], const struct paths *p)
 {
