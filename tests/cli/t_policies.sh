@@ -68,7 +68,7 @@ done
 	state "invalid template" "manual-sa bad is invalid: incoming key of ah-key has 16 bytes, sha512 needs 64" tunnel=yes \
 		ipsec-protocols=ah $NETS $ENDS manual-sa=bad
 	state "disabled template" "manual-sa off is disabled" tunnel=yes ipsec-protocols=ah $NETS $ENDS manual-sa=off
-	state "no template" "it names no manual-sa, and IKE is not implemented yet" tunnel=yes $NETS $ENDS
+	state "no template: to be negotiated" "" tunnel=yes $NETS $ENDS
 	state "tunnel without its far end" "tunnel=yes needs sa-dst-address" tunnel=yes $NETS manual-sa=esp
 	state "transport without it, to a net" "tunnel=no needs sa-dst-address or one host as dst-address" $NETS manual-sa=esp
 	state "transport without it, to a host" "" src-address=10.1.0.0/16 dst-address=10.2.0.9 sa-src-address=198.51.100.1 manual-sa=esp

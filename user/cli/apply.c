@@ -277,6 +277,7 @@ static struct xi_policy essence(const struct xi_policy *p)
 	x.gen = x.order = x.id = x.position = 0;
 	x.priority = 0;
 	x.sa_out = x.sa_in = x.sa_out_ah = x.sa_in_ah = 0;
+	x.acquire_ns = x.held = 0;
 	return x;
 }
 
@@ -355,7 +356,8 @@ static void point_kept(struct apply *a)
 		struct spd_sas sas = planned_sas(a, &a->plan->policy[i]);
 		uint32_t s = a->slot[i];
 
-		if (s != UINT32_MAX && !points_at(&a->m->spd[s], &sas))
+		/* negotiated SAs are whose who made them */
+		if (s != UINT32_MAX && a->plan->policy[i].pol.manual_sa[0] && !points_at(&a->m->spd[s], &sas))
 			spd_set_sa(a->m, s, &sas);
 	}
 }

@@ -223,10 +223,8 @@ void judge_encrypt(const struct conf *c, struct conf_policy *p)
 	if (!judge_remote(p).family)
 		judge_inactive(&p->it, p->tunnel ? "tunnel=yes needs sa-dst-address"
 						 : "tunnel=no needs sa-dst-address or one host as dst-address");
-	if (!p->manual_sa[0]) {
-		judge_inactive(&p->it, "it names no manual-sa, and IKE is not implemented yet");
-		return;
-	}
+	if (!p->manual_sa[0])
+		return; /* its SAs are negotiated: who does that is no matter of configuration */
 	i = conf_index_of_name(c, MENU_MANUAL_SA, p->manual_sa);
 	if (i < 0)
 		return;

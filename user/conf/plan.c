@@ -178,14 +178,19 @@ static int find_ends(struct conf_policy *p, struct xi_policy *pol, plan_route_fn
 static void plan_sas(struct plan *plan, struct conf *c, struct conf_policy *p, struct plan_policy *pp,
 		     plan_route_fn route)
 {
-	struct conf_msa *m =
-		CONF_ITEM(conf_msa, &c->list[MENU_MANUAL_SA], conf_index_of_name(c, MENU_MANUAL_SA, p->manual_sa));
 	bool esp = p->protos & XI_PROTOS_ESP, ah = p->protos & XI_PROTOS_AH;
 	unsigned before = plan->sas;
+	struct conf_msa *m;
 	struct xi_sa s;
 
+	if (!p->manual_sa[0]) {
+		pp->pol.sa_dst = judge_remote(p).a;
+		pp->pol.sa_family = judge_remote(p).family;
+		return; /* an unset sa-src-address is found when the SAs are negotiated */
+	}
 	if (find_ends(p, &pp->pol, route))
 		return;
+	m = CONF_ITEM(conf_msa, &c->list[MENU_MANUAL_SA], conf_index_of_name(c, MENU_MANUAL_SA, p->manual_sa));
 	for (int d = 0; d < 2 && esp && !(p->it.flags & ITEM_INACTIVE); d++) {
 		fill_sa(&s, &pp->pol, m, XI_PROTO_ESP, d);
 		pp->sa[d] = plan_one(plan, c, p, m, &s);

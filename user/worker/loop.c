@@ -11,6 +11,7 @@
 #include "user/ipsec/ip6.h"
 
 #define IDLE_ROUNDS 8 /* empty rounds before the thread sleeps in poll(2) */
+#define HOLD_MS 5     /* while packets wait for an SA */
 #define POLL_MS 1000  /* a sleeping worker still looks after completions now and then */
 #define POLL_MAX (XI_IF_MAX * XI_QUEUE_MAX + 1)
 
@@ -164,11 +165,14 @@ void *worker_run(void *worker)
 			got += poll_socket(w, w->sock[i]);
 		if (w->id == 0)
 			frags_expire(w);
+		if (unlikely(w->hold.policies))
+			hold_release(w, 0);
 		service_rings(w);
 		__atomic_store_n(&w->stat->epoch, w->stat->epoch + 1, __ATOMIC_RELEASE);
 		idle = got ? 0 : idle + 1;
-		if (idle > IDLE_ROUNDS && poll(fd, nfd, POLL_MS) >= 0)
+		if (idle > IDLE_ROUNDS && poll(fd, nfd, w->hold.policies ? HOLD_MS : POLL_MS) >= 0)
 			idle = 0;
 	}
+	hold_release(w, 1);
 	return NULL;
 }

@@ -79,12 +79,13 @@ static int is_host_fragment(const struct wpkt *pk)
 /* The packet, and the SAs that are to protect it. */
 static enum xi_drop find_packet(struct worker *w, struct wpkt *pk)
 {
-	enum xi_drop why = find_sas(w, pk);
+	enum xi_drop why;
 
-	if (unlikely(why != XI_OK))
-		return why;
 	if (unlikely(trim_ip(pk)))
 		return XI_DROP_OUT_MODE;
+	why = find_sas(w, pk);
+	if (unlikely(why != XI_OK))
+		return why;
 	if (likely(!is_host_fragment(pk)))
 		return XI_OK;
 	if (!frags_take_host(w, pk))
@@ -210,7 +211,7 @@ static void finish(struct worker *w, struct wpkt *pk, const struct ipsec_op *op)
 }
 
 /* Spec 7.1: a packet whose SA is missing counts as dropped by its policy too. */
-static void refuse(struct worker *w, struct wpkt *pk, enum xi_drop why)
+void outbound_refuse(struct worker *w, struct wpkt *pk, enum xi_drop why)
 {
 	struct xi_polstat *ps = polstat(w, pk->v.policy, pk->v.policy_gen);
 
@@ -229,8 +230,8 @@ void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 
 		if (likely(why == XI_OK))
 			pk[ready++] = pk[i];
-		else if (why != SETTLED)
-			refuse(w, pk[i], why);
+		else if (why != SETTLED && (why != XI_DROP_OUT_NO_SA || !hold_packet(w, pk[i])))
+			outbound_refuse(w, pk[i], why);
 	}
 	if (!ready)
 		return;

@@ -48,6 +48,25 @@ struct wpkt {
 	unsigned nchain;
 };
 
+#define HOLD_PACKETS 3	 /* of a policy that may wait for an SA (spec 13.3 step 6) */
+#define HOLD_POLICIES 64 /* of a worker that have packets waiting */
+
+/* Packets of one policy that wait for an SA; see hold.c. */
+struct held {
+	uint32_t policy, gen;
+	uint64_t until; /* CLOCK_BOOTTIME */
+	unsigned n;	/* 0 = free */
+	struct wpkt pk[HOLD_PACKETS];
+};
+
+struct hold {
+	unsigned policies; /* entries in use */
+	int releasing;	   /* what fails now is not held again */
+	uint32_t tokens;   /* acquires that may be asked for now */
+	uint64_t earned_at;
+	struct held entry[HOLD_POLICIES];
+};
+
 /* An SA as this worker uses it: a copy taken when its generation was first seen, so that the owner may take the SA away
  * at any moment, and its expanded keys. */
 struct sa_entry {
@@ -112,6 +131,7 @@ struct worker {
 	struct nest *nest;	       /* [WRK_NESTS] */
 	struct wpkt *again[WRK_BURST]; /* decrypted packets of this burst that another policy protects */
 	unsigned nagain;
+	struct hold hold;
 
 	struct xi_wstat *stat;
 	struct xi_polstat *polstat; /* [spd_max] of this worker */
@@ -189,6 +209,17 @@ void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n);
 int trim_ip(struct wpkt *pk) __must_check;
 /* Puts packets of the same SA next to each other. */
 void group_by_sa(struct wpkt **pk, unsigned n);
+
+/* Drops a packet that could not be sealed, with its policy's counter (spec 7.1). */
+void outbound_refuse(struct worker *w, struct wpkt *pk, enum xi_drop why);
+
+/*
+ * hold.c: a packet that misses an SA, trimmed. 1: it waits for one that is being negotiated, the frame is taken; 0: nobody makes one, or
+ * there are enough waiting.
+ */
+int hold_packet(struct worker *w, struct wpkt *pk);
+/* Between bursts: sends what has its SA, drops what waited too long; all: at the end, whatever waits. */
+void hold_release(struct worker *w, int all);
 
 /* send.c: moves the packet, with what is in front of it, to a large buffer; -ENOMEM when there is none. */
 int wpkt_enlarge(struct worker *w, struct wpkt *pk) __must_check;
