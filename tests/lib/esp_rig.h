@@ -66,7 +66,7 @@ static inline void rig_sa(struct xi_sa *sa, const struct alg *enc, const struct 
 
 	*sa = (struct xi_sa){.gen = 1,
 			     .state = XI_SA_MATURE,
-			     .proto = XI_PROTO_ESP,
+			     .proto = auth->flags & ALG_F_AH_ONLY ? XI_PROTO_AH : XI_PROTO_ESP,
 			     .mode = XI_MODE_TUNNEL,
 			     .family = XI_IP4,
 			     .spi = htonl(RIG_SPI)};

@@ -298,12 +298,23 @@ def espcat(engine, lines):
     return out
 
 
+def able(engine, cases):
+    """The pairs of algorithms that the engine has."""
+    first = {(c.enc, c.auth): c for c in cases}
+    answers = espcat(engine, [c.line("seal", 1, raw(c.plain(0))) for c in first.values()])
+    return {pair for pair, text in zip(first, answers) if text != "no-engine"}
+
+
 def main():
     number = failed = 0
     work = []
-    for i, case in enumerate(matrix()):
+    cases = list(matrix())
+    pairs = {engine: able(engine, cases) for engine in ENGINES}
+    for i, case in enumerate(cases):
         # The engines take turns; both do those with all sizes.
-        for engine in ENGINES if case.sizes is FULL else ENGINES[i % 2:][:1]:
+        can = [engine for engine in ENGINES if (case.enc, case.auth) in pairs[engine]]
+        assert can, f"no engine has {case.enc}/{case.auth}"
+        for engine in can if case.sizes is FULL else [can[i % len(can)]]:
             work += [(case, engine, *test) for test in lines_of(case)]
     answers = {engine: espcat(engine, [line for w in work if w[1] == engine for line in w[3]]) for engine in ENGINES}
     for case, engine, what, lines, judge in work:
@@ -311,9 +322,6 @@ def main():
         number += 1
         name = f"{number} - {case.name}, {engine}: {what}"
         try:
-            if "no-engine" in own:
-                print(f"ok {name} # SKIP the engine does not have the algorithm")
-                continue
             judge(own)
             print(f"ok {name}")
         except Exception as e:  # whatever it was, the other tests still say something
