@@ -8,11 +8,13 @@
 static void outer4(uint8_t *out, const uint8_t *inner, const struct xi_sa *sa, size_t tot_len, uint16_t id,
 		   uint8_t proto)
 {
-	/* RFC 4301 §8.1: DF copied from IPv4; an IPv6 sender expects to be told the size, so its packets are not cut on the way either.
-	 * The outer packet is no fragment, whatever the inner one is. */
-	uint32_t df = likely(inner[0] >> 4 == 4) ? u16_get(inner + IP4_FRAG) & IP4_DF : IP4_DF;
+	/* RFC 4301 §8.1: DF copied from IPv4; an IPv6 sender expects to be told the size, so its packets are not cut on the way
+	 * either. The outer packet is no fragment, whatever the inner one is. */
+	int v4 = likely(inner[0] >> 4 == 4);
+	uint32_t df = v4 ? u16_get(inner + IP4_FRAG) & IP4_DF : IP4_DF;
 	/* RFC 4301 §5.1.2.1: DSCP copied. RFC 6040 §4.1, normal mode: ECN copied too. So the whole byte is. */
-	uint32_t w0 = htonl(0x45000000 | (uint32_t)tunnel_class(inner) << 16 | (uint32_t)tot_len);
+	uint32_t class = v4 ? inner[IP4_TOS] : tunnel_class(inner);
+	uint32_t w0 = htonl(0x45000000 | class << 16 | (uint32_t)tot_len);
 	uint32_t w1 = htonl((uint32_t)id << 16 | df);
 	uint32_t w2 = htonl((uint32_t)TUNNEL_TTL << 24 | (uint32_t)proto << 16);
 	uint32_t src = sa->src.w[0], dst = sa->dst.w[0];
