@@ -226,6 +226,20 @@ static void there_and_back(const struct kind *k, struct rig *tx, struct rig *rx,
 	assert_memory_equal(f.pkt.data, want, len);
 }
 
+/* All sizes are tried with these; what differs in nothing but the engine's part gets some. */
+static int thorough(const struct kind *k)
+{
+	return strcmp(k->enc, "aes-128-gcm") == 0 || strcmp(k->auth, "sha1") == 0;
+}
+
+/* Every remainder of every block, and around the sizes of frames. */
+static size_t next_len(const struct kind *k, size_t len)
+{
+	if (!thorough(k))
+		return len + (len < 140 ? 11 : 1117);
+	return len + (len < 140 ? 1 : (len > 1300 && len < 1500) ? 7 : 211);
+}
+
 static void t_rfc4303_3_rfc4302_3_every_form_there_and_back(void **state)
 {
 	struct kind k;
@@ -233,17 +247,14 @@ static void t_rfc4303_3_rfc4302_3_every_form_there_and_back(void **state)
 	(void)state;
 	for (unsigned i = 0; kind_at(i, &k); i++) {
 		struct rig tx, rx;
-		uint64_t seq = k.flags & XI_SA_F_ESN ? 0xffffffffull - 60 : 1, first = seq;
+		uint64_t seq = k.flags & XI_SA_F_ESN ? 0xffffffffull - 6 : 1, first = seq;
 
 		if (!possible(&k))
 			continue;
 		rig_kind(&tx, i % 2 ? mb : ossl, &k);
 		rig_kind(&rx, i % 2 ? ossl : mb, &k);
 		rx.rt.seq_top = seq - 1;
-		/* Every remainder of every block, and around the sizes of frames. */
-		for (size_t len = header(k.inner); len <= 3500; len += len < 140		    ? 1
-								       : (len > 1300 && len < 1500) ? 7
-												    : 211)
+		for (size_t len = header(k.inner); len <= 3500; len = next_len(&k, len))
 			there_and_back(&k, &tx, &rx, len, seq++);
 		assert_int_equal(rx.rt.err_icv + rx.rt.err_replay + rx.rt.err_other, 0);
 		/* With ESN the numbers crossed 2^32. */
@@ -392,6 +403,10 @@ static void t_jumbo_and_the_largest(void **state)
 		assert_int_equal(big(&r, &k, 8972, 1), XI_OK);
 		assert_int_equal(big(&r, &k, 9000, 2), XI_OK);
 		in = ipsec_inner_mtu(&r.sa, outer_max);
+		if (!thorough(&k)) {
+			rig_done(&r);
+			continue;
+		}
 		if (in < inner_max) {
 			assert_int_equal(big(&r, &k, in, 3), XI_OK);
 			assert_int_equal(big(&r, &k, in + 1, 4), XI_DROP_OUT_TOO_BIG);

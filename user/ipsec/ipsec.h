@@ -41,6 +41,7 @@ struct iv_source {
  * gets another verdict than XI_OK is undefined after that check only for XI_DROP_OUT_ENGINE. Needs ipsec_headroom() bytes in front of
  * data and ipsec_tailroom() behind tail, else XI_DROP_OUT_NO_ROOM. Sequence numbers used up (2^32, with ESN 2^64): XI_DROP_OUT_SEQUENCE.
  * A fragment in transport mode: XI_DROP_OUT_MODE (RFC 4303 §3.3.4: only whole datagrams). n <= ENGINE_BURST_MAX.
+ * The destination that transport mode compares is the final one of a source route or routing header, as AH covers it.
  */
 void ipsec_seal(struct engine *en, const struct iv_source *iv, struct ipsec_op *op, unsigned n);
 
@@ -50,7 +51,9 @@ void ipsec_seal(struct engine *en, const struct iv_source *iv, struct ipsec_op *
  * length, ECN combined (RFC 6040). Transport mode: the IP packet without the ESP or AH header, lengths and checksum of the IP header
  * mended, behind UDP encapsulation also the checksum of TCP and UDP (RFC 3948 §3.1.2). RFC 4303 §3.4, RFC 4302 §3.4: length, window
  * look-up, ICV, decryption, window move, padding, inner header. Does not decrement the inner TTL and does not check policy.
- * A dummy packet (next header 59, RFC 4303 §2.6) gets XI_OK and tail == data: nothing to forward, no error.
+ * A dummy packet (next header 59, RFC 4303 §2.6) gets XI_OK and tail == data: nothing to forward, no error. AH with ESN needs 4 bytes of
+ * room behind tail, else XI_DROP_IN_NO_BUFFER; they are overwritten. With XI_SA_F_UDP another source address or port than the SA's
+ * is accepted when there is an ICV, and noted in rt->seen and rt->seen_port if nothing newer has been noted.
  */
 void ipsec_open(struct engine *en, struct ipsec_op *op, unsigned n);
 
