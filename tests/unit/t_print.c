@@ -173,10 +173,10 @@ static void t_spec_10_printout(void **state)
 	assert_non_null(strstr(out, "mode=transport reqid=0 "));
 	assert_non_null(strstr(out, "offload=none "));
 	print_list(MENU_INSTALLED_SA, &c, (struct print_opt){.style = PRINT_DETAIL, .width = 500});
-	assert_non_null(strstr(out, " esn=no natt=no mtu=unknown policy="));
+	assert_non_null(strstr(out, " esn=no natt=no mtu=unknown path-mtu=unknown policy="));
 	/* spec 3.6: the port is shown only for UDP-encapsulated SAs; ours of no concern: no mtu of an inbound SA */
 	s->src.port = 4500;
-	s->mtu = -1;
+	s->mtu = s->path_mtu = -1;
 	s->natt = s->esn = 1;
 	assert_int_equal(val_addr_parse(&s->dst.addr, "2001:db8::1"), 0);
 	s->dst.port = 40000;
