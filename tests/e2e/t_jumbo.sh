@@ -26,7 +26,7 @@ for len in 56 1472 1700 1730 1763 1764 1765 1792 1950 2000 2048 2100 4000 4096 8
 	check "and from the other side" in_ns b ping -n -q -c 2 -i 0.05 -W 2 -M "do" -s $len $HOST_A
 done
 check "too long for the tunnel: the sender learns how much fits" \
-	eval "in_ns a ping -n -c 1 -W 1 -M "do" -s 8972 $HOST_B | grep -q 'mtu ='"
+	eval "in_ns a ping -n -c 1 -W 1 -M \"do\" -s 8972 $HOST_B | grep -q 'mtu ='"
 in_ns a ip route flush cache
 check "too long for the tunnel: cut behind it" in_ns a ping -n -q -c 3 -i 0.05 -W 2 -M dont -s 8972 $HOST_B
 check "a datagram of many fragments" in_ns a ping -n -q -c 3 -i 0.05 -W 2 -M dont -s 30000 $HOST_B
