@@ -40,6 +40,7 @@ LIB_ROOMS := base crypto maps ipsec io route conf attach
 LIB_SRC := $(sort $(foreach r,$(LIB_ROOMS),$(wildcard user/$(r)/*.c)))
 WORKER_SRC := $(sort $(wildcard user/worker/*.c))
 CLI_SRC := $(sort $(wildcard user/cli/*.c))
+IKE_SRC := $(sort $(wildcard ike/*/*.c))
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/t_*.c))
 BPFT_SRC := $(sort $(wildcard tests/bpf/t_*.c))
@@ -56,6 +57,7 @@ LIB := $(O)/libxi.a
 # The programs' rooms without their main(), for tests that reach into them.
 CLI_LIB := $(O)/libcli.a
 WORKER_LIB := $(O)/libworker.a
+IKE_LIB := $(O)/libike.a
 PROGRAMS := $(O)/xdp-ipsec $(O)/xdp-ipsecd
 UNIT := $(patsubst %.c,$(O)/%,$(UNIT_SRC))
 BPFT := $(patsubst %.c,$(O)/%,$(BPFT_SRC))
@@ -88,13 +90,14 @@ $(O)/%.o: %.c | $(SKEL)
 $(LIB): $(call obj,$(LIB_SRC))
 $(CLI_LIB): $(call obj,$(filter-out user/cli/main.c,$(CLI_SRC)))
 $(WORKER_LIB): $(call obj,$(filter-out user/worker/main.c,$(WORKER_SRC)))
-$(LIB) $(CLI_LIB) $(WORKER_LIB): $(O)/sources
+$(IKE_LIB): $(call obj,$(IKE_SRC))
+$(LIB) $(CLI_LIB) $(WORKER_LIB) $(IKE_LIB): $(O)/sources
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 # Changes when a source comes or goes: an archive must not keep the object of one that is gone.
 $(O)/sources: FORCE
-	$(Q)mkdir -p $(@D); echo '$(LIB_SRC) $(CLI_SRC) $(WORKER_SRC)' | cmp -s - $@ || \
-		echo '$(LIB_SRC) $(CLI_SRC) $(WORKER_SRC)' > $@
+	$(Q)mkdir -p $(@D); echo '$(LIB_SRC) $(CLI_SRC) $(WORKER_SRC) $(IKE_SRC)' | cmp -s - $@ || \
+		echo '$(LIB_SRC) $(CLI_SRC) $(WORKER_SRC) $(IKE_SRC)' > $@
 FORCE:
 link = $(Q)$(CC) $(XLDFLAGS) -o $@ $(1) $(LDFLAGS) $(LIBS)
 $(O)/xdp-ipsec: $(O)/user/cli/main.o $(CLI_LIB) $(LIB)
@@ -103,7 +106,7 @@ $(O)/xdp-ipsec: $(O)/user/cli/main.o $(CLI_LIB) $(LIB)
 $(O)/xdp-ipsecd: $(O)/user/worker/main.o $(WORKER_LIB) $(LIB)
 	$(call say,LD,$@)
 	$(call link,$^)
-$(UNIT) $(BPFT): $(O)/%: $(O)/%.o $(CLI_LIB) $(WORKER_LIB) $(LIB)
+$(UNIT) $(BPFT): $(O)/%: $(O)/%.o $(CLI_LIB) $(WORKER_LIB) $(IKE_LIB) $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(XLDFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) -lcmocka
 $(call obj,$(BENCH_SRC)): | $(BENCH_SKEL)
@@ -122,12 +125,12 @@ $(O)/%.skel.h: $(O)/%.bpf.o
 
 # --- fuzzers: libFuzzer (clang) for `make fuzz`; the same file with a small driver replays the corpus in `make test` ---
 FUZZ_CC := $(CLANG) -g -O1 -std=gnu11 -D_GNU_SOURCE -DXI_VERSION='"$(VERSION)"' -I. -I$(O) -pthread -march=x86-64-v2
-$(FUZZERS): $(O)/%: %.c $(LIB_SRC) $(CLI_SRC) $(WORKER_SRC) | $(SKEL)
+$(FUZZERS): $(O)/%: %.c $(LIB_SRC) $(CLI_SRC) $(WORKER_SRC) $(IKE_SRC) | $(SKEL)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $< $(LIB_SRC) \
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $< $(LIB_SRC) $(IKE_SRC) \
 		$(filter-out user/cli/main.c,$(CLI_SRC)) $(filter-out user/worker/main.c,$(WORKER_SRC)) $(LIBS)
-$(FUZZ_REPLAY): $(O)/%_replay: $(O)/%.o $(O)/tests/fuzz/replay.o $(CLI_LIB) $(WORKER_LIB) $(LIB)
+$(FUZZ_REPLAY): $(O)/%_replay: $(O)/%.o $(O)/tests/fuzz/replay.o $(CLI_LIB) $(WORKER_LIB) $(IKE_LIB) $(LIB)
 	$(call say,LD,$@)
 	$(call link,$^)
 
