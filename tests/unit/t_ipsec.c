@@ -553,6 +553,42 @@ static void t_rfc4303_3_3_4_transport_takes_whole_packets_of_its_endpoints(void 
 	}
 }
 
+/* A chain of extension headers that offsets of 16 bits could not follow: refused on either way, not cut to 16 bits. */
+static void t_headers_longer_than_offsets(void **state)
+{
+	uint8_t *buf = malloc(BIG), *ip = buf + 512;
+	struct kind k = {XI_PROTO_ESP, XI_MODE_TRANSPORT, XI_IP6, XI_IP6, 0, "null", "sha1"};
+	struct pkt p = {buf, ip, ip + 65575, buf + BIG};
+	struct rig_frame f;
+	struct rig r;
+	size_t at = IP6_HDR;
+	uint8_t proto;
+	__be32 spi;
+
+	(void)state;
+	assert_non_null(buf);
+	rig_kind(&r, mb, &k);
+	memset(buf, 0, BIG);
+	memcpy(ip, rig_plain(&r, &f, XI_IP6, 100), IP6_HDR);
+	u16_put(ip + IP6_LEN, 65535);
+	ip[IP6_NEXT] = 43;
+	for (; at + 2048 <= 65500; at += 2048) {
+		ip[at] = 43;
+		ip[at + 1] = 255;
+	}
+	ip[at] = XI_PROTO_ESP;
+	ip[at + 1] = (uint8_t)((65560 - at) / 8 - 1);
+	assert_int_equal(rig_open(&r, &p), XI_DROP_IN_HEADER);
+	assert_int_equal(ipsec_peek(&p, 0, &spi, &proto), -22);
+	/* Shorter, so that ESP would fit behind it. */
+	p.tail = ip + at;
+	u16_put(ip + IP6_LEN, (uint16_t)(at - IP6_HDR));
+	ip[at - 2048] = 17;
+	assert_int_equal(rig_seal(&r, &p, 1), XI_DROP_OUT_MODE);
+	rig_done(&r);
+	free(buf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -563,6 +599,7 @@ int main(void)
 		cmocka_unit_test(t_mixed_bursts),
 		cmocka_unit_test(t_bundle_of_esp_in_ah),
 		cmocka_unit_test(t_rfc4303_3_3_4_transport_takes_whole_packets_of_its_endpoints),
+		cmocka_unit_test(t_headers_longer_than_offsets),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

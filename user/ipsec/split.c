@@ -88,7 +88,7 @@ static int split6(const uint8_t *ip, size_t len, struct ip_split *s)
 			cut = at;
 	}
 	*s = (struct ip_split){.len = cut.off, .next_at = cut.next_at, .next = cut.proto, .dst = dst, .family = XI_IP6};
-	return at.proto == NH_FRAGMENT ? -1 : 0;
+	return at.proto == NH_FRAGMENT || cut.off > IP_FRONT_MAX ? -1 : 0;
 }
 
 int ip_split(const uint8_t *ip, size_t len, struct ip_split *s)
@@ -114,7 +114,7 @@ int ip_walk(const uint8_t *ip, size_t len, struct ip6_at *at)
 		if (rc < 0 || (rc && is == NH_ROUTING && hdr[RH_LEFT]))
 			return -1;
 		if (!rc)
-			return at->proto == NH_FRAGMENT ? -1 : 0;
+			return at->proto == NH_FRAGMENT || at->off > IP_FRONT_MAX ? -1 : 0;
 	}
 }
 

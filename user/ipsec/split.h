@@ -8,6 +8,9 @@
 
 #include "user/ipsec/ip6.h"
 
+#define IP_FRONT_MAX                                                                                                   \
+	16384 /* bytes of IP header and extension headers in front of AH, ESP or UDP; a longer chain is malformed */
+
 struct ip_split {
 	size_t len;	    /* bytes in front of the cut: IP header, options, extension headers that belong there */
 	size_t next_at;	    /* the byte among them that names what stands behind the cut */
