@@ -12,6 +12,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/lib/frag.h"
 #include "bpf/lib/lookup.h"
 #include "bpf/lib/nat.h"
 #include "bpf/lib/parse.h"
@@ -22,8 +23,8 @@
 const volatile __u32 stack_ifindex; /* xi0, the stack's end of the internal pair */
 const volatile __u8 have_ct;	    /* the kernel lets us read a packet's conntrack entry */
 
-#define PULL_MAX 512	/* Ethernet, two tags, IPv6 and any sane chain of extension headers */
-#define PULL_QUOTED 160 /* two IPv4 headers with options, ICMP, ports */
+#define PULL_MAX                                                                                                       \
+	512 /* Ethernet, two tags, IPv6 and any sane chain of extension headers; an ICMP error with what it quotes */
 #define GO_ON (-2)
 
 static __always_inline int drop(__u32 reason)
@@ -38,41 +39,76 @@ static __always_inline int pass(__u32 reason)
 	return TC_ACT_UNSPEC;
 }
 
-static __always_inline enum xi_parse parse(struct __sk_buff *skb, struct xi_pkt *k)
+/* Global: verified once. */
+__noinline int xi_tc_parse(struct __sk_buff *skb, struct xi_pkt *k)
 {
+	if (!k)
+		return XI_PARSE_NOT_IP;
+	__builtin_memset(k, 0, sizeof(*k));
 	return xi_parse(k, (const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end, skb->len);
 }
 
 /* The headers may stand in pages behind the linear part: only then they are pulled, which may copy. */
 static __always_inline enum xi_parse parse_pulling(struct __sk_buff *skb, struct xi_pkt *k)
 {
-	enum xi_parse parsed = parse(skb, k);
+	enum xi_parse parsed = xi_tc_parse(skb, k);
 
 	if (parsed != XI_PARSE_SHORT)
 		return parsed;
 	if (bpf_skb_pull_data(skb, skb->len < PULL_MAX ? skb->len : PULL_MAX))
 		return XI_PARSE_SHORT;
-	__builtin_memset(k, 0, sizeof(*k));
-	return parse(skb, k);
+	return xi_tc_parse(skb, k);
 }
 
 /*
  * What the host sends for IPsec itself, under an address of its own. `forwarded`: it arrived on an interface; behind source NAT such
  * a packet has an address of ours too, but IKE and ESP of other hosts are not exempt (spec 13.5).
  */
-static __always_inline int own_ipsec(const struct xi_pkt *k, int forwarded)
+static __always_inline int own_ipsec(const struct xi_pkt *k, __u32 says)
 {
-	if (forwarded || !xi_is_local(&k->tuple.src, k->tuple.family))
-		return GO_ON;
 	if (xi_is_ipsec(k)) {
 		/* RFC 4301 §5.1.3: our product is not looked up again. A later fragment has no SPI to show; whoever can make
 		 * one under our address with protocol 50 or 51 has CAP_NET_RAW here. */
 		if ((k->flags & XI_PKT_LATER) || ((k->flags & XI_PKT_SPI) && xi_spi_find(k, XI_DIR_OUT)))
 			return pass(XI_PASS_OURS);
 	}
-	if (xi_is_udp(k) && xi_is_ike_port(k->tuple.src_port))
+	if (!xi_is_udp(k))
+		return GO_ON;
+	if (xi_is_ike_port(k->tuple.src_port) || (says & XI_FRAG_IKE))
 		return pass(XI_PASS_IKE);
-	return GO_ON;
+	return says & XI_FRAG_ESP ? pass(XI_PASS_OURS) : GO_ON;
+}
+
+/* What a packet from UDP port 4500 of this host is, besides plaintext (RFC 3948 §2): XI_FRAG_*. */
+static __always_inline __u32 natt_says(const struct xi_pkt *k)
+{
+	if (!k->natt || k->tuple.src_port != XI_PORT_NATT || !xi_natt_used())
+		return 0;
+	if (k->natt == XI_NATT_IKE || k->natt == XI_NATT_KEEPALIVE)
+		return XI_FRAG_IKE;
+	return k->natt == XI_NATT_ESP && xi_spi_find(k, XI_DIR_OUT) ? XI_FRAG_ESP : 0;
+}
+
+/*
+ * Spec 13.5, 13.6: a fragment is judged like the first one of its datagram. GO_ON: plaintext, for the policies. Global: verified
+ * once.
+ */
+__noinline int xi_tc_exempt(struct xi_pkt *k, __u32 forwarded)
+{
+	__u32 says = 0;
+	int ours;
+
+	if (!k)
+		return GO_ON;
+	ours = !forwarded && xi_is_local(&k->tuple.src, k->tuple.family);
+	if (unlikely(k->flags & XI_PKT_LATER)) {
+		says = (__u32)xi_frag_follow(k);
+	} else {
+		says = ours ? natt_says(k) : 0;
+		if (unlikely(k->flags & XI_PKT_FRAGMENT))
+			(void)xi_frag_note(k, says);
+	}
+	return ours ? own_ipsec(k, says) : GO_ON;
 }
 
 /* Multicast, limited broadcast, or the broadcast of a network of ours: the host's own addresses do not leave. */
@@ -113,14 +149,25 @@ static __always_inline int before_nat(struct __sk_buff *skb, struct xi_pkt *k, s
 	return !xi_is_local(&n->dst, k->tuple.family);
 }
 
+/* Undoes the translation and lets conntrack forget it. 0, or -1: it cannot be done. On its own stack. */
+static __noinline int take_back(struct __sk_buff *skb, const struct xi_nat *n, int malformed)
+{
+	struct xi_pkt now = {};
+
+	if (!malformed && (xi_tc_parse(skb, &now) != XI_PARSE_OK || xi_nat_undo(skb, &now, n)))
+		return -1;
+	xi_nat_forget(skb, n);
+	return 0;
+}
+
 /*
  * Spec 27.4: original addresses decide as they do on the way through XDP. Behind source NAT they are found in the packet's
  * conntrack entry; what they protect gets them back and goes the way of all protected packets. GO_ON: they want nothing.
  */
-static __always_inline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f, int malformed)
+static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f, int malformed)
 {
 	struct xi_hit *hit = &f->hit[XI_DIR_OUT];
-	struct xi_pkt now = f->pkt;
+	int ports = xi_has_ports(&f->pkt);
 	struct xi_nat n = {};
 	__u64 sa = 0;
 	__u32 reason;
@@ -129,7 +176,7 @@ static __always_inline int judge_before_nat(struct __sk_buff *skb, struct xi_fin
 		return GO_ON;
 	f->pkt.tuple.src = n.src;
 	f->pkt.tuple.dst = n.dst;
-	if (xi_has_ports(&now) && !n.related) {
+	if (ports && !n.related) {
 		f->pkt.tuple.src_port = n.src_port;
 		f->pkt.tuple.dst_port = n.dst_port;
 	}
@@ -141,22 +188,32 @@ static __always_inline int judge_before_nat(struct __sk_buff *skb, struct xi_fin
 		return drop(reason);
 	if (reason != XI_TO_WORKER)
 		return GO_ON;
-	if (!malformed && xi_nat_undo(skb, &now, &n)) {
+	if (take_back(skb, &n, malformed)) {
 		xi_count_policy(hit, out_dropped);
 		return drop(XI_DROP_OUT_NAT);
 	}
-	xi_nat_forget(skb, &n);
 	return protect(f, malformed);
 }
 
-/* An ICMP error about a packet that came out of a tunnel. GO_ON: it is none. */
-static __always_inline int judge_quoted(struct __sk_buff *skb, struct xi_find *f)
+/* The packet that an ICMP error quotes. Global: verified once. */
+__noinline int xi_tc_quoted(struct __sk_buff *skb, const struct xi_pkt *k, struct xi_pkt *q)
 {
-	__u32 reason;
+	if (!k || !q)
+		return XI_QUOTED_NONE;
+	return xi_parse_quoted(q, (const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end, k);
+}
 
-	if (bpf_skb_pull_data(skb, skb->len < PULL_QUOTED ? skb->len : PULL_QUOTED))
+/* An ICMP error about a packet that came out of a tunnel. GO_ON: it is none. */
+static __noinline int judge_quoted(struct __sk_buff *skb, struct xi_find *f)
+{
+	struct xi_pkt q = {};
+	__u32 reason = 0;
+
+	if (bpf_skb_pull_data(skb, skb->len < PULL_MAX ? skb->len : PULL_MAX))
 		return drop(XI_DROP_OUT_ERROR);
-	if (xi_quoted_sa(f, (const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end, &reason))
+	if (!xi_tc_quoted(skb, &f->pkt, &q))
+		return GO_ON;
+	if (xi_quoted_sa(f, &q, &reason))
 		return protect(f, 0);
 	return reason ? drop(reason) : GO_ON;
 }
@@ -172,7 +229,7 @@ static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int m
 		return drop(reason);
 	if (reason == XI_TO_WORKER)
 		return protect(f, malformed);
-	if (!malformed && f->pkt.tuple.proto == XI_IPPROTO_ICMP) {
+	if (!malformed && xi_is_icmp(&f->pkt)) {
 		rc = judge_quoted(skb, f);
 		if (rc != GO_ON)
 			return rc;
@@ -206,7 +263,7 @@ int xi_tc_egress(struct __sk_buff *skb)
 	} else {
 		if (xi_is_link_message(&f.pkt))
 			return pass(XI_PASS_ND);
-		rc = own_ipsec(&f.pkt, skb->ingress_ifindex != 0);
+		rc = xi_tc_exempt(&f.pkt, skb->ingress_ifindex != 0);
 		if (rc != GO_ON)
 			return rc;
 	}

@@ -6,11 +6,14 @@
  *
  * Two rules: what we cannot judge goes up (XDP_PASS), where the stack drops it or tc egress judges it again; what a policy
  * forbids is dropped and counted. RFC 4301 §5.1, §5.2; spec sections 13.3 to 13.6.
+ *
+ * A packet may consist of several buffers ("xdp.frags"): only the first one is read here, and the headers must be in it.
  */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/lib/frag.h"
 #include "bpf/lib/lookup.h"
 #include "bpf/lib/parse.h"
 #include "bpf/lib/policy.h"
@@ -42,44 +45,111 @@ static __always_inline int mac_is(const __u8 *at, const volatile __u8 *want)
 	       at[5] == want[5];
 }
 
+/*
+ * The interface that the stack would say the frame came in by: this one, or the VLAN device of its tags. A tag with VLAN 0 only carries a
+ * priority (IEEE 802.1Q §9.6, Table 9-2). 0: there is no such device; the stack takes the frame for somebody else's.
+ */
+static __noinline __u32 vlan_iif(struct xdp_md *ctx, __u32 l3_off)
+{
+	const __u8 *p = (const __u8 *)(long)ctx->data + XI_ETH_HLEN - 2, *end = (const __u8 *)(long)ctx->data_end;
+	struct xi_vlan_key key = {.ifindex = ctx->ingress_ifindex};
+	const __u32 *dev;
+
+	if (p + 2 * XI_VLAN_HLEN > end)
+		return 0;
+	if (l3_off > XI_ETH_HLEN + XI_VLAN_HLEN) {
+		key.vid[1] = *(const __be16 *)(p + XI_VLAN_HLEN + 2) & XI_SWAP16(0x0fff);
+		key.proto[1] = key.vid[1] ? *(const __be16 *)(p + XI_VLAN_HLEN) : 0;
+	}
+	key.vid[0] = *(const __be16 *)(p + 2) & XI_SWAP16(0x0fff);
+	key.proto[0] = *(const __be16 *)p;
+	if (!key.vid[0]) {
+		key.vid[0] = key.vid[1];
+		key.proto[0] = key.proto[1];
+		key.vid[1] = 0;
+		key.proto[1] = 0;
+	}
+	if (!key.vid[0])
+		return key.ifindex;
+	dev = bpf_map_lookup_elem(&xi_vlan, &key);
+	return dev ? *dev : 0;
+}
+
+static __always_inline __u32 iif_of(struct xdp_md *ctx, const struct xi_pkt *k)
+{
+	return k->l3_off == XI_ETH_HLEN ? ctx->ingress_ifindex : vlan_iif(ctx, k->l3_off);
+}
+
 #define AF_INET_ 2 /* for bpf_fib_lookup() */
+#define AF_INET6_ 10
+
+/* RFC 4291 §2.5.2, §2.5.3, §2.5.6, §2.7; the stack's ip6_forward() has the same for sources. */
+static __always_inline int scope_ok(const struct xi_tuple *t)
+{
+	__be32 top = t->src.w[0] | t->src.w[1] | t->src.w[2];
+
+	return (t->src.w[0] & XI_SWAP32(0xffc00000)) != XI_SWAP32(0xfe800000) &&
+	       (t->dst.w[0] & XI_SWAP32(0xffc00000)) != XI_SWAP32(0xfe800000) &&
+	       (t->src.w[0] & XI_SWAP32(0xff000000)) != XI_SWAP32(0xff000000) && (top || (t->src.w[3] & ~XI_SWAP32(1)));
+}
+
+/* Asks the kernel's routes for the way back to the source. Negative or BPF_FIB_LKUP_RET_*; *out: the interface it leaves by. */
+static __noinline long way_back(struct xdp_md *ctx, const struct xi_pkt *k, __u32 iif, __u32 *out)
+{
+	struct bpf_fib_lookup fib = {.family = AF_INET_, .ifindex = iif};
+	long rc;
+
+	if (k->tuple.family == XI_IP4) {
+		fib.ipv4_src = k->tuple.dst.w[0];
+		fib.ipv4_dst = k->tuple.src.w[0];
+	} else {
+		fib.family = AF_INET6_;
+		__builtin_memcpy(fib.ipv6_src, &k->tuple.dst, sizeof(fib.ipv6_src));
+		__builtin_memcpy(fib.ipv6_dst, &k->tuple.src, sizeof(fib.ipv6_dst));
+	}
+	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	*out = fib.ifindex;
+	return rc;
+}
 
 /*
  * RFC 3704: what the stack would not forward for its source is not sealed either, or anybody on the WAN could send into the far LAN under an address
  * of the near one. Forwarding must be on, the source not one of ours, and where rp_filter is on the kernel's routes are asked for the way back
- * (they say no to a source of ours, too).
+ * (they say no to a source of ours, too). Linux has no rp_filter for IPv6: there the way back does not matter. A VLAN device has a
+ * forwarding of its own, which the look-up knows.
  */
-static __always_inline int source_ok(struct xdp_md *ctx, const struct xi_pkt *k)
+static __always_inline int source_ok(struct xdp_md *ctx, const struct xi_pkt *k, __u32 iif)
 {
-	struct bpf_fib_lookup fib = {.family = AF_INET_,
-				     .ifindex = ctx->ingress_ifindex,
-				     .ipv4_src = k->tuple.dst.w[0],
-				     .ipv4_dst = k->tuple.src.w[0]};
-	__u32 slot = if_slot;
+	__u32 slot = if_slot, flags, out = 0;
 	const struct xi_if *nic = bpf_map_lookup_elem(&xi_if, &slot);
+	int v4 = k->tuple.family == XI_IP4, tagged = k->l3_off != XI_ETH_HLEN;
 	long rc;
 
 	if (!nic)
 		return 0;
-	if (k->tuple.family != XI_IP4) /* no SA takes it: the worker drops it */
-		return 1;
-	if (nic->flags & XI_IF_NO_FORWARD)
+	flags = nic->flags;
+	if (!tagged && (flags & (v4 ? XI_IF_NO_FORWARD : XI_IF_NO_FORWARD6)))
 		return 0;
-	if (!(nic->flags & (XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE)))
-		return !xi_is_local(&k->tuple.src, k->tuple.family);
-	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	if (!v4 && !scope_ok(&k->tuple))
+		return 0;
+	if (!v4 || !(flags & (XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE))) {
+		if (xi_is_local(&k->tuple.src, k->tuple.family))
+			return 0;
+		return !tagged || way_back(ctx, k, iif, &out) != BPF_FIB_LKUP_RET_FWD_DISABLED;
+	}
+	rc = way_back(ctx, k, iif, &out);
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return 0;
-	return (nic->flags & XI_IF_RPF_LOOSE) || fib.ifindex == ctx->ingress_ifindex;
+	return (flags & XI_IF_RPF_LOOSE) || out == iif;
 }
 
 /* Is the frame addressed to this interface? The address is looked up: the administrator may change it. */
-static __always_inline int for_us(const __u8 *data)
+static __always_inline int for_us(const __u8 *data, const __u8 *end)
 {
 	__u32 slot = if_slot;
 	const struct xi_if *nic = bpf_map_lookup_elem(&xi_if, &slot);
 
-	return nic && mac_is(data, nic->mac);
+	return nic && data + XI_ETH_HLEN <= end && mac_is(data, nic->mac);
 }
 
 /* Puts the verdict in front of the packet and hands it to the worker of this queue. */
@@ -104,25 +174,59 @@ static __always_inline int to_worker(struct xdp_md *ctx, const struct xi_verdict
 	return XDP_REDIRECT;
 }
 
-/* ESP or AH for an address of ours (RFC 4303 §3.4.1, RFC 4302 §3.4.1: reassembly comes before processing). */
-static __always_inline int inbound_ipsec(struct xdp_md *ctx, const struct xi_pkt *k)
+/*
+ * ESP, AH or ESP in UDP for an address of ours. RFC 4303 §3.4.1, RFC 4302 §3.4.1: reassembly comes before processing.
+ */
+static __always_inline int inbound_ipsec(struct xdp_md *ctx, const struct xi_pkt *k, __u32 iif)
 {
+	int udp = k->natt == XI_NATT_ESP;
 	const struct xi_spi_val *sa;
-	struct xi_verdict v = {
-		.dir = XI_DIR_IN, .l3_off = k->l3_off, .family = k->tuple.family, .if_slot = (__u8)if_slot};
+	struct xi_verdict v = {.dir = XI_DIR_IN,
+			       .l3_off = k->l3_off,
+			       .family = k->tuple.family,
+			       .if_slot = (__u8)if_slot,
+			       .flags = udp ? XI_VF_UDP : 0,
+			       .iif = iif};
 
-	if (k->flags & XI_PKT_FRAGMENT) { /* whose it is shows when it is whole */
+	if ((k->flags & XI_PKT_FRAGMENT) && !udp) { /* whose it is shows when it is whole */
 		v.flags = XI_VF_FRAG;
 		return to_worker(ctx, &v);
 	}
-	if (!(k->flags & XI_PKT_SPI))
+	if (!udp && !(k->flags & XI_PKT_SPI))
 		return drop(XI_DROP_IN_HEADER);
 	sa = xi_spi_find(k, XI_DIR_IN);
 	if (!sa)
 		return drop(XI_DROP_IN_NO_SA);
+	if (k->flags & XI_PKT_FRAGMENT) {
+		v.flags |= XI_VF_FRAG;
+		return to_worker(ctx, &v);
+	}
 	v.slot = sa->slot;
 	v.gen = sa->gen;
 	return to_worker(ctx, &v);
+}
+
+/* UDP port 4500 of ours with NAT traversal in use (RFC 3948 §2, spec 21). What is none of the three is nobody's. */
+static __always_inline int natt_packet(struct xdp_md *ctx, const struct xi_pkt *k, __u32 iif)
+{
+	switch (k->natt) {
+	case XI_NATT_ESP:
+		return inbound_ipsec(ctx, k, iif);
+	case XI_NATT_IKE:
+		return pass(XI_PASS_IKE);
+	case XI_NATT_KEEPALIVE: /* RFC 3948 §4: ignored */
+		return drop(XI_KEEPALIVE);
+	default:
+		return drop(XI_DROP_IN_HEADER);
+	}
+}
+
+/* The packet that an ICMP error quotes. Global: verified once. */
+__noinline int xi_xdp_quoted(struct xdp_md *ctx, const struct xi_pkt *k, struct xi_pkt *q)
+{
+	if (!k || !q)
+		return XI_QUOTED_NONE;
+	return xi_parse_quoted(q, (const __u8 *)(long)ctx->data, (const __u8 *)(long)ctx->data_end, k);
 }
 
 /* Plaintext that arrived, against the policies with their roles swapped (spec 13.4). */
@@ -167,7 +271,34 @@ static __always_inline int header_sum_ok(const struct xdp_md *ctx, const struct 
 	return sum == 0xffff;
 }
 
-static __always_inline int seal(struct xdp_md *ctx, const struct xi_find *f, __u64 sa)
+/*
+ * RFC 4301 §8.2: an ICMP error that says our AH or ESP was too big goes to the worker, which knows what of the SA was sent of late.
+ * GO_ON: anything else, for the stack.
+ */
+static __noinline int too_big(struct xdp_md *ctx, const struct xi_pkt *k, __u32 iif)
+{
+	struct xi_verdict v = {.dir = XI_DIR_IN,
+			       .l3_off = k->l3_off,
+			       .family = k->tuple.family,
+			       .if_slot = (__u8)if_slot,
+			       .flags = XI_VF_ICMP,
+			       .iif = iif};
+	const struct xi_spi_val *sa;
+	struct xi_pkt q = {};
+
+	if (xi_xdp_quoted(ctx, k, &q) != XI_QUOTED_TOO_BIG || !xi_is_local(&q.tuple.src, q.tuple.family))
+		return GO_ON;
+	if (!(q.flags & XI_PKT_SPI) && !(q.natt == XI_NATT_ESP && q.tuple.src_port == XI_PORT_NATT))
+		return GO_ON;
+	sa = xi_spi_find(&q, XI_DIR_OUT);
+	if (!sa)
+		return GO_ON;
+	v.slot = sa->slot;
+	v.gen = sa->gen;
+	return to_worker(ctx, &v);
+}
+
+static __always_inline int seal(struct xdp_md *ctx, const struct xi_find *f, __u64 sa, __u32 iif)
 {
 	const struct xi_hit *hit = &f->hit[XI_DIR_OUT];
 	struct xi_verdict v = {
@@ -180,6 +311,7 @@ static __always_inline int seal(struct xdp_md *ctx, const struct xi_find *f, __u
 		.flags = internal ? XI_VF_HOST : 0,
 		.if_slot = (__u8)if_slot,
 		.family = f->pkt.tuple.family,
+		.iif = iif,
 	};
 
 	return to_worker(ctx, &v);
@@ -188,9 +320,9 @@ static __always_inline int seal(struct xdp_md *ctx, const struct xi_find *f, __u
 /*
  * To be forwarded by this host. A frame for another MAC address (a capturing interface, a flooding switch) is not ours to send on a
  * second time; the stack would drop it too. But it might be ours under an address that this program does not know (changed while
- * xdp-ipsecd was down, a macvlan on top): so it goes up only when no policy wants it protected.
+ * xdp-ipsecd was down, a macvlan on top): so it goes up only when no policy wants it protected. The same of a VLAN without a device.
  */
-static __always_inline int outbound(struct xdp_md *ctx, const struct xi_find *f, int ours)
+static __always_inline int outbound(struct xdp_md *ctx, const struct xi_find *f, int ours, __u32 iif)
 {
 	__u64 sa = 0;
 	__u32 reason;
@@ -204,11 +336,44 @@ static __always_inline int outbound(struct xdp_md *ctx, const struct xi_find *f,
 		return pass(reason);
 	if (!ours)
 		return drop(XI_DROP_OUT_OTHERHOST);
-	if (!source_ok(ctx, &f->pkt))
+	if (!source_ok(ctx, &f->pkt, iif))
 		return drop(XI_DROP_OUT_SOURCE);
 	if (!header_sum_ok(ctx, &f->pkt))
 		return pass(XI_PASS_MALFORMED);
-	return seal(ctx, f, sa);
+	return seal(ctx, f, sa, iif);
+}
+
+/* What a first fragment for this host is, besides plaintext (spec 13.5): XI_FRAG_*. */
+static __always_inline __u32 first_says(const struct xi_pkt *k)
+{
+	if (k->tuple.dst_port != XI_PORT_NATT || !xi_natt_used())
+		return 0;
+	if (k->natt == XI_NATT_IKE)
+		return XI_FRAG_IKE;
+	return k->natt == XI_NATT_ESP && xi_spi_find(k, XI_DIR_IN) ? XI_FRAG_ESP : 0;
+}
+
+/* Spec 13.6: a fragment is judged like the first one of its datagram. Returns what that one was, XI_FRAG_*. */
+static __always_inline __u32 fragment(struct xi_pkt *k, int local)
+{
+	__u32 says;
+
+	if (k->flags & XI_PKT_LATER) {
+		says = (__u32)xi_frag_follow(k);
+	} else {
+		says = local ? first_says(k) : 0;
+		(void)xi_frag_note(k, says);
+	}
+	return local ? says : 0;
+}
+
+/* The SA of an ICMP error of the host's own about a packet of a tunnel, see xi_quoted_sa(). */
+static __noinline __u64 quoted_sa(struct xdp_md *ctx, struct xi_find *f, __u32 *reason)
+{
+	struct xi_pkt q = {};
+
+	*reason = 0;
+	return xi_xdp_quoted(ctx, &f->pkt, &q) ? xi_quoted_sa(f, &q, reason) : 0;
 }
 
 /*
@@ -224,26 +389,46 @@ static __always_inline int host_packet(struct xdp_md *ctx, struct xi_find *f, en
 		return drop(XI_PASS_NOT_IP); /* the kernel's own chatter on the pair: nobody misses it */
 	if (parsed != XI_PARSE_OK)
 		return drop(XI_DROP_OUT_MODE);
+	if (f->pkt.flags & XI_PKT_FRAGMENT)
+		(void)fragment(&f->pkt, 0);
 	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
 		return drop(XI_DROP_OUT_LOOKUP);
 	reason = xi_out_decide(&f->hit[XI_DIR_OUT], &sa);
-	if (reason >= XI_PASS_BASE && reason != XI_TO_WORKER)
-		sa = xi_quoted_sa(f, (const __u8 *)(long)ctx->data, (const __u8 *)(long)ctx->data_end, &quoted);
+	if (reason >= XI_PASS_BASE && reason != XI_TO_WORKER && xi_is_icmp(&f->pkt))
+		sa = quoted_sa(ctx, f, &quoted);
 	if (sa)
-		return seal(ctx, f, sa);
+		return seal(ctx, f, sa, 0);
 	if (reason >= XI_PASS_BASE)
 		reason = quoted ? quoted : XI_DROP_OUT_POLICY_DEAD;
 	return drop(reason);
 }
 
-/* For an address of this host. GO_ON: plaintext, for the inbound policy. */
-static __always_inline int local_packet(struct xdp_md *ctx, const struct xi_pkt *k)
+/* For an address of this host. says: XI_FRAG_* of its datagram. GO_ON: plaintext, for the inbound policy. */
+static __always_inline int local_packet(struct xdp_md *ctx, const struct xi_pkt *k, __u32 says, __u32 iif)
 {
-	if (xi_is_ipsec(k))
-		return inbound_ipsec(ctx, k);
-	if (xi_is_udp(k) && xi_is_ike_port(k->tuple.dst_port))
+	if (xi_is_ipsec(k) || (k->natt == XI_NATT_NONE && (says & XI_FRAG_ESP)))
+		return inbound_ipsec(ctx, k, iif);
+	if (xi_is_icmp(k) && !(k->flags & XI_PKT_FRAGMENT))
+		return too_big(ctx, k, iif);
+	if (!xi_is_udp(k))
+		return GO_ON;
+	if (xi_is_ike_port(k->tuple.dst_port) || (says & XI_FRAG_IKE))
 		return pass(XI_PASS_IKE);
+	if (k->natt && k->tuple.dst_port == XI_PORT_NATT && xi_natt_used())
+		return natt_packet(ctx, k, iif);
 	return GO_ON;
+}
+
+/* The whole packet's length where it has several buffers. Global: verified once; only what looks malformed asks. */
+__noinline int xi_xdp_parse_long(struct xdp_md *ctx, struct xi_pkt *k)
+{
+	const __u8 *data = (const __u8 *)(long)ctx->data, *end = (const __u8 *)(long)ctx->data_end;
+	__u32 len = (__u32)bpf_xdp_get_buff_len(ctx);
+
+	if (!k || data + len <= end)
+		return XI_PARSE_MALFORMED;
+	__builtin_memset(k, 0, sizeof(*k));
+	return xi_parse(k, data, end, len);
 }
 
 SEC("xdp.frags")
@@ -252,27 +437,35 @@ int xi_xdp_ingress(struct xdp_md *ctx)
 	const __u8 *data = (const __u8 *)(long)ctx->data, *end = (const __u8 *)(long)ctx->data_end;
 	struct xi_find f = {};
 	enum xi_parse parsed;
-	int many, local, ours, rc;
+	__u32 iif, says = 0;
+	int many, local, rc;
 
-	parsed = xi_parse(&f.pkt, data, end,
-			  (__u32)bpf_xdp_get_buff_len(ctx)); /* a jumbo frame goes on in further pages */
+	parsed = xi_parse(&f.pkt, data, end, (__u32)(end - data));
+	if (unlikely(parsed == XI_PARSE_MALFORMED))
+		parsed = xi_xdp_parse_long(ctx, &f.pkt);
 	if (internal)
 		return host_packet(ctx, &f, parsed);
+	data = (const __u8 *)(long)ctx->data;
+	end = (const __u8 *)(long)ctx->data_end;
 	if (parsed == XI_PARSE_NOT_IP || data + XI_ETH_HLEN > end)
 		return pass(XI_PASS_NOT_IP);
 	/* Generic XDP sees what tc_inject gives to this interface, too; the source address is a secret of this host. */
 	if (generic && mac_is(data + 6, inject_mac))
 		return XDP_PASS; /* counted by tc_inject */
+	if (parsed == XI_PARSE_SHORT)
+		return drop(XI_DROP_IN_ERROR); /* headers beyond the first buffer: sound, but not to be judged here */
 	/* The stack drops each of these (ip_rcv, ip6_rcv_core look at the same fields): it cannot be forwarded. */
 	if (parsed != XI_PARSE_OK)
 		return pass(XI_PASS_MALFORMED);
 	if (xi_is_link_message(&f.pkt))
 		return pass(XI_PASS_ND);
-	ours = for_us(data);
+	iif = iif_of(ctx, &f.pkt);
 	many = xi_is_multicast(&f.pkt.tuple);
 	local = many || xi_is_local(&f.pkt.tuple.dst, f.pkt.tuple.family);
-	if (local && !many) {
-		rc = local_packet(ctx, &f.pkt);
+	if (unlikely(f.pkt.flags & XI_PKT_FRAGMENT))
+		says = fragment(&f.pkt, local && !many);
+	if (local && !many && iif) {
+		rc = local_packet(ctx, &f.pkt, says, iif);
 		if (rc != GO_ON)
 			return rc;
 	}
@@ -281,9 +474,11 @@ int xi_xdp_ingress(struct xdp_md *ctx)
 	rc = inbound_policy(&f.hit[XI_DIR_IN]);
 	if (rc != GO_ON)
 		return rc;
+	if (many)
+		return pass(XI_PASS_MULTICAST); /* what is forwarded meets tc egress */
 	if (local)
-		return pass(many ? XI_PASS_MULTICAST : XI_PASS_LOCAL); /* what is forwarded meets tc egress */
-	return outbound(ctx, &f, ours);
+		return pass(iif ? XI_PASS_LOCAL : XI_PASS_NO_VLAN);
+	return outbound(ctx, &f, iif && for_us((const __u8 *)(long)ctx->data, (const __u8 *)(long)ctx->data_end), iif);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -110,10 +110,12 @@ struct xi_meta {
 				sees it above its own spd_gen + 1 starts again. What a writer that died in a commit left
 				behind, the next spd_lock() makes equal to the classifier in force */
 	__u64 spd_done; /* == spd_gen once the slots of xi_spd are what the rules in force say */
-	__u32 acquire;	 /* subscribers that make SAs when a packet misses one; writer: xdp-ipsecd. 0: it is dropped at once */
+	__u32 acquire; /* subscribers that make SAs when a packet misses one; writer: xdp-ipsecd. 0: it is dropped at once */
 	__u32 pad1;
-	__u64 netns;	/* cookie of the network namespace that the maps belong to, 0 = not known */
-	__u8 res[144];
+	__u64 netns; /* cookie of the network namespace that the maps belong to, 0 = not known */
+	__u32 natt; /* not 0: UDP port 4500 of this host is IPsec's (spec 13.5). Set with the first SA with UDP; writers:
+				whoever publishes SAs, and xdp-iked for a peer with nat-traversal=yes */
+	__u8 res[140];
 };
 
 /* xi_local */
@@ -172,19 +174,23 @@ struct xi_spi_val {
 struct xi_frag_key {
 	struct xi_addr src;
 	struct xi_addr dst;
-	__u32 id; /* as it stands in the header: IPv4 16 bits, IPv6 32 */
-	__u8 proto;
+	__u32 id;   /* as it stands in the header: IPv4 16 bits, IPv6 32 */
+	__u8 proto; /* IPv4: RFC 791 §3.2. IPv6: 0, only the first fragment's counts (RFC 8200 §4.5) */
 	__u8 family;
 	__u8 pad[2];
 };
 
 #define XI_FRAG_CONFLICT 0x01
-#define XI_FRAG_ESP 0x02 /* ESP in UDP for this host: goes to the worker that puts it together */
+#define XI_FRAG_ESP                                                                                                    \
+	0x02 /* ESP, AH or ESP in UDP, for this host: goes to the worker that puts it together; our own: leaves */
+#define XI_FRAG_IKE 0x04 /* of or for this host, port 4500, IKE by its marker: exempt (spec 13.5) */
 
 struct xi_frag_val {
 	__be16 src_port;
 	__be16 dst_port;
-	__u32 flags;   /* XI_FRAG_* */
+	__u8 flags; /* XI_FRAG_* */
+	__u8 proto; /* what the first one found behind its extension headers */
+	__u8 pad[2];
 	__u64 seen_ns; /* CLOCK_BOOTTIME; older than XI_FRAG_TTL_NS says nothing */
 };
 

@@ -114,7 +114,9 @@ enum xi_statistic {
 	X(TO_WORKER, "handed to a worker")                                                                             \
 	X(PASS_ND, "neighbour discovery or multicast listener message of the link")                                    \
 	X(TO_INTERNAL, "the host's own packet, handed to the internal interface")                                      \
-	X(KEEPALIVE, "NAT keep-alive (RFC 3948), ends here")
+	X(KEEPALIVE, "NAT keep-alive (RFC 3948), ends here")                                                           \
+	X(PASS_NO_VLAN, "for this host, but tagged for a VLAN without a device here: left to the stack, which drops "  \
+			"it")
 
 #define XI_PASS_BASE 96
 #define XI_REASON_MAX 128

@@ -8,7 +8,7 @@
  * by its own lengths, checked against the frame's. Less left than needed is the packet's own fault; readable bytes
  * ending earlier than that is XI_PARSE_SHORT, which only an skb with a short linear part can give.
  *
- * RFC 791, RFC 8200, RFC 4301 §4.4.1.1, RFC 4302 §2, RFC 4303 §2.
+ * RFC 791, RFC 8200, RFC 4301 §4.4.1.1, RFC 4302 §2, RFC 4303 §2, RFC 3948 §2.
  */
 #ifndef XI_PARSE_H
 #define XI_PARSE_H
@@ -34,15 +34,27 @@ enum xi_parse {
 #define XI_PKT_LATER 0x04    /* and not its first part */
 #define XI_PKT_SPI 0x08	     /* ESP or AH whose SPI and sequence number are there */
 #define XI_PKT_ICMP6 0x10    /* icmp_type is set */
+#define XI_PKT_QUOTED 0x20   /* what an ICMP error quotes: may be cut anywhere behind its IP header */
+
+/* RFC 3948 §2.1 to §2.3: what a UDP datagram from or to port 4500 is. */
+enum xi_natt {
+	XI_NATT_NONE,	   /* another port */
+	XI_NATT_ESP,	   /* spi is set */
+	XI_NATT_IKE,	   /* behind a non-ESP marker */
+	XI_NATT_KEEPALIVE, /* one byte, 0xff */
+	XI_NATT_SHORT,	   /* none of these: no SPI or sequence number */
+};
 
 struct xi_pkt {
 	struct xi_tuple tuple;
-	__be32 spi;
-	__u16 l3_off; /* from the first byte to the IP header */
-	__u8 ttl;     /* or hop limit */
+	__be32 spi;    /* of ESP, AH, ESP in UDP */
+	__u32 frag_id; /* of a fragment, as it stands in the header */
+	__u16 l3_off;  /* from the first byte to the IP header */
+	__u16 l4_off;  /* and to what tuple.proto says */
+	__u8 ttl;      /* or hop limit */
 	__u8 icmp_type;
 	__u8 flags; /* XI_PKT_* */
-	__u8 pad[3];
+	__u8 natt;  /* enum xi_natt */
 };
 
 #define XI_SWAP16(x) ((__be16)__builtin_bswap16((__u16)(x)))
@@ -55,6 +67,8 @@ struct xi_pkt {
 #define XI_ETH_8021AD XI_SWAP16(0x88a8)
 #define XI_ETH_HLEN 14
 #define XI_VLAN_HLEN 4
+#define XI_UDP_HLEN 8
+#define XI_PORT_NATT XI_SWAP16(4500)
 
 /* IP protocols (IANA protocol numbers); ESP and AH are in xi_sa.h. */
 #define XI_IPPROTO_HOPOPTS 0
@@ -77,6 +91,40 @@ struct xi_pkt {
 static __always_inline __u16 xi_get16(const __u8 *p)
 {
 	return __builtin_bswap16(*(const __u16 *)p);
+}
+
+/* A UDP datagram from or to port 4500, its ports read. A first fragment and a quoted packet need not be whole. */
+static __always_inline enum xi_parse xi_parse_natt(struct xi_pkt *k, const __u8 *p, const __u8 *end, __u32 left)
+{
+	__u32 len;
+
+	k->natt = XI_NATT_SHORT;
+	if (left < XI_UDP_HLEN)
+		return XI_PARSE_OK;
+	if (p + XI_UDP_HLEN > end)
+		return XI_PARSE_SHORT;
+	len = xi_get16(p + 4);
+	if (len > left) {
+		if (!(k->flags & (XI_PKT_FRAGMENT | XI_PKT_QUOTED)))
+			return XI_PARSE_OK;
+		len = left;
+	}
+	if (len < XI_UDP_HLEN + 1)
+		return XI_PARSE_OK;
+	if (p + XI_UDP_HLEN + 1 > end)
+		return XI_PARSE_SHORT;
+	if (len == XI_UDP_HLEN + 1 && p[XI_UDP_HLEN] == 0xff)
+		k->natt = XI_NATT_KEEPALIVE;
+	if (len < XI_UDP_HLEN + 4)
+		return XI_PARSE_OK;
+	if (p + XI_UDP_HLEN + 4 > end)
+		return XI_PARSE_SHORT;
+	k->spi = *(const __be32 *)(p + XI_UDP_HLEN);
+	if (!k->spi)
+		k->natt = XI_NATT_IKE;
+	else if (len >= XI_UDP_HLEN + 8)
+		k->natt = XI_NATT_ESP;
+	return XI_PARSE_OK;
 }
 
 /* What stands behind the IP header or the last extension header. */
@@ -102,6 +150,9 @@ static __always_inline enum xi_parse xi_parse_upper(struct xi_pkt *k, const __u8
 			return XI_PARSE_SHORT;
 		k->tuple.src_port = *(const __be16 *)p;
 		k->tuple.dst_port = *(const __be16 *)(p + 2);
+		if (k->tuple.proto == XI_IPPROTO_UDP &&
+		    (k->tuple.dst_port == XI_PORT_NATT || k->tuple.src_port == XI_PORT_NATT))
+			return xi_parse_natt(k, p, end, left);
 		return XI_PARSE_OK;
 	case XI_IPPROTO_ICMPV6:
 		if (left < 4 || k->tuple.family != XI_IP6)
@@ -115,7 +166,7 @@ static __always_inline enum xi_parse xi_parse_upper(struct xi_pkt *k, const __u8
 		need = 8;
 		break;
 	case XI_IPPROTO_AH: /* RFC 4302 §2: next header, length, reserved, SPI, sequence number */
-		need = 12;
+		need = k->flags & XI_PKT_QUOTED ? 8 : 12; /* RFC 792: errors quote no less than 8 bytes */
 		spi_at = 4;
 		break;
 	default:
@@ -148,15 +199,23 @@ static __always_inline enum xi_parse xi_parse_ip4(struct xi_pkt *k, const __u8 *
 	total = xi_get16(p + 2);
 	if (total == 0 && left > 0xffff)
 		total = left; /* one big TCP segment of the host's own, to be cut later (Linux 6.3) */
-	if (p[0] >> 4 != 4 || hlen < XI_IP4_HLEN || total < hlen || total > left)
+	if (p[0] >> 4 != 4 || hlen < XI_IP4_HLEN || total < hlen)
 		return XI_PARSE_MALFORMED;
+	if (total > left) {
+		if (!(k->flags & XI_PKT_QUOTED))
+			return XI_PARSE_MALFORMED;
+		total = left < hlen ? hlen : left;
+	}
 	frag = xi_get16(p + 6);
-	if (frag & 0x3fff) /* more fragments, or an offset */
+	if (frag & 0x3fff) { /* more fragments, or an offset */
 		k->flags |= XI_PKT_FRAGMENT;
+		k->frag_id = *(const __u16 *)(p + 4);
+	}
 	if (frag & 0x1fff)
 		k->flags |= XI_PKT_LATER;
 	k->ttl = p[8];
 	k->tuple.proto = p[9];
+	k->l4_off = (__u16)(k->l3_off + hlen);
 	return xi_parse_upper(k, p + hlen, end, total - hlen);
 }
 
@@ -183,12 +242,14 @@ static __always_inline enum xi_parse xi_parse_ext(struct xi_pkt *k, const __u8 *
 						  __u8 first)
 {
 	__u64 proto = first;
+	__u32 off = k->l3_off + XI_IP6_HLEN;
 
 	for (int i = 0; i < XI_IP6_EXT_MAX; i++) {
 		__u64 is_frag, later, hlen;
 
 		if (!xi_is_ext(proto)) {
 			k->tuple.proto = (__u8)proto;
+			k->l4_off = (__u16)off;
 			return xi_parse_upper(k, p, end, left);
 		}
 		if (left < 8)
@@ -201,6 +262,7 @@ static __always_inline enum xi_parse xi_parse_ext(struct xi_pkt *k, const __u8 *
 		later = is_frag & ((0ull - (xi_get16(p + 2) & 0xfff8u)) >> 63);
 		XI_OPAQUE(later);
 		k->flags |= (__u8)(is_frag * XI_PKT_FRAGMENT | later * XI_PKT_LATER);
+		k->frag_id |= (__u32)(0 - is_frag) & *(const __u32 *)(p + 4);
 		/* a fragment header has 8 bytes and no length of its own */
 		hlen = ((p[1] & (is_frag - 1)) + 1) * 8;
 		hlen &= 0xff8;
@@ -209,6 +271,7 @@ static __always_inline enum xi_parse xi_parse_ext(struct xi_pkt *k, const __u8 *
 		if (hlen > left || (later & xi_is_ext(proto)))
 			break;
 		p += hlen;
+		off += (__u32)hlen;
 		left -= (__u32)hlen;
 	}
 	k->tuple.flags |= XI_TUPLE_NO_PROTO | XI_TUPLE_NO_PORTS;
@@ -233,8 +296,13 @@ static __always_inline enum xi_parse xi_parse_ip6(struct xi_pkt *k, const __u8 *
 	payload = xi_get16(p + 4);
 	if (payload == 0 && left > 0xffff)
 		payload = left; /* as above; RFC 2675 jumbograms look the same */
-	if (p[0] >> 4 != 6 || payload > left)
+	if (p[0] >> 4 != 6)
 		return XI_PARSE_MALFORMED;
+	if (payload > left) {
+		if (!(k->flags & XI_PKT_QUOTED))
+			return XI_PARSE_MALFORMED;
+		payload = left;
+	}
 	k->ttl = p[7];
 	return xi_parse_ext(k, p + XI_IP6_HLEN, end, payload, p[6]);
 }
@@ -297,47 +365,57 @@ static __always_inline int xi_is_link_message(const struct xi_pkt *k)
 
 #define XI_IPPROTO_ICMP 1
 #define XI_ICMP_HLEN 8
+#define XI_ICMP_OFF_MAX 1023 /* no sound error stands further behind in its packet */
 
-/* RFC 792: destination unreachable, source quench, time exceeded, parameter problem. */
-static __always_inline int xi_is_icmp_error(__u8 type)
+static __always_inline int xi_is_icmp(const struct xi_pkt *k)
 {
+	__u8 proto = k->tuple.family == XI_IP4 ? XI_IPPROTO_ICMP : XI_IPPROTO_ICMPV6;
+
+	return k->tuple.proto == proto && !(k->tuple.flags & XI_TUPLE_NO_PROTO) && !(k->flags & XI_PKT_LATER);
+}
+
+/* RFC 792: destination unreachable, source quench, time exceeded, parameter problem. RFC 4443 §2.1: below 128. */
+static __always_inline int xi_is_icmp_error(__u8 family, __u8 type)
+{
+	if (family == XI_IP6)
+		return type < 128;
 	return type == 3 || type == 4 || type == 11 || type == 12;
 }
 
-/* The packet that an IPv4 ICMP error (parsed into k) quotes: 1 and *t, or 0 when it is none or quotes too little. */
-static __always_inline int xi_parse_quoted(struct xi_tuple *t, const __u8 *data, const __u8 *end,
-					   const struct xi_pkt *k)
+enum xi_quoted {
+	XI_QUOTED_NONE, /* no ICMP error, or quotes too little */
+	XI_QUOTED_ERROR,
+	XI_QUOTED_TOO_BIG, /* RFC 1191 §4: type 3 code 4; RFC 4443 §3.2: type 2 */
+};
+
+/*
+ * The packet that an ICMP error quotes: q, with as much of it as is there. k: the error, parsed; q must be zero.
+ */
+static __always_inline enum xi_quoted xi_parse_quoted(struct xi_pkt *q, const __u8 *data, const __u8 *end,
+						      const struct xi_pkt *k)
 {
-	__u32 off = k->l3_off, hlen;
+	__u32 off = k->l4_off;
+	enum xi_quoted what = XI_QUOTED_ERROR;
+	enum xi_parse parsed;
 	const __u8 *p;
 
-	if (off > XI_ETH_HLEN + 2 * XI_VLAN_HLEN || k->tuple.family != XI_IP4 || k->tuple.proto != XI_IPPROTO_ICMP ||
-	    (k->flags & XI_PKT_LATER))
-		return 0;
+	if (off > XI_ICMP_OFF_MAX || !xi_is_icmp(k))
+		return XI_QUOTED_NONE;
 	p = data + off;
-	if (p + XI_IP4_HLEN > end)
-		return 0;
-	p += (p[0] & 15u) * 4;
-	if (p + XI_ICMP_HLEN + XI_IP4_HLEN > end || !xi_is_icmp_error(p[0]))
-		return 0;
+	if (p + XI_ICMP_HLEN > end || !xi_is_icmp_error(k->tuple.family, p[0]))
+		return XI_QUOTED_NONE;
+	if (k->tuple.family == XI_IP4 ? p[0] == 3 && p[1] == 4 : p[0] == 2)
+		what = XI_QUOTED_TOO_BIG;
 	p += XI_ICMP_HLEN;
-	hlen = (p[0] & 15u) * 4;
-	if (p[0] >> 4 != 4 || hlen < XI_IP4_HLEN)
-		return 0;
-	*t = (struct xi_tuple){.family = XI_IP4, .proto = p[9], .flags = XI_TUPLE_NO_PORTS};
-	t->src.w[0] = *(const __be32 *)(p + 12);
-	t->dst.w[0] = *(const __be32 *)(p + 16);
-	if ((t->proto != XI_IPPROTO_TCP && t->proto != XI_IPPROTO_UDP) || (xi_get16(p + 6) & 0x1fff))
-		return 1;
-	p += hlen;
-	if (p + 4 > end)
-		return 1;
-	t->src_port = *(const __be16 *)p;
-	t->dst_port = *(const __be16 *)(p + 2);
-	t->flags = 0;
-	return 1;
+	q->flags = XI_PKT_QUOTED;
+	q->l3_off = (__u16)(off + XI_ICMP_HLEN);
+	if (k->tuple.family == XI_IP4)
+		parsed = xi_parse_ip4(q, p, end, (__u32)(end - p));
+	else
+		parsed = xi_parse_ip6(q, p, end, (__u32)(end - p));
+	return parsed == XI_PARSE_OK ? what : XI_QUOTED_NONE;
 }
 
-_Static_assert(sizeof(struct xi_pkt) == 52, "no hidden padding: the verifier wants every byte set");
+_Static_assert(sizeof(struct xi_pkt) == 56, "no hidden padding: the verifier wants every byte set");
 
 #endif

@@ -181,20 +181,18 @@ static __always_inline __u32 xi_out_decide(const struct xi_hit *hit, __u64 *sa)
 
 /*
  * RFC 4301 §6.2: an ICMP error that this host sends about a packet that came out of a tunnel quotes it. Its own addresses are in no
- * policy; it belongs to the policy of the packet it quotes, which came in by it. Returns the SA and f->hit[XI_DIR_OUT], or 0: it
- * is no such error, or may go as it is. *reason: not 0 when it must be dropped.
+ * policy; it belongs to the policy of the packet it quotes, which came in by it. q: the quoted packet. Returns the SA and
+ * f->hit[XI_DIR_OUT], or 0: it may go as it is. *reason: not 0 when it must be dropped.
  */
-static __always_inline __u64 xi_quoted_sa(struct xi_find *f, const __u8 *data, const __u8 *end, __u32 *reason)
+static __always_inline __u64 xi_quoted_sa(struct xi_find *f, const struct xi_pkt *q, __u32 *reason)
 {
-	struct xi_tuple quoted, own = f->pkt.tuple;
+	struct xi_tuple own = f->pkt.tuple;
 	struct xi_hit *hit = &f->hit[XI_DIR_IN];
 	__u32 decided;
 	__u64 sa = 0;
 
 	*reason = 0;
-	if (!xi_parse_quoted(&quoted, data, end, &f->pkt))
-		return 0;
-	f->pkt.tuple = quoted;
+	f->pkt.tuple = q->tuple;
 	__builtin_memset(hit, 0, sizeof(*hit));
 	decided = xi_find(f, XI_WANT(XI_DIR_IN)) ? 0 : 1;
 	f->pkt.tuple = own;

@@ -3,6 +3,8 @@
 #ifndef XI_STAT_H
 #define XI_STAT_H
 
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
 #include "bpf/maps.h"
 
 static __always_inline void xi_count(__u32 reason)

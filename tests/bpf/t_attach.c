@@ -18,7 +18,7 @@
 #include "user/attach/internal.h"
 
 /* Follow what is set for the interface outside. */
-#define SYSCTL_FLAGS (XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE | XI_IF_NO_FORWARD)
+#define SYSCTL_FLAGS (XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE | XI_IF_NO_FORWARD | XI_IF_NO_FORWARD6)
 
 static struct maps *m;
 static struct err e;

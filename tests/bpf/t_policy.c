@@ -291,10 +291,14 @@ static void ask_fragments(unsigned packets)
 
 static int setup(void **state)
 {
+	struct xi_vlan_key vlan = {.ifindex = 1, .proto = {htons(0x8100)}, .vid = {htons(100)}};
+	uint32_t ifindex = 77;
+
 	(void)state;
 	xdp_run_begin(8, 4096);
 	prog = load(2, 0, 0);
 	set_workers(1);
+	assert_int_equal(bpf_map_update_elem(m->fd[MAP_VLAN], &vlan, &ifindex, BPF_ANY), 0);
 	return 0;
 }
 

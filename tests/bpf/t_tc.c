@@ -56,6 +56,8 @@ static void build_policies(void)
 	(void)add_policy("198.51.100.1", "198.51.100.9", 32, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
 	(void)add_policy("198.51.100.1", "239.0.0.0", 8, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
 	(void)add_policy("198.51.100.1", "198.51.100.255", 32, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
+	(void)add_policy("10.10.0.0", "10.11.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 17, 53);
+	(void)add_policy("fd00::1", "fd09::5", 128, XI_ACTION_NONE, 0, 0, 0, 0);
 	(void)add_policy("fd01::", "::", 0, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
 	assert_ok(spd_commit(m, &e), &e);
 	spd_unlock(m);
@@ -88,6 +90,16 @@ struct tc_row {
 #define PEER .dst = "198.51.100.9"
 #define SIX .src = "fd01::5", .dst = "fd02::5"
 
+#define PORTED .src = "10.10.0.5", .dst = "10.11.0.5"
+#define NATT .sport = 4500, .dport = 4500
+#define BODY(s) .body = (s), .body_len = sizeof(s) - 1
+#define IN_UDP BODY("\0\0\x20\x01\0\0\0\1payload!")
+#define MARKED BODY("\0\0\0\0IKE header and so on.")
+
+static struct packet from_tunnel4 = {.src = "10.2.0.5", .dst = "10.1.0.5", .payload = 20};
+static struct packet from_tunnel6 = {.src = "fd02::5", .dst = "fd01::5", .ext = "d", .payload = 20};
+static struct packet from_afar6 = {.src = "fd09::5", .dst = "fd00::1"};
+
 /* clang-format off */
 static struct tc_row rows[] = {
 	{"ARP", {LAN, .dst = "10.2.0.5", .eth_type = 0x0806}, OK, XI_PASS_NOT_IP},
@@ -116,6 +128,24 @@ static struct tc_row rows[] = {
 	{"to port 500, from another", {GW, PEER, .sport = 501, .dport = 500}, GONE, XI_TO_INTERNAL},
 	{"TCP 500", {GW, PEER, .sport = 500, .proto = 6}, GONE, XI_TO_INTERNAL},
 	{"IKE of others", {LAN, .dst = "10.5.0.5", .sport = 500}, SHOT, XI_DROP_OUT_BLOCKED},
+	/* fragments, in this order: spec 13.6 */
+	{"first, 54", {PORTED, .dport = 54, .frag = 0x2000, .id = 1}, OK, XI_PASS_NO_POLICY},
+	{"later, 54", {PORTED, .frag = 0x10, .id = 1}, OK, XI_PASS_NO_POLICY},
+	{"later, no first", {PORTED, .frag = 0x10, .id = 2}, GONE, XI_TO_INTERNAL},
+	{"first, 53", {PORTED, .dport = 53, .frag = 0x2000, .id = 3}, GONE, XI_TO_INTERNAL},
+	{"later, 53", {PORTED, .frag = 0x10, .id = 3}, GONE, XI_TO_INTERNAL},
+	{"another first", {PORTED, .dport = 53, .frag = 0x2000, .id = 1}, GONE, XI_TO_INTERNAL},
+	{"later, conflict", {PORTED, .frag = 0x10, .id = 1}, GONE, XI_TO_INTERNAL},
+	{"IKE, first", {GW, PEER, .sport = 500, .frag = 0x2000, .id = 4}, OK, XI_PASS_IKE},
+	{"IKE, later", {GW, PEER, .frag = 0x10, .id = 4}, OK, XI_PASS_IKE},
+	/* ICMP errors about packets of a tunnel: RFC 4301 section 6.2 */
+	{"error about one", {GW, .dst = "10.9.0.5", .proto = 1, .icmp_type = 3, .quoted = &from_tunnel4}, GONE, XI_TO_INTERNAL},
+	{"IPv6: error about one", {.src = "fd00::1", .dst = "fd09::5", .proto = 58, .icmp_type = 3, .quoted = &from_tunnel6},
+	 GONE, XI_TO_INTERNAL},
+	{"IPv6: about another", {.src = "fd00::1", .dst = "fd09::5", .proto = 58, .icmp_type = 3, .quoted = &from_afar6},
+	 OK, XI_PASS_NONE},
+	{"IPv6: no error", {.src = "fd00::1", .dst = "fd09::5", .proto = 58, .icmp_type = 128, .quoted = &from_tunnel6},
+	 OK, XI_PASS_NONE},
 	/* many: spec 13.3 */
 	{"multicast, encrypt", {GW, .dst = "239.1.1.1"}, SHOT, XI_DROP_OUT_NO_SA},
 	{"broadcast of a network, encrypt", {GW, .dst = "198.51.100.255"}, SHOT, XI_DROP_OUT_NO_SA},
@@ -198,6 +228,48 @@ static void t_egress_rows(void **state)
 		}
 	}
 	assert_int_equal(bad, 0);
+}
+
+/* RFC 3948 §2, spec 13.5: what leaves by port 4500 while NAT traversal is in use. */
+static void t_egress_rfc3948(void **state)
+{
+	static struct tc_row row[] = {
+		{"our ESP in UDP", {GW, PEER, NATT, IN_UDP}, OK, XI_PASS_OURS},
+		{"to any port", {GW, PEER, .sport = 4500, .dport = 1024, IN_UDP}, OK, XI_PASS_OURS},
+		{"unknown SPI", {GW, PEER, NATT, BODY("\0\0\x29\x99\0\0\0\1")}, GONE, XI_TO_INTERNAL},
+		{"inbound SPI", {GW, PEER, NATT, BODY("\0\0\x20\x03\0\0\0\1")}, GONE, XI_TO_INTERNAL},
+		{"SPI of AH", {GW, PEER, NATT, BODY("\0\0\x20\x02\0\0\0\1")}, GONE, XI_TO_INTERNAL},
+		{"from another port", {GW, PEER, .sport = 1024, .dport = 4500, IN_UDP}, GONE, XI_TO_INTERNAL},
+		{"IKE", {GW, PEER, NATT, MARKED}, OK, XI_PASS_IKE},
+		{"keep-alive", {GW, PEER, NATT, BODY("\xff")}, OK, XI_PASS_IKE},
+		{"another byte", {GW, PEER, NATT, BODY("\xfe")}, GONE, XI_TO_INTERNAL},
+		{"TCP", {GW, PEER, NATT, .proto = 6, MARKED}, GONE, XI_TO_INTERNAL},
+		{"of others", {LAN, .dst = "10.5.0.5", NATT, MARKED}, SHOT, XI_DROP_OUT_BLOCKED},
+		{"ESP, first", {GW, PEER, NATT, IN_UDP, .udp_len = 999, .frag = 0x2000, .id = 11}, OK, XI_PASS_OURS},
+		{"ESP, later", {GW, PEER, .frag = 0x10, .id = 11}, OK, XI_PASS_OURS},
+		{"IKE, first", {GW, PEER, NATT, MARKED, .udp_len = 999, .frag = 0x2000, .id = 12}, OK, XI_PASS_IKE},
+		{"IKE, later", {GW, PEER, .frag = 0x10, .id = 12}, OK, XI_PASS_IKE},
+		{"later of none", {GW, PEER, .frag = 0x10, .id = 13}, GONE, XI_TO_INTERNAL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		struct outcome o;
+
+		m->meta->natt = 1;
+		o = run_tc(&row[i].p);
+		if ((int)o.action != row[i].action || o.reason != row[i].reason || o.counted != 1)
+			print_error("%s: action %d reason %u\n", row[i].name, (int)o.action, o.reason);
+		assert_int_equal((int)o.action, row[i].action);
+		assert_int_equal(o.reason, row[i].reason);
+		assert_int_equal(o.counted, 1);
+		/* behind source NAT a forwarded one has our address, too; and without NAT traversal none is exempt */
+		if (row[i].p.frag)
+			continue;
+		assert_false(run_tc_from(&row[i].p, 1).action == (uint32_t)OK);
+		m->meta->natt = 0;
+		assert_false(run_tc(&row[i].p).action == (uint32_t)OK);
+	}
 }
 
 static void t_egress_policy_counters(void **state)
@@ -509,6 +581,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(t_egress_rows, setup_rows),
 		cmocka_unit_test(t_egress_forwarded_is_not_ours),
+		cmocka_unit_test(t_egress_rfc3948),
 		cmocka_unit_test(t_egress_policy_counters),
 		cmocka_unit_test_setup(t_inject_native, setup),
 		cmocka_unit_test_setup(t_inject_generic, setup),

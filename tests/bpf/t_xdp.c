@@ -3,7 +3,7 @@
  * The XDP program by BPF_PROG_TEST_RUN: a row is a packet and what must become of it: action, the one reason counted,
  * the verdict in front of the packet.
  */
-#include "tests/bpf/xdp_run.h"
+#include "tests/bpf/rows.h"
 
 #define SLOT_NIC 3
 #define SLOT_GENERIC 4
@@ -15,12 +15,37 @@ static int prog_nic, prog_generic, prog_internal; /* fds; one program, three set
 static uint64_t sa_lan, sa_ports, sa_use, sa_six, sa_in, sa_ah, sa_in6;
 static uint32_t pol_lan, pol_nosa, pol_use, pol_none, pol_discard, pol_dead;
 
+#define VLAN_DEV 77
+#define QINQ_DEV 78
+
+/* A VLAN device of the interface that BPF_PROG_TEST_RUN names, lo; with an outer tag or without. */
+static void add_vlan(uint16_t outer, uint16_t outer_vid, uint16_t proto, uint16_t vid, uint32_t ifindex)
+{
+	struct xi_vlan_key key = {.ifindex = 1};
+	int i = 0;
+
+	if (outer) {
+		key.proto[i] = htons(outer);
+		key.vid[i++] = htons(outer_vid);
+	}
+	key.proto[i] = htons(proto);
+	key.vid[i] = htons(vid);
+	assert_int_equal(bpf_map_update_elem(m->fd[MAP_VLAN], &key, &ifindex, BPF_ANY), 0);
+}
+
+static void add_from(const char *src, const char *dst, uint8_t len)
+{
+	(void)add_policy(src, dst, len, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa_six, 0, 0);
+}
+
 static void build_world(void)
 {
 	struct err e;
 
 	add_local("192.0.2.1");
 	add_local("fd00::1");
+	add_vlan(0, 0, 0x8100, 100, VLAN_DEV);
+	add_vlan(0x88a8, 100, 0x8100, 101, QINQ_DEV);
 	assert_ok(spd_lock(m, &e), &e);
 	sa_lan = add_sa(XI_DIR_OUT, 50, "198.51.100.1", 0x2001);
 	sa_ports = add_sa(XI_DIR_OUT, 50, "198.51.100.1", 0x2002);
@@ -39,6 +64,12 @@ static void build_world(void)
 	(void)add_policy("10.1.0.0", "10.8.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_USE, sa_use, 0, 0);
 	pol_dead = add_policy("10.1.0.0", "10.9.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa_lan, 0, 0);
 	(void)add_policy("fd01::", "fd02::", 64, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa_six, 0, 0);
+	(void)add_policy("fd06::5", "fe80::5", 128, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa_six, 0, 0);
+	add_from("fd00::1", "fd05::5", 128);
+	add_from("fe80::5", "fd05::5", 128);
+	add_from("ff02::5", "fd05::5", 128);
+	add_from("::1", "fd05::5", 128);
+	add_from("::", "fd05::5", 128);
 	(void)add_policy("239.0.0.0", "172.0.0.0", 8, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa_lan, 0, 0);
 	(void)add_policy("255.255.255.255", "172.20.0.5", 32, XI_ACTION_DISCARD, 0, 0, 0, 0);
 	(void)add_policy("ff0e::", "fd03::", 64, XI_ACTION_DISCARD, 0, 0, 0, 0);
@@ -60,15 +91,6 @@ static int setup(void **state)
 }
 
 /* --- rows --- */
-
-enum { P = XDP_PASS, D = XDP_DROP, R = XDP_REDIRECT };
-
-struct row {
-	const char *name;
-	struct packet p;
-	uint32_t action;
-	unsigned reason;
-};
 
 #define LAN .src = "10.1.0.5"
 #define FAR .src = "10.9.9.9"
@@ -213,6 +235,7 @@ static void check_verdict(const struct row *r, const struct outcome *o)
 	/* whose a fragment is shows when it is whole */
 	assert_int_equal(o->v.flags, fragment ? XI_VF_FRAG : 0);
 	assert_int_equal(sad_get(m, XI_REF(o->v.slot, o->v.gen)) != NULL, !fragment);
+	assert_int_equal(o->v.iif, !r->p.tag[0] ? 1 : !r->p.tag[1] ? VLAN_DEV : QINQ_DEV);
 	if (in)
 		assert_int_equal(o->v.policy_gen, 0);
 	else
@@ -328,6 +351,17 @@ static void t_source_of_what_is_sealed(void **state)
 		{"forwarding off, no policy", XI_IF_NO_FORWARD, "10.9.9.9", "10.2.0.5", XI_PASS_NO_POLICY},
 		{"strict, no way back", XI_IF_RPF_STRICT, "10.1.0.5", "10.2.0.5", XI_DROP_OUT_SOURCE},
 		{"loose, no way back", XI_IF_RPF_LOOSE, "10.1.0.5", "10.2.0.5", XI_DROP_OUT_SOURCE},
+		/* IPv6: no reverse path check in Linux, but scopes (RFC 4291 §2.5.6, §2.7) */
+		{"IPv6, strict", XI_IF_RPF_STRICT, "fd01::5", "fd02::5", XI_TO_WORKER},
+		{"IPv6, IPv4 forwarding off", XI_IF_NO_FORWARD, "fd01::5", "fd02::5", XI_TO_WORKER},
+		{"IPv6, forwarding off", XI_IF_NO_FORWARD6, "fd01::5", "fd02::5", XI_DROP_OUT_SOURCE},
+		{"IPv4, IPv6 forwarding off", XI_IF_NO_FORWARD6, "10.1.0.5", "10.2.0.5", XI_TO_WORKER},
+		{"IPv6, our own source", 0, "fd00::1", "fd05::5", XI_DROP_OUT_SOURCE},
+		{"IPv6, link-local source", 0, "fe80::5", "fd05::5", XI_DROP_OUT_SOURCE},
+		{"IPv6, link-local destination", 0, "fd06::5", "fe80::5", XI_DROP_OUT_SOURCE},
+		{"IPv6, multicast source", 0, "ff02::5", "fd05::5", XI_DROP_OUT_SOURCE},
+		{"IPv6, loopback source", 0, "::1", "fd05::5", XI_DROP_OUT_SOURCE},
+		{"IPv6, unspecified source", 0, "::", "fd05::5", XI_DROP_OUT_SOURCE},
 	};
 
 	(void)state;
@@ -342,6 +376,94 @@ static void t_source_of_what_is_sealed(void **state)
 		assert_int_equal(o.reason, row[i].reason);
 	}
 	m->ifs[SLOT_NIC].flags = 0;
+}
+
+/* The interface of a VLAN decides what the stack would do: no device, no packet. */
+static void t_vlans(void **state)
+{
+	static struct row row[] = {
+		{"no device", {LAN, .dst = "10.2.0.5", .tag = {0x8100}, .vid = {5}}, D, XI_DROP_OUT_OTHERHOST},
+		{"no device, other type", {LAN, .dst = "10.2.0.5", .tag = {0x88a8}}, D, XI_DROP_OUT_OTHERHOST},
+		{"no inner device",
+		 {LAN, .dst = "10.2.0.5", .tag = {0x88a8, 0x8100}, .vid = {100, 5}},
+		 D,
+		 XI_DROP_OUT_OTHERHOST},
+		{"no device, forged",
+		 {.src = "10.2.0.5", .dst = "10.1.0.5", .tag = {0x8100}, .vid = {5}},
+		 D,
+		 XI_DROP_IN_PLAIN},
+		{"no device, no policy", {FAR, .dst = "10.2.0.5", .tag = {0x8100}, .vid = {5}}, P, XI_PASS_NO_POLICY},
+		{"no device, for us", {FAR, ME, .tag = {0x8100}, .vid = {5}}, P, XI_PASS_NO_VLAN},
+		{"no device, ESP for us",
+		 {FAR, ME, .proto = 50, .dport = 0x1001, .tag = {0x8100}, .vid = {5}},
+		 P,
+		 XI_PASS_NO_VLAN},
+		{"device, for us", {FAR, ME, .tag = {0x8100}}, P, XI_PASS_LOCAL},
+	};
+	static const struct {
+		uint16_t tag[3];
+		int16_t vid[3];
+		uint32_t iif;
+	} dev[] = {
+		{{0}, {0}, 1},
+		{{0x8100}, {-1}, 1}, /* a priority only */
+		{{0x8100}, {0}, VLAN_DEV},
+		{{0x8100, 0x8100}, {-1, 100}, VLAN_DEV},
+		{{0x8100, 0x8100}, {100, -1}, VLAN_DEV},
+		{{0x88a8, 0x8100}, {0}, QINQ_DEV},
+		{{0x88a8, 0x8100}, {-1, -1}, 1},
+	};
+
+	(void)state;
+	check_rows(prog_nic, "VLAN", row, ARRAY_SIZE(row));
+	for (size_t i = 0; i < ARRAY_SIZE(dev); i++) {
+		struct packet p = {FAR, ME, .proto = 50, .dport = 0x1001};
+		struct outcome o;
+
+		memcpy(p.tag, dev[i].tag, sizeof(p.tag));
+		memcpy(p.vid, dev[i].vid, sizeof(p.vid));
+		o = one(prog_nic, p);
+		assert_int_equal(o.reason, XI_TO_WORKER);
+		assert_int_equal(o.v.iif, dev[i].iif);
+	}
+	/* forwarding of the device itself is asked for: there is no such device, so nothing goes on by it */
+	m->ifs[SLOT_NIC].flags = XI_IF_RPF_LOOSE;
+	assert_int_equal(one(prog_nic, (struct packet){LAN, .dst = "10.2.0.5", .tag = {0x8100}}).reason,
+			 XI_DROP_OUT_SOURCE);
+	m->ifs[SLOT_NIC].flags = 0;
+}
+
+/* A packet longer than one buffer: judged by its first one, its length by all. */
+static void t_several_buffers(void **state)
+{
+	static uint8_t in[9014], out[9014 + 64];
+	struct packet p = {LAN, .dst = "10.2.0.5"};
+	LIBBPF_OPTS(bpf_test_run_opts, t, .data_in = in, .data_size_in = sizeof(in), .data_out = out,
+		    .data_size_out = sizeof(out), .repeat = 1);
+	struct xi_verdict v;
+	uint32_t sum = 0;
+
+	(void)state;
+	packet_make(&p);
+	memcpy(in, p.data, p.len);
+	in[16] = 9000 >> 8;
+	in[17] = 9000 & 0xff;
+	in[24] = in[25] = 0;
+	for (int i = 14; i < 34; i += 2)
+		sum += (uint32_t)(in[i] << 8 | in[i + 1]);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	in[24] = (uint8_t)(sum >> 8);
+	in[25] = (uint8_t)sum;
+	assert_int_equal(bpf_prog_test_run_opts(prog_nic, &t), 0);
+	assert_int_equal(t.retval, XDP_REDIRECT);
+	assert_int_equal(t.data_size_out, sizeof(in) + sizeof(v));
+	memcpy(&v, out, sizeof(v));
+	assert_true(XI_REF(v.slot, v.gen) == sa_lan);
+	in[17]++; /* longer than all of it */
+	in[25]--;
+	t.data_size_out = sizeof(out);
+	assert_int_equal(bpf_prog_test_run_opts(prog_nic, &t), 0);
+	assert_int_equal(t.retval, XDP_PASS);
 }
 
 /* The counters of a slot start at zero with each generation, and a packet of the old one does not bring them back. */
@@ -377,6 +499,16 @@ static void t_generic_knows_injected(void **state)
 	assert_int_equal(o.reason, XI_DROP_IN_PLAIN);
 }
 
+/* Of this host, about packets that came out of a tunnel; RFC 4301 §6.2. */
+#define ERROR4(t, c) .src = "192.0.2.1", .dst = "10.77.0.5", .proto = 1, .icmp_type = (t), .icmp_code = (c)
+#define ERROR6(t, c) .src = "fd00::1", .dst = "fd77::5", .proto = 58, .icmp_type = (t), .icmp_code = (c)
+
+static struct packet from_tunnel4 = {.src = "10.2.0.5", .dst = "10.1.0.5", .payload = 20};
+static struct packet from_afar4 = {.src = "10.88.0.5", .dst = "10.1.0.5"};
+static struct packet later4 = {.src = "10.2.0.5", .dst = "10.1.0.5", .frag = 0x10};
+static struct packet from_tunnel6 = {.src = "fd02::5", .dst = "fd01::5", .ext = "d", .payload = 20};
+static struct packet from_afar6 = {.src = "fd88::5", .dst = "fd01::5"};
+
 static void t_internal_pair(void **state)
 {
 	static const struct row row[] = {
@@ -392,9 +524,27 @@ static void t_internal_pair(void **state)
 		{"malformed", {LAN, .dst = "10.2.0.5", .ihl = 4}, D, XI_DROP_OUT_MODE},
 		{"not IP", {LAN, .dst = "10.2.0.5", .eth_type = 0x0806}, D, XI_PASS_NOT_IP},
 		{"inbound is none of its business", {.src = "10.2.0.5", .dst = "10.1.0.5"}, D, XI_DROP_OUT_POLICY_DEAD},
+		{"error about a packet of the tunnel", {ERROR4(3, 1), .quoted = &from_tunnel4}, R, XI_TO_WORKER},
+		{"about another", {ERROR4(3, 1), .quoted = &from_afar4}, D, XI_DROP_OUT_POLICY_DEAD},
+		{"about a later fragment", {ERROR4(11, 1), .quoted = &later4}, R, XI_TO_WORKER},
+		{"cut in the quoted ports", {ERROR4(3, 1), .quoted = &from_tunnel4, .body_len = 22}, R, XI_TO_WORKER},
+		{"cut in the quoted addresses",
+		 {ERROR4(3, 1), .quoted = &from_tunnel4, .body_len = 19},
+		 D,
+		 XI_DROP_OUT_POLICY_DEAD},
+		{"no error", {ERROR4(8, 0), .quoted = &from_tunnel4}, D, XI_DROP_OUT_POLICY_DEAD},
+		{"IPv6: error about one", {ERROR6(3, 0), .quoted = &from_tunnel6}, R, XI_TO_WORKER},
+		{"IPv6: with options", {ERROR6(1, 4), .quoted = &from_tunnel6, .ext = "h"}, R, XI_TO_WORKER},
+		{"IPv6: about another", {ERROR6(3, 0), .quoted = &from_afar6}, D, XI_DROP_OUT_POLICY_DEAD},
+		{"IPv6: cut", {ERROR6(3, 0), .quoted = &from_tunnel6, .body_len = 39}, D, XI_DROP_OUT_POLICY_DEAD},
+		{"IPv6: no error", {ERROR6(129, 0), .quoted = &from_tunnel6}, D, XI_DROP_OUT_POLICY_DEAD},
 	};
 
 	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		if (row[i].p.quoted)
+			packet_make(row[i].p.quoted);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		struct outcome o = one(prog_internal, row[i].p);
 
@@ -405,6 +555,7 @@ static void t_internal_pair(void **state)
 		if (o.action == XDP_REDIRECT) {
 			assert_int_equal(o.v.flags, XI_VF_HOST);
 			assert_int_equal(o.v.if_slot, XI_IF_INTERNAL);
+			assert_int_equal(o.v.iif, 0);
 		}
 	}
 }
@@ -493,6 +644,8 @@ int main(void)
 		cmocka_unit_test(t_policy_counters),
 		cmocka_unit_test(t_policy_counters_follow_the_generation),
 		cmocka_unit_test(t_source_of_what_is_sealed),
+		cmocka_unit_test(t_vlans),
+		cmocka_unit_test(t_several_buffers),
 		cmocka_unit_test(t_generic_knows_injected),
 		cmocka_unit_test(t_internal_pair),
 		cmocka_unit_test(t_metadata_of_the_driver),

@@ -60,8 +60,8 @@ int attach_find(const struct maps *m, const char *ifname);
 int attach_sees_nat(void);
 
 /*
- * Brings the flags XI_IF_RPF_* and XI_IF_NO_FORWARD of all attached interfaces up to date with net.ipv4.conf.*.rp_filter and
- * forwarding. Any process in the instance's network namespace; xdp-ipsecd calls it when the kernel reports a change and regularly.
+ * Brings the flags XI_IF_RPF_*, XI_IF_NO_FORWARD and XI_IF_NO_FORWARD6 of all attached interfaces up to date with
+ * net.ipv4.conf.*.rp_filter and net.ipv4 and net.ipv6.conf.*.forwarding. Any process in the instance's network namespace; xdp-ipsecd calls it when the kernel reports a change and regularly.
  */
 void attach_refresh_sysctl(struct maps *m);
 

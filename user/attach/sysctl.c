@@ -4,14 +4,14 @@
 
 #include <stdio.h>
 
-/* A number of /proc/sys/net/ipv4/conf/<ifname>/; -1 when it cannot be read. */
-static int conf_of(const char *ifname, const char *what)
+/* A number of /proc/sys/net/<ip>/conf/<ifname>/; -1 when it cannot be read. */
+static int conf_of(const char *ip, const char *ifname, const char *what)
 {
 	char path[96];
 	int value = -1;
 	FILE *f;
 
-	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", ifname, what);
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", ip, ifname, what);
 	f = fopen(path, "re");
 	if (!f)
 		return -1;
@@ -21,18 +21,22 @@ static int conf_of(const char *ifname, const char *what)
 	return value;
 }
 
-/* rp_filter: the kernel takes the larger of "all" and the interface's own: 0 none, 1 strict, 2 loose. forwarding: its own only. */
+/*
+ * rp_filter: the kernel takes the larger of "all" and the interface's own: 0 none, 1 strict, 2 loose; IPv6 has none. forwarding: its own
+ * only. No IPv6 at all: nothing goes on.
+ */
 static uint32_t sysctl_flags(const char *ifname)
 {
-	int all = conf_of("all", "rp_filter"), own = conf_of(ifname, "rp_filter"), mode = MAX(all, own);
+	int all = conf_of("ipv4", "all", "rp_filter"), own = conf_of("ipv4", ifname, "rp_filter"), mode = MAX(all, own);
 	uint32_t flags = mode == 1 ? XI_IF_RPF_STRICT : mode == 2 ? XI_IF_RPF_LOOSE : 0;
 
-	return flags | (conf_of(ifname, "forwarding") == 0 ? XI_IF_NO_FORWARD : 0);
+	flags |= conf_of("ipv4", ifname, "forwarding") == 0 ? XI_IF_NO_FORWARD : 0;
+	return flags | (conf_of("ipv6", ifname, "forwarding") <= 0 ? XI_IF_NO_FORWARD6 : 0);
 }
 
 void attach_refresh_sysctl(struct maps *m)
 {
-	const uint32_t mask = XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE | XI_IF_NO_FORWARD;
+	const uint32_t mask = XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE | XI_IF_NO_FORWARD | XI_IF_NO_FORWARD6;
 
 	for (unsigned slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++) {
 		struct xi_if *nic = &m->ifs[slot];

@@ -100,6 +100,8 @@ int sad_publish(struct maps *m, const struct xi_sa *sa, uint64_t seq_start, uint
 		return err_set(e, -ENOSPC, "all %u SAs are in use: restart with a larger table", m->meta->sad_max);
 	val.gen = maps_next_gen(m);
 	fill_slot(m, val.slot, sa, seq_start, val.gen);
+	if (sa->flags & XI_SA_F_UDP)
+		__atomic_store_n(&m->meta->natt, 1, __ATOMIC_RELEASE); /* before a packet can come by */
 	/* BPF_ANY: an entry whose SA is gone was left by a writer that died, see spi_taken() */
 	if (bpf_map_update_elem(m->fd[MAP_SPI], &key, &val, BPF_ANY)) {
 		int rc = -errno;
