@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of groups, and X25519. Private values of MODP groups have twice the bits of the group's strength by the higher estimate of RFC
+ * 3526 §8, at least 256 (spec section 24.4).
+ */
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include "ike/neg/group_priv.h"
+
+/* clang-format off */
+static const struct group groups[] = {
+	{"modp768",    1, GROUP_MODP,     96,   96, 32, 1}, /* RFC 2409 §6.1 */
+	{"modp1024",   2, GROUP_MODP,    128,  128, 32, 1}, /* RFC 2409 §6.2 */
+	{"ec2n155",    3, GROUP_EC2N,     20,   20, 20, 1}, /* RFC 2409 §6.3 */
+	{"ec2n185",    4, GROUP_EC2N,     24,   24, 24, 1}, /* RFC 2409 §6.4 */
+	{"modp1536",   5, GROUP_MODP,    192,  192, 32, 0}, /* RFC 3526 §2 */
+	{"modp2048",  14, GROUP_MODP,    256,  256, 40, 0}, /* RFC 3526 §3 */
+	{"modp3072",  15, GROUP_MODP,    384,  384, 53, 0}, /* RFC 3526 §4 */
+	{"modp4096",  16, GROUP_MODP,    512,  512, 60, 0}, /* RFC 3526 §5 */
+	{"modp6144",  17, GROUP_MODP,    768,  768, 68, 0}, /* RFC 3526 §6 */
+	{"modp8192",  18, GROUP_MODP,   1024, 1024, 78, 0}, /* RFC 3526 §7 */
+	{"ecp256",    19, GROUP_ECP,      64,   32, 32, 0}, /* RFC 5903 §3.1 */
+	{"ecp384",    20, GROUP_ECP,      96,   48, 48, 0}, /* RFC 5903 §3.2 */
+	{"ecp521",    21, GROUP_ECP,     132,   66, 66, 0}, /* RFC 5903 §3.3 */
+	{"x25519",    31, GROUP_X25519,   32,   32, 32, 0}, /* RFC 8031 §2 */
+};
+/* clang-format on */
+
+const struct group *group_at(unsigned i)
+{
+	return i < ARRAY_SIZE(groups) ? &groups[i] : NULL;
+}
+
+const struct group *group_by_id(unsigned id)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
+		if (groups[i].id == id)
+			return &groups[i];
+	return NULL;
+}
+
+const struct group *group_by_name(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
+		if (!strcmp(groups[i].name, name))
+			return &groups[i];
+	return NULL;
+}
+
+static int x25519_public(const uint8_t *priv, uint8_t *pub)
+{
+	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, priv, 32);
+	size_t len = 32;
+	int rc = key && EVP_PKEY_get_raw_public_key(key, pub, &len) == 1 && len == 32 ? 0 : -EIO;
+
+	EVP_PKEY_free(key);
+	return rc;
+}
+
+/* RFC 7748 §6.1: the peer's point has low order when the product is 0; EVP_PKEY_derive refuses that. */
+static int x25519_secret(const uint8_t *priv, struct bytes peer, uint8_t *secret)
+{
+	EVP_PKEY *own = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, priv, 32);
+	EVP_PKEY *other = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, peer.p, peer.len);
+	EVP_PKEY_CTX *ctx = own ? EVP_PKEY_CTX_new(own, NULL) : NULL;
+	uint8_t zero[32] = {0};
+	size_t len = 32;
+	int rc = -EIO;
+
+	if (!other || !ctx || EVP_PKEY_derive_init(ctx) != 1 || EVP_PKEY_derive_set_peer(ctx, other) != 1)
+		goto out;
+	rc = EVP_PKEY_derive(ctx, secret, &len) == 1 && len == 32 && CRYPTO_memcmp(secret, zero, 32) ? 0 : -EINVAL;
+out:
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(other);
+	EVP_PKEY_free(own);
+	return rc;
+}
+
+int group_private(const struct group *g, uint8_t *priv)
+{
+	switch (g->kind) {
+	case GROUP_MODP:
+		return group_modp_private(g, priv);
+	case GROUP_EC2N:
+	case GROUP_ECP:
+		return group_ec_private(g, priv);
+	case GROUP_X25519:
+		return RAND_priv_bytes(priv, g->private_len) == 1 ? 0 : -EIO;
+	}
+	return -EINVAL;
+}
+
+int group_public(const struct group *g, const uint8_t *priv, uint8_t *pub)
+{
+	switch (g->kind) {
+	case GROUP_MODP:
+		return group_modp_power(g, priv, NULL, pub);
+	case GROUP_EC2N:
+	case GROUP_ECP:
+		return group_ec_product(g, priv, NULL, pub);
+	case GROUP_X25519:
+		return x25519_public(priv, pub);
+	}
+	return -EINVAL;
+}
+
+int group_check(const struct group *g, struct bytes peer)
+{
+	static const uint8_t any[32] = {1};
+	uint8_t product[32];
+	int rc;
+
+	if (peer.len != g->public_len)
+		return -EINVAL;
+	if (g->kind == GROUP_MODP)
+		return group_modp_power(g, NULL, &peer, NULL);
+	if (g->kind != GROUP_X25519)
+		return group_ec_product(g, NULL, &peer, NULL);
+	/* Every private value is a multiple of the cofactor (RFC 7748 §5): all of them show a point of low order. */
+	rc = x25519_secret(any, peer, product);
+	OPENSSL_cleanse(product, sizeof(product));
+	return rc;
+}
+
+int group_secret(const struct group *g, const uint8_t *priv, struct bytes peer, uint8_t *secret)
+{
+	int rc;
+
+	if (peer.len != g->public_len)
+		return -EINVAL;
+	if (g->kind == GROUP_MODP)
+		rc = group_modp_power(g, priv, &peer, secret);
+	else if (g->kind == GROUP_X25519)
+		rc = x25519_secret(priv, peer, secret);
+	else
+		rc = group_ec_product(g, priv, &peer, secret);
+	if (rc)
+		OPENSSL_cleanse(secret, g->secret_len);
+	return rc;
+}
