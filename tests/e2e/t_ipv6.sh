@@ -42,6 +42,10 @@ is "in clear from outside: dropped" $(($(stat_get 1 in-template-mismatches) - be
 in_ns r ip addr del 2001:db8:2::66/128 dev lo
 in_ns r ip route del $LAN1_6
 
+# A hop limit that is used up at the far gateway: its answer comes back through the tunnel (RFC 4301 §6.2).
+in_ns a ping -n -c 1 -W 2 -t 2 $HOST_B_6 >"$T/ping.out"
+check "time exceeded of the far gateway comes back" grep -q "exceeded" "$T/ping.out"
+
 for pair in "6 4" "4 6"; do
 	# shellcheck disable=SC2086 # two words
 	set -- $pair
