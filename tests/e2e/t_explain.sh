@@ -50,9 +50,9 @@ sed -n 's/^[0-9:]* ipsec,debug,packet //p' "$T/gw1.log" >"$T/dump"
 is "and writes the policies in their order" "$(cat "$T/dump")" "policy none fwd: 192.0.2.8[0] - 0.0.0.0/0[0] 
 policy none in: 192.0.2.8[0] - 0.0.0.0/0[0] 
 policy none out: 0.0.0.0/0[0] - 192.0.2.8[0] 
-policy discard fwd: 192.0.2.7[0] - $LAN1[0] 
-policy discard in: 192.0.2.7[0] - $LAN1[0] 
-policy discard out: $LAN1[0] - 192.0.2.7[0] "
+policy discard fwd: 192.0.2.7[0] - ${LAN1}[0] 
+policy discard in: 192.0.2.7[0] - ${LAN1}[0] 
+policy discard out: ${LAN1}[0] - 192.0.2.7[0] "
 xi 1 manual-sa enable m
 xi 1 policy dump-kernel-policies
 is "an encrypt policy is called ipsec" "$(grep -c "policy ipsec out: $LAN1.0. - $LAN2.0. \$" "$T/gw1.log")" 1

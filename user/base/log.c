@@ -11,11 +11,8 @@
 static int log_fd = -1;
 static enum log_level log_max = LOG_L_INFO;
 static const char *const topic[] = {
-	[LOG_L_ASKED] = "ipsec,debug,packet",
-	[LOG_L_ERROR] = "ipsec,error",
-	[LOG_L_WARNING] = "ipsec,warning",
-	[LOG_L_INFO] = "ipsec,info",
-	[LOG_L_DEBUG] = "ipsec,debug",
+	[LOG_L_ASKED] = "ipsec,debug,packet", [LOG_L_ERROR] = "ipsec,error", [LOG_L_WARNING] = "ipsec,warning",
+	[LOG_L_INFO] = "ipsec,info",	      [LOG_L_DEBUG] = "ipsec,debug",
 };
 
 int log_open(const char *path, enum log_level max)
