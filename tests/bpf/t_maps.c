@@ -236,6 +236,24 @@ static void t_sad_slot_reuse_gets_a_new_generation(void **state)
 	assert_non_null(sad_get(m, late));
 }
 
+/* Spec 13.5: UDP port 4500 is IPsec's from the first SA with UDP on, also when a plain one becomes that. */
+static void t_sad_with_udp_takes_port_4500(void **state)
+{
+	struct xi_sa sa = an_sa(0x100, XI_DIR_IN);
+	uint64_t ref = publish(0x100, XI_DIR_IN), renewed;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(m->meta->natt, 0);
+	sa.flags |= XI_SA_F_UDP;
+	assert_ok(sad_renew(m, ref, &sa, &renewed, &e), &e);
+	assert_int_equal(m->meta->natt, 1);
+	m->meta->natt = 0;
+	sad_remove(m, renewed);
+	assert_ok(sad_publish(m, &sa, 0, &ref, &e), &e);
+	assert_int_equal(m->meta->natt, 1);
+}
+
 static void t_sad_spi_taken(void **state)
 {
 	struct xi_sa sa = an_sa(0x100, XI_DIR_IN);
@@ -695,6 +713,7 @@ int main(void)
 		T(t_sad_publish_and_remove),
 		T(t_sad_slot_reuse_gets_a_new_generation),
 		T(t_sad_spi_taken),
+		T(t_sad_with_udp_takes_port_4500),
 		T(t_sad_remove_waits_for_bursts),
 		T(t_sad_state_by_time),
 		T(t_spec_14_2_state_by_bytes_and_packets),

@@ -89,6 +89,13 @@ static void clear_slot(struct xi_sa *sa)
 	explicit_bzero(sa, sizeof(*sa));
 }
 
+/* From the first SA with UDP on, port 4500 is IPsec's: said before a packet of it can come by. */
+static void note_natt(struct maps *m, const struct xi_sa *sa)
+{
+	if (sa->flags & XI_SA_F_UDP)
+		__atomic_store_n(&m->meta->natt, 1, __ATOMIC_RELEASE);
+}
+
 int sad_publish(struct maps *m, const struct xi_sa *sa, uint64_t seq_start, uint64_t *ref, struct err *e)
 {
 	struct xi_spi_key key = spi_key(sa);
@@ -100,8 +107,7 @@ int sad_publish(struct maps *m, const struct xi_sa *sa, uint64_t seq_start, uint
 		return err_set(e, -ENOSPC, "all %u SAs are in use: restart with a larger table", m->meta->sad_max);
 	val.gen = maps_next_gen(m);
 	fill_slot(m, val.slot, sa, seq_start, val.gen);
-	if (sa->flags & XI_SA_F_UDP)
-		__atomic_store_n(&m->meta->natt, 1, __ATOMIC_RELEASE); /* before a packet can come by */
+	note_natt(m, sa);
 	/* BPF_ANY: an entry whose SA is gone was left by a writer that died, see spi_taken() */
 	if (bpf_map_update_elem(m->fd[MAP_SPI], &key, &val, BPF_ANY)) {
 		int rc = -errno;
@@ -129,6 +135,7 @@ int sad_renew(struct maps *m, uint64_t ref, const struct xi_sa *sa, uint64_t *ne
 	if (memcmp(&old, &key, sizeof(key)))
 		return err_set(e, -EINVAL, "an SA is renewed under its own destination, protocol and SPI only");
 	val.gen = maps_next_gen(m);
+	note_natt(m, sa);
 	__atomic_store_n(&to->gen, 0, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	*to = *sa;
