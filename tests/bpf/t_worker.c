@@ -253,6 +253,31 @@ static void t_esp_for_others_is_payload(void **state)
 	assert_int_equal(comes_in(&f, outer), XI_DROP_IN_HEADER);
 }
 
+/* Spec 13.3: an outbound policy for everything is not for what is addressed to this host, also before the kernel has said where that goes. */
+static void t_for_this_host_by_a_policy_for_all(void **state)
+{
+	struct xi_policy pol = {.action = XI_ACTION_ENCRYPT,
+				.level = XI_LEVEL_REQUIRE,
+				.mode = TUN,
+				.protos = XI_PROTOS_ESP,
+				.sa_family = XI_IP4,
+				.sa_src = addr(US),
+				.sa_dst = addr(PEER),
+				.sel = {.family = XI_IP4}};
+	struct rig_frame f;
+	uint64_t in;
+
+	(void)state;
+	in = publish_in(ESP, TUN, 0x101);
+	add_policy(&pol);
+	plain(&f, "10.2.0.1", US);
+	peer_seals(&f, ESP, TUN, 0x101);
+	assert_int_equal(comes_in(&f, in), ACCEPTED);
+	plain(&f, "10.2.0.1", "10.3.0.1");
+	peer_seals(&f, ESP, TUN, 0x101);
+	assert_int_equal(comes_in(&f, in), XI_DROP_OUT_NO_SA);
+}
+
 static void t_spec_14_1_states(void **state)
 {
 	static const struct {
@@ -432,14 +457,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(t_spec_12_six_nested_transforms),
-		T(t_tunnels_in_tunnels),
-		T(t_esp_for_others_is_payload),
-		T(t_spec_14_1_states),
-		T(t_sa_selector),
-		T(t_spec_6_2_one_missing_of_two),
-		T(t_policy_gone),
-		T(t_spec_6_3_transport_is_end_to_end),
+		T(t_spec_12_six_nested_transforms),	T(t_tunnels_in_tunnels), T(t_esp_for_others_is_payload),
+		T(t_for_this_host_by_a_policy_for_all), T(t_spec_14_1_states),	 T(t_sa_selector),
+		T(t_spec_6_2_one_missing_of_two),	T(t_policy_gone),	 T(t_spec_6_3_transport_is_end_to_end),
 	};
 
 	sandbox_enter();

@@ -95,6 +95,16 @@ static int ttl_used_up(const struct pkt *p)
 	return p->data[ip_version(p) == 4 ? IP4_TTL : IP6_HOPS] <= 1;
 }
 
+/* For the stack in any case: for this host, no way on, or a TTL that is used up. */
+static int stays_here(struct worker *w, const struct wpkt *pk, struct flow *f)
+{
+	refresh_hop(w, pk, f);
+	if (f->hop.rt.kind == RT_UNKNOWN &&
+	    is_local(w, &f->tuple.dst, f->tuple.family)) /* the kernel has not said so yet */
+		return 1;
+	return f->hop.rt.kind == RT_LOCAL || f->hop.rt.kind == RT_NONE || ttl_used_up(&pk->p);
+}
+
 /* Spec 13.3 for a decrypted packet that a policy wants on its way out. */
 static void forward_by_policy(struct worker *w, struct wpkt *pk, struct flow *f)
 {
@@ -114,8 +124,7 @@ static void forward_by_policy(struct worker *w, struct wpkt *pk, struct flow *f)
 		why = XI_OK;
 	}
 	/* What may leave in clear goes by way of the stack and tc_egress, which counts it. */
-	refresh_hop(w, pk, f);
-	if (why == XI_OK || f->hop.rt.kind == RT_LOCAL || f->hop.rt.kind == RT_NONE || ttl_used_up(&pk->p)) {
+	if (why == XI_OK || stays_here(w, pk, f)) {
 		to_stack(w, pk, f, f->hop.rt.kind == RT_LOCAL);
 		return;
 	}

@@ -44,9 +44,9 @@ static unsigned hash_of(const struct xi_spi_key *k)
 	return (h * 0x9e3779b1u) >> 24 & (WRK_NESTS - 1);
 }
 
-static int is_local(const struct worker *w, const struct xi_spi_key *k)
+int is_local(const struct worker *w, const struct xi_addr *addr, unsigned family)
 {
-	const struct xi_local_key key = {.addr = k->dst, .family = k->family};
+	const struct xi_local_key key = {.addr = *addr, .family = family};
 	__u32 ifindex;
 
 	return bpf_map_lookup_elem(w->maps->fd[MAP_LOCAL], &key, &ifindex) == 0;
@@ -65,7 +65,7 @@ static const struct nest *look_up(struct worker *w, const struct xi_spi_key *key
 		n->slot = val.slot;
 		n->gen = val.gen;
 	}
-	n->local = n->gen || is_local(w, key);
+	n->local = n->gen || is_local(w, &key->dst, key->family);
 	return n;
 }
 

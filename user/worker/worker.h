@@ -233,6 +233,8 @@ enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct h
  * dropped for *why.
  */
 int nest_next(struct worker *w, struct wpkt *pk, enum xi_drop *why);
+/* Is it an address of this host? Asks the map: not for every packet. */
+int is_local(const struct worker *w, const struct xi_addr *addr, unsigned family);
 
 /* tuple.c: what the policies compare. XI_DROP_IN_INNER_SELECTORS: it cannot be read. ipsec_open() has checked header and length. */
 enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t);
