@@ -183,7 +183,7 @@ static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f,
 	__builtin_memset(hit, 0, sizeof(*hit));
 	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
 		return drop(XI_DROP_OUT_LOOKUP);
-	reason = xi_out_decide(hit, &sa);
+	reason = xi_out_judge(f, &sa);
 	if (reason < XI_PASS_BASE)
 		return drop(reason);
 	if (reason != XI_TO_WORKER)
@@ -220,9 +220,9 @@ static __noinline int judge_quoted(struct __sk_buff *skb, struct xi_find *f)
 
 static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int malformed)
 {
-	struct xi_hit hit = f->hit[XI_DIR_OUT];
 	__u64 sa = 0;
-	__u32 reason = xi_out_decide(&hit, &sa);
+	__u32 reason = xi_out_judge(f, &sa);
+	struct xi_hit hit = f->hit[XI_DIR_OUT];
 	int many = to_many(&f->pkt), rc;
 
 	if (reason < XI_PASS_BASE)

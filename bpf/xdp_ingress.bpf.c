@@ -322,14 +322,14 @@ static __always_inline int seal(struct xdp_md *ctx, const struct xi_find *f, __u
  * second time; the stack would drop it too. But it might be ours under an address that this program does not know (changed while
  * xdp-ipsecd was down, a macvlan on top): so it goes up only when no policy wants it protected. The same of a VLAN without a device.
  */
-static __always_inline int outbound(struct xdp_md *ctx, const struct xi_find *f, int ours, __u32 iif)
+static __always_inline int outbound(struct xdp_md *ctx, struct xi_find *f, int ours, __u32 iif)
 {
 	__u64 sa = 0;
 	__u32 reason;
 
 	if (f->pkt.ttl <= 1)
 		return pass(XI_PASS_TTL); /* the stack answers and does not forward */
-	reason = xi_out_decide(&f->hit[XI_DIR_OUT], &sa);
+	reason = xi_out_judge(f, &sa);
 	if (reason < XI_PASS_BASE)
 		return drop(reason);
 	if (reason != XI_TO_WORKER)
@@ -393,7 +393,7 @@ static __always_inline int host_packet(struct xdp_md *ctx, struct xi_find *f, en
 		(void)fragment(&f->pkt, 0);
 	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
 		return drop(XI_DROP_OUT_LOOKUP);
-	reason = xi_out_decide(&f->hit[XI_DIR_OUT], &sa);
+	reason = xi_out_judge(f, &sa);
 	if (reason >= XI_PASS_BASE && reason != XI_TO_WORKER && xi_is_icmp(&f->pkt))
 		sa = quoted_sa(ctx, f, &quoted);
 	if (sa)

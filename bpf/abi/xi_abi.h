@@ -82,6 +82,7 @@ struct xi_selector {
 
 /* A reference to a slot is always (slot, generation). 0 = none: generation 0 marks a free slot. */
 #define XI_REF(slot, gen) (((__u64)(gen) << 32) | (__u32)(slot))
+#define XI_REF_ACQUIRE 0xffffffffull /* no SA yet: the worker asks for one and lets the packet wait (spec 13.3) */
 #define XI_REF_SLOT(ref) ((__u32)(ref))
 #define XI_REF_GEN(ref) ((__u32)((ref) >> 32))
 

@@ -53,6 +53,8 @@ struct xi_policy {
 	__u8 res[32];
 };
 
+#define XI_HOLD_PACKETS 3 /* of a policy that may wait for an SA (spec 13.3 step 6) */
+
 #define XI_MSS_AUTO 0 /* what fits into the path of the SA */
 #define XI_MSS_OFF 0xffff
 

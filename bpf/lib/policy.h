@@ -150,6 +150,21 @@ __noinline int xi_find(struct xi_find *f, __u32 want)
 }
 
 /*
+ * Spec 13.3 step 6: a packet that misses an SA may wait in a worker for the one that is being negotiated, if somebody negotiates and not
+ * enough of this policy wait already. Manual SAs are negotiated by nobody.
+ */
+static __always_inline int xi_may_acquire(const struct xi_policy *pol)
+{
+	__u32 zero = 0;
+	const struct xi_meta *meta = bpf_map_lookup_elem(&xi_meta, &zero);
+
+	if (!meta || !*(const volatile __u32 *)&meta->acquire || (pol->flags & XI_POL_INACTIVE) || pol->manual_sa[0])
+		return 0;
+	return *(const volatile __u32 *)&pol->held < XI_HOLD_PACKETS ||
+	       *(const volatile __u64 *)&pol->acquire_ns <= bpf_ktime_get_boot_ns();
+}
+
+/*
  * What becomes of an outbound packet: XI_TO_WORKER with the SA in *sa, or the reason to drop it (below XI_PASS_BASE) or to let it
  * go. Counts out_dropped; out_transformed is counted by the worker when the packet was sent, out_accepted by tc egress: what
  * XDP lets go up comes by there again, if it leaves at all.
@@ -175,8 +190,27 @@ static __always_inline __u32 xi_out_decide(const struct xi_hit *hit, __u64 *sa)
 		return XI_TO_WORKER;
 	if (hit->level == XI_LEVEL_USE)
 		return XI_PASS_USE;
+	if (xi_may_acquire(pol)) {
+		*sa = XI_REF_ACQUIRE;
+		return XI_TO_WORKER;
+	}
 	xi_count_policy(hit, out_dropped);
 	return XI_DROP_OUT_NO_SA;
+}
+
+#define XI_JUDGE_TRIES 3
+
+/* The same for f->hit[XI_DIR_OUT], searched for again when the policies changed between search and use: nothing is lost by a change. */
+static __always_inline __u32 xi_out_judge(struct xi_find *f, __u64 *sa)
+{
+	__u32 reason = xi_out_decide(&f->hit[XI_DIR_OUT], sa);
+
+	for (int i = 1; i < XI_JUDGE_TRIES && reason == XI_DROP_OUT_POLICY_DEAD; i++) {
+		if (xi_find(f, XI_WANT(XI_DIR_OUT)))
+			return XI_DROP_OUT_LOOKUP;
+		reason = xi_out_decide(&f->hit[XI_DIR_OUT], sa);
+	}
+	return reason;
 }
 
 /*

@@ -3,6 +3,9 @@
  * The classifier against an oracle: random sets of policies, random packets, and a second reading of spec sections 6.2, 13.1, 13.2,
  * 13.6 that shares nothing with xi_rule_match(): it compares addresses bit by bit as text of bits and sorts by hand.
  */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "tests/bpf/xdp_run.h"
 
 struct model {
@@ -13,7 +16,9 @@ struct model {
 	uint64_t sa;
 };
 
-static struct model model[4096];
+#define STREAM_POLICIES 40
+
+static struct model model[10000];
 static unsigned models;
 static int prog;
 static unsigned seed = 20261123;
@@ -108,6 +113,20 @@ static int before(const struct model *a, const struct model *b)
 	return a->position < b->position;
 }
 
+static int by_order(const void *a, const void *b)
+{
+	return before(a, b) ? -1 : before(b, a) ? 1 : 0;
+}
+
+/* n random policies, planned; the model in the order of 13.1. */
+static void add_policies(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		one_policy(i, rnd(3) ? XI_REF(1 + i, 77) : 0);
+	models = n;
+	qsort(model, n, sizeof(*model), by_order);
+}
+
 static void new_policies(unsigned n)
 {
 	struct err e;
@@ -116,18 +135,9 @@ static void new_policies(unsigned n)
 	for (uint32_t s = 0; s < m->meta->spd_max; s++)
 		(void)spd_del(m, s); /* -ENOENT: was free */
 	assert_ok(spd_commit(m, &e), &e);
-	for (unsigned i = 0; i < n; i++)
-		one_policy(i, rnd(3) ? XI_REF(1 + i, 77) : 0);
+	add_policies(n);
 	assert_ok(spd_commit(m, &e), &e);
 	spd_unlock(m);
-	models = n;
-	for (unsigned i = 1; i < n; i++) /* insertion sort */
-		for (unsigned k = i; k > 0 && before(&model[k], &model[k - 1]); k--) {
-			struct model t = model[k];
-
-			model[k] = model[k - 1];
-			model[k - 1] = t;
-		}
 }
 
 /* --- the oracle --- */
@@ -295,7 +305,7 @@ static int setup(void **state)
 	uint32_t ifindex = 77;
 
 	(void)state;
-	xdp_run_begin(8, 4096);
+	xdp_run_begin(8, 10000 + STREAM_POLICIES);
 	prog = load(2, 0, 0);
 	set_workers(1);
 	assert_int_equal(bpf_map_update_elem(m->fd[MAP_VLAN], &vlan, &ifindex, BPF_ANY), 0);
@@ -335,21 +345,119 @@ static void t_three_hundred_policies(void **state)
 	rounds(10, 300, 1500);
 }
 
-/* As many as there can be by default. */
-static void t_four_thousand_policies(void **state)
+static void t_thousand_policies(void **state)
 {
 	(void)state;
-	rounds(1, 4096, 400);
+	rounds(2, 1000, 2000);
+}
+
+static void t_ten_thousand_policies(void **state)
+{
+	(void)state;
+	rounds(1, 10000, 1000);
+}
+
+/* --- in the middle of a stream of changes --- */
+
+#define STREAM_PACKETS 20000
+
+static struct model set[2][STREAM_POLICIES];
+
+static void use_set(int i)
+{
+	memcpy(model, set[i], sizeof(set[i]));
+	models = STREAM_POLICIES;
+}
+
+/* Plans set i in place of what is there. Under spd_lock(). */
+static void plan_set(int i)
+{
+	for (uint32_t s = 0; s < m->meta->spd_max; s++)
+		(void)spd_del(m, s);
+	seed = 7000u + (unsigned)i;
+	add_policies(STREAM_POLICIES);
+}
+
+/* One commit after the other, each of which replaces every policy; on another CPU than the packets. */
+static void change_for_ever(void)
+{
+	cpu_set_t mine, all;
+	struct err e;
+
+	CPU_ZERO(&all);
+	(void)sched_getaffinity(0, sizeof(mine), &mine);
+	for (int c = 0; c < cpus && c < CPU_SETSIZE; c++)
+		if (!CPU_ISSET(c, &mine))
+			CPU_SET(c, &all);
+	(void)sched_setaffinity(0, sizeof(all), &all); /* a machine with one CPU changes between two packets */
+	for (int i = 0;; i = !i) {
+		if (spd_lock(m, &e))
+			_exit(1);
+		plan_set(i);
+		if (spd_commit(m, &e))
+			_exit(1);
+		spd_unlock(m);
+	}
+}
+
+/*
+ * No packet sees a mixture, none is lost that both sets allow: the verdict is always that of one of the two sets.
+ */
+static void t_stream_of_changes(void **state)
+{
+	uint64_t first, last;
+	struct err e;
+	pid_t pid;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_ok(spd_lock(m, &e), &e);
+		plan_set(i);
+		memcpy(set[i], model, sizeof(set[i]));
+		if (i)
+			assert_ok(spd_commit(m, &e), &e);
+		spd_unlock(m);
+	}
+	first = m->meta->spd_gen;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		change_for_ever();
+	seed = 4711;
+	for (unsigned i = 0; i < STREAM_PACKETS; i++) {
+		unsigned want[2];
+		char src[64], dst[64];
+		struct question q;
+		struct outcome o;
+		struct packet p;
+		uint64_t sa;
+
+		a_packet(&p, &q, src, dst);
+		for (int k = 0; k < 2; k++) {
+			use_set(k);
+			want[k] = expected(&q, &sa);
+		}
+		o = run_packet(prog, &p);
+		if (o.reason != want[0] && o.reason != want[1])
+			print_error("%s -> %s proto %d: reason %u, expected %u or %u\n", src, dst, q.proto, o.reason,
+				    want[0], want[1]);
+		assert_true(o.reason == want[0] || o.reason == want[1]);
+	}
+	last = m->meta->spd_gen;
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(last - first > 100); /* there was a stream */
+	assert_ok(spd_lock(m, &e), &e);	 /* and what was killed in the middle is repaired */
+	spd_unlock(m);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_no_policy),
-		cmocka_unit_test(t_one_policy),
-		cmocka_unit_test(t_ten_policies),
-		cmocka_unit_test(t_three_hundred_policies),
-		cmocka_unit_test(t_four_thousand_policies),
+		cmocka_unit_test(t_no_policy),	       cmocka_unit_test(t_one_policy),
+		cmocka_unit_test(t_ten_policies),      cmocka_unit_test(t_three_hundred_policies),
+		cmocka_unit_test(t_thousand_policies), cmocka_unit_test(t_ten_thousand_policies),
+		cmocka_unit_test(t_stream_of_changes),
 	};
 
 	sandbox_enter();

@@ -88,8 +88,8 @@ int hold_packet(struct worker *w, struct wpkt *pk)
 	    !acquiring(w, pol, pk))
 		return 0;
 	e = place_for(&w->hold, pk);
-	if (!e || e->n == HOLD_PACKETS || io_is_large(&w->pool, pk->addr) ||
-	    __atomic_fetch_add(&pol->held, 1, __ATOMIC_RELAXED) >= HOLD_PACKETS)
+	if (!e || e->n == XI_HOLD_PACKETS || io_is_large(&w->pool, pk->addr) ||
+	    __atomic_fetch_add(&pol->held, 1, __ATOMIC_RELAXED) >= XI_HOLD_PACKETS)
 		return 0;
 	if (!e->n)
 		*e = (struct held){.policy = pk->v.policy, .gen = pk->v.policy_gen, .until = w->now + HOLD_NS};
@@ -102,7 +102,7 @@ int hold_packet(struct worker *w, struct wpkt *pk)
 
 static void settle(struct worker *w, struct held *e, enum xi_drop why)
 {
-	struct wpkt *pk[HOLD_PACKETS];
+	struct wpkt *pk[XI_HOLD_PACKETS];
 	unsigned n = e->n;
 
 	for (unsigned i = 0; i < n; i++)

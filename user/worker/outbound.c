@@ -18,6 +18,24 @@ static struct sa_entry *by_ref(struct worker *w, uint64_t ref)
 }
 
 /*
+ * The policy the program found was changed or removed since: the packet is judged by those in force now. What they would let pass in
+ * clear is dropped, for there is no way back from here.
+ */
+static enum xi_drop find_policy(struct worker *w, struct wpkt *pk)
+{
+	struct xi_tuple t;
+	struct xi_rule r;
+
+	if (read_tuple(&pk->p, &t) != XI_OK || class_match(w->maps, &t, XI_DIR_OUT, &r) <= 0 ||
+	    r.action != XI_ACTION_ENCRYPT)
+		return XI_DROP_OUT_POLICY_DEAD;
+	pk->v.policy = r.slot;
+	pk->v.policy_gen = r.gen;
+	pk->v.slot = pk->v.gen = 0; /* whatever SA that policy has */
+	return __atomic_load_n(&w->maps->spd[r.slot].gen, __ATOMIC_ACQUIRE) == r.gen ? XI_OK : XI_DROP_OUT_POLICY_DEAD;
+}
+
+/*
  * The SA the program found, or the one that has taken its place since (rekey, flush), and with both protocols the AH SA: one missing
  * of the two counts as missing for the whole bundle (spec 6.2).
  */
@@ -26,8 +44,11 @@ static enum xi_drop find_sas(struct worker *w, struct wpkt *pk)
 	const struct xi_policy *pol = &w->maps->spd[pk->v.policy];
 
 	if (unlikely(pk->v.policy >= w->maps->meta->spd_max ||
-		     __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != pk->v.policy_gen))
-		return XI_DROP_OUT_POLICY_DEAD;
+		     __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != pk->v.policy_gen)) {
+		if (find_policy(w, pk) != XI_OK)
+			return XI_DROP_OUT_POLICY_DEAD;
+		pol = &w->maps->spd[pk->v.policy];
+	}
 	pk->sa = sa_cache_get(w, pk->v.slot, pk->v.gen);
 	if (unlikely(!pk->sa))
 		pk->sa = by_ref(w, __atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE));

@@ -48,7 +48,6 @@ struct wpkt {
 	unsigned nchain;
 };
 
-#define HOLD_PACKETS 3	 /* of a policy that may wait for an SA (spec 13.3 step 6) */
 #define HOLD_POLICIES 64 /* of a worker that have packets waiting */
 
 /* Packets of one policy that wait for an SA; see hold.c. */
@@ -56,7 +55,7 @@ struct held {
 	uint32_t policy, gen;
 	uint64_t until; /* CLOCK_BOOTTIME */
 	unsigned n;	/* 0 = free */
-	struct wpkt pk[HOLD_PACKETS];
+	struct wpkt pk[XI_HOLD_PACKETS];
 };
 
 struct hold {
