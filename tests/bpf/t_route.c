@@ -12,12 +12,17 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tests/bpf/netns.h"
+#include "user/ipsec/icmp.h"
+#include "user/ipsec/ip4.h"
+#include "user/ipsec/ip6.h"
 #include "user/route/local.h"
 #include "user/route/nl.h"
 #include "user/route/query.h"
@@ -141,6 +146,109 @@ static void t_answers_of_ipv6(void **state)
 }
 
 /* RFC 4861 §8: routers are known by their link-local addresses; RFC 8950: those of IPv4 as well. */
+/* Hosts of one network differ in the last byte of their address, networks in a middle one: no answer drives out another. */
+static void t_neighbours_find_room(void **state)
+{
+	static const char *const form[] = {"10.9.0.%u", "10.9.%u.1", "2001:db8:9::%x", "2001:db8:9:%x::1",
+					   "2001:db8:9::%x:1"};
+	struct rt_hop hop;
+	char dst[64];
+
+	(void)state;
+	quiet();
+	for (size_t f = 0; f < ARRAY_SIZE(form); f++) {
+		for (unsigned i = 1; i <= 200; i++) {
+			(void)snprintf(dst, sizeof(dst), form[f], i);
+			(void)answer(dst);
+		}
+		for (unsigned i = 1; i <= 200; i++) {
+			struct rt_key k;
+
+			(void)snprintf(dst, sizeof(dst), form[f], i);
+			k = key_to(dst);
+			rt_lookup(rt, &k, &hop);
+			if (hop.kind != RT_TX)
+				fail_msg("%s: kind %u", dst, hop.kind);
+		}
+	}
+}
+
+/* A packet of this host to dst, and the answer of a router that says mtu; the stack must have believed it. */
+static void stack_learns(const char *dst, uint32_t mtu)
+{
+	struct rt_key k = key_to(dst);
+	int six = k.family == XI_IP6, on = 1, got = 0, fd, raw;
+	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(9)}, own6 = {0};
+	struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(9)}, own4 = {0};
+	struct sockaddr *to = six ? (void *)&to6 : (void *)&to4, *own = six ? (void *)&own6 : (void *)&own4;
+	socklen_t len = six ? sizeof(to6) : sizeof(to4), got_len = sizeof(got);
+	uint8_t packet[IP6_HDR + 8] = {0}, icmp[1280];
+	size_t n, udp = six ? IP6_HDR : IP4_HDR;
+
+	memcpy(&to6.sin6_addr, &k.dst, 16);
+	memcpy(&to4.sin_addr, &k.dst, 4);
+	fd = socket(six ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+	raw = six ? socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6) : socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+	assert_true(fd >= 0 && raw >= 0);
+	assert_int_equal(connect(fd, to, len), 0);
+	assert_int_equal(getsockname(fd, own, &len), 0);
+	memcpy(packet + udp, six ? &own6.sin6_port : &own4.sin_port, 2);
+	packet[udp + 3] = 9;
+	packet[udp + 5] = 8;
+	if (six) {
+		packet[0] = 0x60;
+		packet[5] = 8;
+		packet[6] = IPPROTO_UDP;
+		memcpy(packet + IP6_SRC, &own6.sin6_addr, 16);
+		memcpy(packet + IP6_DST, &k.dst, 16);
+		n = icmp6_too_big(icmp, sizeof(icmp), packet, sizeof(packet), &k.dst, mtu);
+		own6.sin6_port = 0;
+		assert_true(n && sendto(raw, icmp + IP6_HDR, n - IP6_HDR, 0, own, len) > 0);
+		assert_int_equal(getsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &got, &got_len), 0);
+	} else {
+		packet[0] = 0x45;
+		packet[3] = IP4_HDR + 8;
+		packet[6] = 0x40; /* DF */
+		packet[8] = 64;
+		packet[9] = IPPROTO_UDP;
+		memcpy(packet + IP4_SRC, &own4.sin_addr, 4);
+		memcpy(packet + IP4_DST, &k.dst, 4);
+		n = icmp4_too_big(icmp, sizeof(icmp), packet, IP4_HDR + 8, 0, (uint16_t)mtu);
+		assert_int_equal(setsockopt(raw, IPPROTO_IP, IP_HDRINCL, &on, sizeof(on)), 0);
+		assert_true(n && sendto(raw, icmp, n, 0, own, len) > 0);
+		assert_int_equal(getsockopt(fd, IPPROTO_IP, IP_MTU, &got, &got_len), 0);
+	}
+	assert_int_equal(got, mtu);
+	close(fd);
+	close(raw);
+}
+
+/*
+ * RFC 4301 §8.2: the path MTU of an SA is its own. In transport mode the stack has been told the one inside, for the same destination; what the
+ * administrator wrote into the route holds.
+ */
+static void t_rfc4301_8_2_not_what_the_stack_has_learned(void **state)
+{
+	static const struct {
+		const char *dst;
+		uint32_t learned, want;
+	} row[] = {{"10.9.3.3", 1380, 1400},
+		   {"10.0.0.2", 1480, 1500},
+		   {"2001:db8:9::33", 1380, 1400},
+		   {"2001:db8::2", 1480, 1500}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		stack_learns(row[i].dst, row[i].learned);
+		quiet();
+		assert_int_equal(sh("ip rule add pref 99 to 192.0.2.9 lookup main && ip rule del pref 99"), 0);
+		assert_true(becomes_old());
+		quiet();
+		assert_int_equal(answer(row[i].dst).mtu, row[i].want);
+		assert_int_equal(answer(row[i].dst).kind, RT_TX);
+	}
+}
+
 static void t_link_local_gateways(void **state)
 {
 	(void)state;
@@ -408,6 +516,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_answers),
 		cmocka_unit_test(t_answers_of_ipv6),
+		cmocka_unit_test(t_neighbours_find_room),
+		cmocka_unit_test(t_rfc4301_8_2_not_what_the_stack_has_learned),
 		cmocka_unit_test(t_link_local_gateways),
 		cmocka_unit_test(t_changes_of_ipv6_make_answers_old),
 		cmocka_unit_test(t_no_answer_before_it_is_asked),

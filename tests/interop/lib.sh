@@ -99,7 +99,9 @@ matrix_up() {
 
 # matrix_sweep: datagrams of every size to every combination and back; a line of results for each group of combinations.
 matrix_sweep() {
-	local net family jobs ns bind verdict text
+	local net family jobs ns bind verdict text retried=9999 echoed=0 before
+	before=$(stat_get 1 out-state-mode-errors)
+	xi 1 -j installed-sa print detail >"$M/sas-before.json"
 	for net in lan own; do
 		for family in 4 6; do
 			jobs=$M/$net$family.json
@@ -114,15 +116,20 @@ matrix_sweep() {
 		done
 	done
 	guest "ip -s xfrm state" >"$M/states"
+	xi 1 -j installed-sa print detail >"$M/sas.json"
 	while read -r verdict text; do
 		case $verdict in
 		ok) ok "$text" ;;
 		not) not_ok "${text#ok }" ;;
+		retried) retried=$text ;;
+		echoed) echoed=$text ;;
 		*) note "$text" ;;
 		esac
 	done < <("$MATRIX" judge "$M" 2>&1 || echo "not ok the results can be read")
 	is "nothing was refused in the guest" "$(guest "awk '\$2 > 0' /proc/net/xfrm_stat")" ""
-	is "nothing was dropped by the gateway" "$(xi 1 statistics print | awk '$2 > 0')" ""
+	# IPv6: the sender has to learn how large a packet may be. The guest's receive ring is short, and the machine may be busy.
+	at_least "less than 1 % was sent again but for ICMP's sake" "$((echoed / 100 + $(stat_get 1 out-state-mode-errors) - before))" "$retried"
+	is "nothing was dropped by the gateway" "$(xi 1 statistics print | awk '$2 > 0 && $1 != "out-state-mode-errors:"')" ""
 }
 
 # matrix_done: nothing arrived damaged in the guest.

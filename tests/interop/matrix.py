@@ -7,8 +7,8 @@
       FOLDER/combinations.json for judge. --only: regular expressions that the names match; --enc, --auth: only what the gateway has.
       --sequence: the guest's last sent and highest received number.
   matrix.py judge FOLDER
-      reads also FOLDER/RESULT.json of each sweep, FOLDER/states (the guest's `ip -s xfrm state`); prints lines "ok TEXT",
-      "not ok TEXT", "note TEXT".
+      reads also FOLDER/result-SWEEP.json of each sweep, FOLDER/states (the guest's `ip -s xfrm state`), FOLDER/sas.json and sas-before.json (the
+      gateway's `installed-sa print detail`, before the sweeps: the guest's states are new); prints lines "ok TEXT", "not ok TEXT", "note TEXT", "retried N", "echoed N".
 
 Every combination has SPIs and keys of its own, and in the guest an address of its own, by which policies on both sides find it: behind
 the guest in tunnel mode (answered to a host of the gateway's LAN), the end of the SA in transport mode (answered to the gateway).
@@ -121,12 +121,9 @@ class Combination:
 
     def sizes(self):
         most = max(p for p in range(1200, MTU) if self.wire_bytes(p) <= MTU)
-        # Every residue of every block, around the largest that needs no fragments, around the largest unprotected one.
+        # Every residue of every block, around the largest that needs no fragments, around the largest unprotected one, of many fragments.
         plain = MTU - 8 - IP_HEADER[self.inner]
-        large = {*range(most - 2, most + 3), plain - 1, plain, plain + 1}
-        if (self.proto, self.mode, self.inner, self.outer) != ("esp", "tunnel", 4, 4):  # the others come with their fragments
-            large = {s for s in large if s <= most}
-        return sorted({*range(18), 63, 64, 65, 1000, *large})
+        return sorted({*range(18), 63, 64, 65, 1000, *range(most - 2, most + 3), plain - 1, plain, plain + 1, 2 * plain, 8000})
 
     # --- the gateway's words ---
 
@@ -170,7 +167,7 @@ class Combination:
             template = " ".join(f"tmpl src {src} dst {dst} proto {proto} reqid {self.reqid} mode {mode}"
                                 for proto, mode, _ in transforms)
             a, b = self.selectors if outbound else self.selectors[::-1]
-            yield f"xfrm policy add src {a} dst {b} dir {'in' if outbound else 'out'} {template}"
+            yield f"xfrm policy add src {a} dst {b} dir {'in' if outbound else 'out'} priority 2 {template}"
 
     def guest_algorithms(self, proto, outbound):
         flags = (["esn"] if "esn" in self.options else []) + (["align4"] if proto == "ah" and "align8" not in self.options else [])
@@ -239,7 +236,8 @@ def make(a):
              (not a.auth or (c.auth in a.auth.split(",") and c.ah in a.auth.split(",")))]
     jobs = {f"{net}{family}": [] for net in ("lan", "own") for family in (4, 6)}
     gateway = {"manual-sa": [], "policy": []}
-    guest = []
+    # In transport mode the policy's addresses are those of ESP in UDP, too, which Linux judges before it takes ESP out of it.
+    guest = ["xfrm policy add proto udp sport 4500 dport 4500 dir in priority 1"]
     for i, c in enumerate(known):
         c.number(i)
         sa, policy = c.gateway_lines()
@@ -282,6 +280,8 @@ def judge(a):
             return json.load(f)
 
     results = {}
+    opened, opened_before = ({int(sa["spi"], 16): sa["current-packets"] for sa in read(name) if sa["direction"] == "in"}
+                             for name in ("sas.json", "sas-before.json"))
     counts = guest_counts(os.path.join(a.folder, "states"))
     groups, wrong = {}, {}
     for c in read("combinations.json"):
@@ -292,6 +292,8 @@ def judge(a):
             packets, refused = counts.get(spi, (0, 0))
             if packets < c["echoes"]:
                 why.append(f"SA 0x{spi:x} of the guest carried {packets} packets, wanted {c['echoes']}")
+            if spi in opened and (n := opened[spi] - opened_before[spi]) != packets:
+                why.append(f"SA 0x{spi:x}: the guest sent {packets} packets, the gateway opened {n}")
             if refused:
                 why.append(f"SA 0x{spi:x} of the guest refused {refused} packets")
         groups[c["group"]] = groups.get(c["group"], 0) + 1
@@ -303,6 +305,8 @@ def judge(a):
         for name, why in wrong.get(group, []):
             print(f"not ok {name}")
             print("note " + "; ".join(why[:6]))
+    for word in ("retried", "echoed"):
+        print(word, sum(r[word] for r in results.values()))
     for name, r in results.items():
         print(f"note {name}: {r['echoed']} echoes, {r['retried']} retried {' '.join(sorted(set(r.get('errors', []))))}")
 

@@ -15,6 +15,19 @@
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
+/* One more word into a hash: every bit of both reaches every bit of the result after one more word, or hash_end(). */
+static inline uint64_t hash_mix(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 32;
+}
+
+/* The last step: so many of its best bits. 1 to 32. */
+static inline uint32_t hash_end(uint64_t h, unsigned bits)
+{
+	return (uint32_t)(hash_mix(h, 0) * 0xd6e8feb86659fd93ull >> (64 - bits));
+}
+
 /* Copies src into dst[size], always terminated; returns 0, or -1 when it had to cut. */
 static inline int str_copy(char *dst, size_t size, const char *src)
 {

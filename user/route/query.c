@@ -12,6 +12,7 @@ struct route_reply {
 	__u8 type; /* RTN_* */
 	__u32 oif;
 	__u32 mtu;
+	int expires;	      /* what is said of mtu was learned by the stack from ICMP, of this destination */
 	__u32 gateway_family; /* 0 = none: the destination is on the link */
 	struct xi_addr gateway;
 };
@@ -95,6 +96,10 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 		case RTA_METRICS:
 			r->mtu = metric_mtu(a);
 			break;
+		case RTA_CACHEINFO:
+			if (mnl_attr_get_payload_len(a) >= sizeof(struct rta_cacheinfo))
+				r->expires = ((const struct rta_cacheinfo *)mnl_attr_get_payload(a))->rta_expires != 0;
+			break;
 		default:
 			break;
 		}
@@ -102,7 +107,7 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-static int get_route(struct rt_query *q, const struct rt_key *key, struct route_reply *r)
+static int ask_route(struct rt_query *q, const struct rt_key *key, __u32 flags, struct route_reply *r)
 {
 	char buf[512] = {0};
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -110,6 +115,7 @@ static int get_route(struct rt_query *q, const struct rt_key *key, struct route_
 
 	nlh->nlmsg_type = RTM_GETROUTE;
 	rtm->rtm_family = af_of(key->family);
+	rtm->rtm_flags = flags;
 	rtm->rtm_dst_len = rtm->rtm_src_len = (__u8)(addr_len(key->family) * 8);
 	mnl_attr_put(nlh, RTA_DST, addr_len(key->family), &key->dst);
 	mnl_attr_put(nlh, RTA_SRC, addr_len(key->family), &key->src);
@@ -117,6 +123,24 @@ static int get_route(struct rt_query *q, const struct rt_key *key, struct route_
 		mnl_attr_put_u32(nlh, RTA_IIF, key->iif);
 	memset(r, 0, sizeof(*r));
 	return nl_talk(q->nl, nlh, on_route, r);
+}
+
+/*
+ * What the host's own connections have learned about the path is not what an SA has (user/worker/path.c learns that by itself): in
+ * transport mode the destination is the same, and the stack has been told the MTU inside. Taken for that of the link it would be told
+ * less with every answer. The MTU of the route's own entry stays.
+ */
+static int get_route(struct rt_query *q, const struct rt_key *key, struct route_reply *r)
+{
+	int rc = ask_route(q, key, 0, r);
+	struct route_reply entry;
+
+	if (rc || key->iif || !r->mtu || !r->expires)
+		return rc;
+	rc = ask_route(q, key, RTM_F_FIB_MATCH, &entry);
+	if (!rc)
+		r->mtu = entry.mtu;
+	return rc;
 }
 
 static int on_link(const struct nlmsghdr *nlh, void *data)

@@ -16,7 +16,8 @@
 #include "user/route/query.h"
 #include "user/route/vlan.h"
 
-#define RT_BUCKETS 2048 /* of RT_WAYS answers each; a full bucket replaces round robin */
+#define RT_BUCKET_BITS 11
+#define RT_BUCKETS (1u << RT_BUCKET_BITS) /* of RT_WAYS answers each; a full bucket replaces round robin */
 #define RT_WAYS 4
 #define RT_ASK_MAX 64
 
@@ -129,11 +130,11 @@ static void new_generation(struct rt *rt)
 
 static unsigned bucket_of(const struct rt_key *k)
 {
-	__u64 h = (__u64)k->dst.w[0] * 0x9e3779b97f4a7c15ull ^ (__u64)k->src.w[0] * 0xc2b2ae3d27d4eb4full;
+	__u64 h = k->iif;
 
-	h ^= ((__u64)k->dst.w[3] << 32 | k->src.w[3]) * 0x165667b19e3779f9ull;
-	h ^= (__u64)k->iif * 0xd6e8feb86659fd93ull;
-	return (unsigned)(h >> 40) % RT_BUCKETS;
+	for (unsigned i = 0; i < 4; i++)
+		h = hash_mix(h, (__u64)k->dst.w[i] << 32 | k->src.w[i]);
+	return hash_end(h, RT_BUCKET_BITS);
 }
 
 /* --- workers --- */

@@ -35,7 +35,7 @@ struct rt_hop {
 	__u32 kind;	  /* enum rt_kind */
 	__u32 ifindex;	  /* of the route; its neighbours are the kernel's word */
 	__u32 tx_ifindex; /* by which frames leave: the same, or the one below a VLAN device */
-	__u32 mtu;	  /* of the route, else of the interface */
+	__u32 mtu; /* of the route, else of the interface; a packet of this host: not what its stack has learned from ICMP */
 	__u32 l2_len;
 	__u8 l2[RT_L2_MAX]; /* header for packets of the key's family: destination, source, tags, type */
 };

@@ -20,7 +20,8 @@ static unsigned hash_of(const struct xi_tuple *t, uint64_t sa_ref)
 	}
 	h ^= ((uint64_t)t->src_port << 24 | (uint64_t)t->dst_port << 8 | t->proto) * 0xc2b2ae3d27d4eb4full;
 	h ^= sa_ref * 0x165667b19e3779f9ull;
-	return (unsigned)(h >> 44) & (WRK_FLOWS - 1);
+	/* The first bytes of an address are the lowest of its word: without this the last of the source reached only the topmost bits. */
+	return hash_end(h, WRK_FLOW_BITS);
 }
 
 static enum xi_drop judge_in(struct worker *w, const struct wpkt *pk, struct flow *f)

@@ -23,16 +23,23 @@
 int slow_open(struct worker *w, struct err *e)
 {
 	struct icmp6_filter none;
-	int one = 1;
+	/*
+	 * As large as the link takes: the path MTU is path.c's to judge. In transport mode the stack's own is that of the packet inside, since it
+	 * has one destination with it and we told the stack so: it would refuse what that packet becomes.
+	 */
+	int one = 1, probe = IP_PMTUDISC_PROBE, probe6 = IPV6_PMTUDISC_PROBE;
 
 	w->raw_out = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
-	if (w->raw_out < 0 || setsockopt(w->raw_out, IPPROTO_IP, IP_HDRINCL, &one, sizeof(one)) < 0)
+	if (w->raw_out < 0 || setsockopt(w->raw_out, IPPROTO_IP, IP_HDRINCL, &one, sizeof(one)) < 0 ||
+	    setsockopt(w->raw_out, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof(probe)) < 0)
 		return err_set(e, -errno, "cannot open a raw socket: %s", strerror(errno));
 	w->raw_out6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW); /* raw(7): with header */
 	if (w->raw_out6 < 0 && errno != EAFNOSUPPORT)
 		return err_set(e, -errno, "cannot open a raw socket of IPv6: %s", strerror(errno));
 	if (w->raw_out6 < 0)
 		return 0;
+	if (setsockopt(w->raw_out6, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &probe6, sizeof(probe6)) < 0)
+		return err_set(e, -errno, "cannot set up a raw socket of IPv6: %s", strerror(errno));
 	w->raw_icmp6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6);
 	ICMP6_FILTER_SETBLOCKALL(&none);
 	if (w->raw_icmp6 < 0 || setsockopt(w->raw_icmp6, IPPROTO_ICMPV6, ICMP6_FILTER, &none, sizeof(none)) < 0)

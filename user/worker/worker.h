@@ -21,7 +21,8 @@
 #include "user/route/route.h"
 
 #define WRK_BURST ENGINE_BURST_MAX
-#define WRK_FLOWS 4096 /* a power of two */
+#define WRK_FLOW_BITS 12
+#define WRK_FLOWS (1u << WRK_FLOW_BITS)
 #define WRK_NESTS 256  /* likewise */
 #define WRK_NEST_MAX 6 /* transforms of one inbound packet (spec section 12, in-buffer-errors) */
 #define WRK_FRAMES_DEFAULT 16384
