@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 interop_up
+is "every algorithm is in some combination" "$(xi 1 -j algorithms print | "$MATRIX" missing)" ""
 matrix_up "${XI_ONLY:-}"
 matrix_sweep
 matrix_done
