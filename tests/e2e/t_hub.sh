@@ -35,6 +35,17 @@ is "and counted by its policy" "$(policystat 1 2 out-dropped)" 3
 xi 1 manual-sa enable third
 ping_third >"$T/ping.out"
 check "with an SA: sealed again" wait_for '[ "$(policystat 1 2 out-transformed)" = 3 ]' 3
+
+# A policy whose SA is to be negotiated: the first packet asks for it and is sealed when it is there (spec 13.3 step 6).
+xi 1 policy remove 2
+xi 1 policy add "${out[@]}" tunnel=yes action=encrypt sa-src-address=$WAN1 sa-dst-address=203.0.113.99 || fatal "policy"
+bg gw1 keeper "$O/tests/lib/keeper" "${P}g1" 0x401 0x400 "$(hex 16 n1)" "$(hex 16 n2)" $WAN1 203.0.113.99 300
+wait_for "grep -q ready $T/keeper.log" || fatal "keeper"
+ping_third >"$T/ping.out"
+check "without an SA one is asked for, and the packets wait for it" \
+	wait_for '[ "$(policystat 1 2 out-transformed)" = 3 ]' 3
+is "one acquire" "$(grep -c '"event":"acquire"' "$T/keeper.log")" 1
+is "nothing was dropped" "$(stat_get 1 out-no-states)" 3
 capture_stop w1
 is "ESP of the second tunnel on the wire" "$("$LIBDIR/capture.py" count "$T/w1.pcap" --src $WAN1 --dst 203.0.113.99 --spi 0x300)" 3
 is "nothing to the third site in clear" "$("$LIBDIR/capture.py" count "$T/w1.pcap" --dst 10.9.0.1)" 0

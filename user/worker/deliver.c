@@ -128,7 +128,8 @@ static void forward_by_policy(struct worker *w, struct wpkt *pk, struct flow *f)
 		to_stack(w, pk, f, f->hop.rt.kind == RT_LOCAL);
 		return;
 	}
-	if (why == XI_DROP_OUT_NO_SA && sa) {
+	/* Without an SA, too: there one is asked for and the packet waits, or is dropped. */
+	if (why == XI_DROP_OUT_NO_SA) {
 		seal_again(w, pk, f, sa);
 		return;
 	}
