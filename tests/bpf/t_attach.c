@@ -217,6 +217,19 @@ static void set_mtu(const char *name, unsigned mtu)
 	sh(cmd);
 }
 
+/* A tag that the NIC has taken out of the frame would not be seen: a VLAN would pass for the untagged network. */
+static void t_attach_keeps_vlan_tags_in_frames(void **state)
+{
+	static const char ask[] = "ethtool -k lan0 | grep ^rx-vlan-offload";
+	char line[64];
+
+	(void)state;
+	sh("ethtool -K lan0 rxvlan on");
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	sh_line(ask, line, sizeof(line));
+	assert_string_equal(line, "rx-vlan-offload: off");
+}
+
 static void t_attach_refusals(void **state)
 {
 	(void)state;
@@ -602,6 +615,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(t_attach_fills_everything_in),
+		T(t_attach_keeps_vlan_tags_in_frames),
 		T(t_attach_refusals),
 		T(t_attach_xdp_taken),
 		T(t_attach_late_failures_undo),

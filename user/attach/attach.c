@@ -177,8 +177,10 @@ static int slot_up(struct maps *m, unsigned slot, const struct nic *n, uint32_t 
 
 	enter(nic, n, flags, queues);
 	attach_refresh_sysctl(m);
-	if (slot != XI_IF_INTERNAL)
+	if (slot != XI_IF_INTERNAL) {
+		nic_keep_tags(n->name);
 		rc = prog_egress_attach(m, slot, e);
+	}
 	if (!rc)
 		rc = prog_xdp_attach(m, slot, e);
 	if (rc)

@@ -32,6 +32,12 @@ unsigned nic_queues(const char *name);
 /* Switches off what would leave checksums and segments to the next one: tx checksums, scatter-gather, TSO, GSO. */
 int nic_offloads_off(const char *name, struct err *e) __must_check;
 
+/*
+ * Leaves VLAN tags in received frames (ethtool's rxvlan): what the NIC has taken out XDP does not see, and a frame of any VLAN would pass for an
+ * untagged one. Best effort: a driver that cannot change it keeps it.
+ */
+void nic_keep_tags(const char *name);
+
 /* One rtnetlink request; cb (may be NULL) sees each message of the answer. Returns 0 or a negative errno. */
 int nic_netlink(struct nlmsghdr *nlh, mnl_cb_t cb, void *data) __must_check;
 

@@ -159,3 +159,14 @@ int nic_offloads_off(const char *name, struct err *e)
 	}
 	return 0;
 }
+
+void nic_keep_tags(const char *name)
+{
+	struct ethtool_value v = {.cmd = ETHTOOL_GFLAGS};
+
+	if (ethtool(name, &v) || !(v.data & ETH_FLAG_RXVLAN))
+		return;
+	v.cmd = ETHTOOL_SFLAGS;
+	v.data &= ~(uint32_t)ETH_FLAG_RXVLAN;
+	(void)ethtool(name, &v);
+}
