@@ -61,11 +61,14 @@ static enum xi_drop find_sas(struct worker *w, struct wpkt *pk)
 	return pk->ah ? XI_OK : XI_DROP_OUT_NO_SA;
 }
 
-/* Spec 14.1: mature and dying may be used; which of them, whoever set the policy's reference has chosen. */
+/*
+ * Spec 14.1: mature and dying may be used; which of them, whoever set the policy's reference has chosen. The slot was filled anew under a
+ * reference, or the reference was changed: what it names now is not the bundle that was built for the policy.
+ */
 static enum xi_drop check_state(struct worker *w, const struct sa_entry *se, uint8_t proto)
 {
 	if (unlikely(se->sa.dir != XI_DIR_OUT || (proto && se->sa.proto != proto)))
-		return XI_DROP_OUT_BUNDLE;
+		return XI_DROP_OUT_BUNDLE_CHECK;
 	switch (sa_state(w, se)) {
 	case XI_SA_DEAD:
 		return XI_DROP_OUT_EXPIRED;
