@@ -103,6 +103,12 @@ def esp_packet(a, seq):
                  flags_off=0x4000 if a.df else 0, total=a.inner_total)
     if a.garbage:
         inner = b"\xff" * len(inner)
+    for k in range(1, a.nest):
+        inner = ipv4(a.outer_src, a.outer_dst, 50, esp_of(a, seq + 50 * k, inner), ident=seq & 0xFFFF)
+    return esp_of(a, seq, inner)
+
+
+def esp_of(a, seq, inner):
     align = 16 if a.enc == "cbc" else 4
     pad_len = -(len(inner) + 2) % align
     padding = bytes(range(1, pad_len + 1))
@@ -215,6 +221,7 @@ def arguments():
     esp.add_argument("--auth-key", default="", help="hex")
     esp.add_argument("--spi", type=number, required=True)
     esp.add_argument("--seq", default="1", help="1,2,5-9: one packet each, in this order")
+    esp.add_argument("--nest", type=number, default=1, help="so many ESP packets in each other; number + 50 is that of the next one inside")
     esp.add_argument("--iv", type=number, help="gcm: explicit IV, default the sequence number")
     esp.add_argument("--inner-ttl", type=number, default=64)
     esp.add_argument("--inner-tos", type=number, default=0)

@@ -68,4 +68,5 @@ def main():
             print(f"0x{spi:x}", "in" if direction == DIR_IN else "out", struct.unpack_from("Q", rts, at)[0])
 
 
-main()
+if __name__ == "__main__":
+    main()

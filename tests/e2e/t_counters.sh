@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Every counter of spec section 12 is provoked, on the way through XDP and by the host's own packets where both lead to it, and only that one
+# moves, by as many as were sent, with one reason; the policy's counters of 7.1 and those of an SA. Gateway 1 is real, there is no second.
+. "$(dirname "$0")/lib.sh"
+
+topo_up none
+in_ns r sysctl -qw net.ipv4.ip_forward=0 # nothing goes on to gateway 2
+for ns in a gw1; do                      # and nobody answers what arrives
+	in_ns $ns nft 'table ip quiet { chain in { type filter hook input priority 0; udp dport 4001 drop; }; }' || fatal "nft"
+done
+tunnel_add 1 aes-128-gcm null && gw_attach 1 && gw_start 1 || fatal "no gateway"
+maps="/sys/fs/bpf/xdp-ipsec/${P}g1/$(ls "/sys/fs/bpf/xdp-ipsec/${P}g1")"
+GW_LAN1_MAC=02:00:00:00:00:77 # not the gateway's
+SEQ=1000
+
+# --- senders: each sends $N packets ---
+
+esp() { # as gateway 2 would send it, unless said otherwise; each packet has a number of its own
+	SEQ=$((SEQ + 500))
+	forge r w1 gw1 wan esp --outer-src $WAN2 --outer-dst $WAN1 --inner-src $HOST_B --inner-dst $HOST_A --spi 0x101 \
+		--enc gcm --enc-key "$ENC_KEY21" --seq "$SEQ-$((SEQ + N - 1))" "$@"
+}
+clear_wan() { forge r w1 gw1 wan --count "$N" clear --src $HOST_B --dst $HOST_A "$@"; }
+from_a() { forge a eth0 gw1 lan --count "$N" clear --src $HOST_A --dst $HOST_B "$@"; }
+from_host() { # [LENGTH]: the gateway's own; with a length: DF
+	in_ns gw1 python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 10, 3 if sys.argv[4] != "9" else 0)  # IP_MTU_DISCOVER: IP_PMTUDISC_PROBE
+s.bind((sys.argv[1], 4000))
+for _ in range(int(sys.argv[3])):
+    try:
+        s.sendto(bytes(int(sys.argv[4])), (sys.argv[2], 4001))
+    except OSError:  # a drop at tc egress
+        pass' $GW_LAN1 $HOST_B "$N" "${1:-9}"
+}
+
+# --- states ---
+
+sa() { "$LIBDIR/saseq.py" "$maps" "$@"; }
+poke() { "$LIBDIR/poke.py" "$maps" "$@"; }
+discard() { xi 1 policy disable 0 && xi 1 policy add src-address=$LAN1 dst-address=$LAN2 action=discard; }
+no_discard() { xi 1 policy remove 1 && xi 1 policy enable 0; }
+other_peer() {
+	xi 1 policy add src-address=$LAN1 dst-address=10.1.101.0/25 tunnel=yes sa-src-address=$WAN1 sa-dst-address=203.0.113.9 \
+		action=encrypt priority=5
+}
+no_other_peer() { xi 1 policy remove 1; }
+renewed() { xi 1 manual-sa disable m && xi 1 manual-sa enable m; } # numbers begin anew
+# The kernel's answer to a changed route comes to the worker when it asks: packets until it has.
+unroutable() {
+	in_ns gw1 ip route add unreachable $WAN2/32 &&
+		wait_for 'b=$(stat_get 1 out-bundle-errors); N=1 from_a; stat_wait 1 out-bundle-errors $((b + 1)) 1'
+}
+routable() {
+	in_ns gw1 ip route del unreachable $WAN2/32 &&
+		wait_for 'b=$(policystat 1 0 out-transformed); N=1 from_a; wait_for "[ \$(policystat 1 0 out-transformed) -gt $b ]" 1'
+}
+
+# --- the table ---
+# COUNTER | PACKETS | BEFORE | PROVOKE | AFTER | REASON, or a part of it
+table() {
+	cat <<-'EOF_TABLE'
+		in-errors|3||esp --outer-tos 3 --inner-tos 0||inner cannot carry it
+		in-buffer-errors|2||esp --nest 7||more than 6 nested transforms
+		in-header-errors|3||esp --cut 6||no SPI or sequence number
+		in-header-errors|3||esp --cut 3||no SPI or sequence number
+		in-no-states|3||esp --spi 0x999||no SA for
+		in-state-protocol-errors|3||esp --wrong-key||ICV does not match
+		in-state-protocol-errors|3||esp --bad-pad||padding
+		in-state-protocol-errors|3||esp --cut 20||length does not fit
+		in-state-mode-errors|3||esp --garbage||not a sound IP packet
+		in-state-sequence-errors|2|N=1 esp --seq 900000 && settled|N=1 esp --seq 900000; N=1 esp --seq 900000||seen before
+		in-state-sequence-errors|3||esp --seq 800000-800002||left of the replay window
+		in-state-sequence-errors|2||N=1 esp --seq 0; N=1 esp --seq 0|renewed|number zero
+		in-state-expired|3|sa 0x101 dead|esp|sa 0x101 mature|past its hard limit
+		in-state-mismatches|3||esp --outer-src 198.51.100.254||outside the SA's own selector or outer source
+		in-state-invalid|3|sa 0x101 larval|esp|sa 0x101 mature|not usable
+		in-template-mismatches|3||clear_wan||in clear
+		in-template-mismatches|3||clear_wan --dst $GW_LAN1||in clear
+		in-template-mismatches|3|other_peer|esp|no_other_peer|does not satisfy
+		in-no-policies|3||esp --inner-src 192.0.2.9||no policy matches
+		in-policy-blocked|3|discard|clear_wan|no_discard|discard
+		in-policy-blocked|3|discard|clear_wan --dst $GW_LAN1|no_discard|discard
+		in-policy-errors|3|poke begin 2|clear_wan|poke begin -2|lookup failed
+		in-policy-errors|3|poke begin 2|clear_wan --dst $GW_LAN1|poke begin -2|lookup failed
+		in-policy-errors|3|poke begin 2|esp --sport 4100|poke begin -2|lookup failed
+		out-errors|3||from_a_astray||not this interface's
+		out-errors|3||from_a --src 10.1.202.255||reverse path
+		out-bundle-errors|3|unroutable|from_a||no route
+		out-bundle-errors|3||from_host|routable|no route
+		out-bundle-check-errors|3|poke sa-out 0x101|from_a||stale
+		out-bundle-check-errors|3||from_host|poke sa-out 0x100|stale
+		out-no-states|3|xi 1 manual-sa disable m|from_a||none is usable
+		out-no-states|3||from_host|xi 1 manual-sa enable m|none is usable
+		out-no-states|3|sa 0x100 larval|from_a||none is usable
+		out-no-states|3||from_host|sa 0x100 mature|none is usable
+		out-state-mode-errors|3||from_a --df --len 1500||too big
+		out-state-mode-errors|3||from_host 1472||too big
+		out-state-sequence-errors|3|sa 4294967295|from_a||used up
+		out-state-sequence-errors|3||from_host|renewed|used up
+		out-state-expired|3|sa 0x100 dead|from_a||past its hard limit
+		out-state-expired|3||from_host|sa 0x100 mature|past its hard limit
+		out-policy-blocked|3|discard|from_a||discard
+		out-policy-blocked|3||from_host|no_discard|discard
+		out-policy-dead|3|poke policy-gen 1|from_a||between lookup and use
+		out-policy-dead|3||from_host|poke policy-gen -1|between lookup and use
+		out-policy-errors|3|poke begin 2|from_host|poke begin -2|lookup failed
+	EOF_TABLE
+}
+# Not to be had from a running gateway: out-state-protocol-errors. The engine refuses a packet only when it is not the one that made the
+# SA's keys: tests/unit/t_esp_refuse.c. What else is wrong with an SA's record makes it unusable before a packet is built.
+
+from_a_astray() {
+	in_ns a "$LIBDIR/forge.py" --dev eth0 --dst-mac $GW_LAN1_MAC --count "$N" clear --src $HOST_A --dst $HOST_B
+}
+# What was sent until now has been judged: a packet that is counted for sure comes behind it on the same queue.
+settled() {
+	local before
+	before=$(stat_get 1 in-state-mode-errors)
+	N=1 esp --seq 900001 --garbage && stat_wait 1 in-state-mode-errors $((before + 1)) 3
+}
+
+snapshot() { xi 1 statistics print | awk '{print $1, $2}' | tr -d ':'; }
+reasons() { xi 1 statistics print detail >"$T/$1"; }
+
+row() { # COUNTER PACKETS BEFORE PROVOKE AFTER REASON
+	local counter=$1 N=$2 provoke=$4 after=$5 reason=$6 first want got moved
+	{ [ -z "$3" ] || eval "$3"; } >"$T/row.out" 2>&1 || { not_ok "$counter: $3"; note "$(cat "$T/row.out")"; }
+	first=$(snapshot)
+	reasons before
+	want=$(awk -v c="$counter" -v n="$N" '$1 == c {$2 += n} {print}' <<<"$first")
+	eval "$provoke" >"$T/row.out" 2>&1 || { not_ok "$counter: $provoke"; note "$(cat "$T/row.out")"; }
+	stat_wait 1 "$counter" "$(awk -v c="$counter" '$1 == c {print $2}' <<<"$want")" 3
+	got=$(snapshot)
+	reasons after
+	moved=$(diff "$T/before" "$T/after" | grep '^>' | grep -F -- "$reason")
+	{ [ -z "$after" ] || eval "$after"; } >"$T/row.out" 2>&1 || { not_ok "$counter: $after"; note "$(cat "$T/row.out")"; }
+	if [ "$got" = "$want" ] && [ -n "$moved" ]; then
+		ok "$counter +$N: ${3:+$3; }$provoke"
+	else
+		not_ok "$counter +$N: ${3:+$3; }$provoke"
+		note "$(diff <(echo "$want") <(echo "$got"))"$'\n'"reasons:"$'\n'"$(diff "$T/before" "$T/after")"
+	fi
+}
+
+while IFS='|' read -r counter packets before provoke after reason <&3; do
+	row "$counter" "$packets" "$before" "$provoke" "$after" "$reason"
+done 3< <(table)
+is "every counter that a running gateway can move is in the table" \
+	"$(comm -3 <(table | cut -d '|' -f 1 | sort -u) <(snapshot | cut -d ' ' -f 1 | sort) | tr -d '\t')" "out-state-protocol-errors"
+tap_done
