@@ -98,7 +98,7 @@ table() {
 		out-state-mode-errors|3||from_a --df --len 1500||too big
 		out-state-mode-errors|3||from_host 1472||too big
 		out-state-sequence-errors|3|sa 4294967295|from_a||used up
-		out-state-sequence-errors|3||from_host|renewed|used up
+		out-state-sequence-errors|3||from_host|sa 1000|used up
 		out-state-expired|3|sa 0x100 dead|from_a||past its hard limit
 		out-state-expired|3||from_host|sa 0x100 mature|past its hard limit
 		out-policy-blocked|3|discard|from_a||discard
@@ -149,4 +149,133 @@ while IFS='|' read -r counter packets before provoke after reason <&3; do
 done 3< <(table)
 is "every counter that a running gateway can move is in the table" \
 	"$(comm -3 <(table | cut -d '|' -f 1 | sort -u) <(snapshot | cut -d ' ' -f 1 | sort) | tr -d '\t')" "out-state-protocol-errors"
+
+# --- the policy's counters, spec 7.1 ---
+# ACTION OR LEVEL | SA: there or missing | PROVOKE | the policy's COUNTER | with a drop, that of section 12
+policy_table() {
+	cat <<-'EOF_TABLE'
+		none|there|clear_wan|in-accepted
+		none|there|clear_wan --dst $GW_LAN1|in-accepted
+		none|there|esp|in-accepted
+		none|there|esp --inner-dst $GW_LAN1|in-accepted
+		none|there|from_a|out-accepted
+		none|there|from_host|out-accepted
+		none|missing|from_a|out-accepted
+		none|missing|from_host|out-accepted
+		discard|there|clear_wan|in-dropped|in-policy-blocked
+		discard|there|clear_wan --dst $GW_LAN1|in-dropped|in-policy-blocked
+		discard|there|esp|in-dropped|in-policy-blocked
+		discard|there|esp --inner-dst $GW_LAN1|in-dropped|in-policy-blocked
+		discard|there|from_a|out-dropped|out-policy-blocked
+		discard|there|from_host|out-dropped|out-policy-blocked
+		discard|missing|from_a|out-dropped|out-policy-blocked
+		discard|missing|from_host|out-dropped|out-policy-blocked
+		use|there|clear_wan|in-accepted
+		use|there|clear_wan --dst $GW_LAN1|in-accepted
+		use|there|esp|in-transformed
+		use|there|esp --inner-dst $GW_LAN1|in-transformed
+		use|there|from_a|out-transformed
+		use|there|from_host|out-transformed
+		use|missing|from_a|out-accepted
+		use|missing|from_host|out-accepted
+		require|there|clear_wan|in-dropped|in-template-mismatches
+		require|there|clear_wan --dst $GW_LAN1|in-dropped|in-template-mismatches
+		require|there|esp|in-transformed
+		require|there|esp --inner-dst $GW_LAN1|in-transformed
+		require|there|from_a|out-transformed
+		require|there|from_host|out-transformed
+		require|missing|from_a|out-dropped|out-no-states
+		require|missing|from_host|out-dropped|out-no-states
+	EOF_TABLE
+}
+
+# The policy, and another one that has the SA installed whatever the first one says.
+xi 1 policy add src-address=10.8.0.0/24 dst-address=10.9.0.0/24 tunnel=yes sa-src-address=$WAN1 sa-dst-address=$WAN2 action=encrypt \
+	manual-sa=m || fatal "policy"
+
+policy_is() { # ACTION|LEVEL there|missing
+	local ph2=established
+	renewed || return 1
+	[ "$2" = there ] || ph2=no-phase2
+	case $1 in
+	none | discard) xi 1 policy set 0 "action=$1" && ph2=no-phase2 ;;
+	*) xi 1 policy set 0 action=encrypt "level=$1" ;;
+	esac || return 1
+	case $1,$2 in
+	use,missing) poke sa-out 0 && return ;; # with a disabled template the policy would not be in force
+	*,missing) xi 1 manual-sa disable m || return 1 ;;
+	esac
+	is "$1, SA $2: ph2-state" "$(policystat 1 0 ph2-state)" $ph2
+}
+of_policy() { # its six counters
+	xi 1 policy print stats | awk '/^ *[0-9]+ / {n = $1}
+		n == 0 {for (i = 1; i <= NF; i++) if (split($i, a, "=") == 2 && a[1] ~ /^(in|out)-[adt]/) print a[1], a[2]}'
+}
+raised() { awk -v c="$1" -v n="$2" '$1 == c {$2 += n} {print}'; } # COUNTER NUMBER: that counter of standard input
+
+policy_row() { # ACTION|LEVEL SA PROVOKE COUNTER DROP
+	local what="$1, SA $2: $3" counter=$4 N=3 want want_drops got drops
+	[ "$1 $2" = "$LAST" ] || policy_is "$1" "$2" || not_ok "$1, SA $2"
+	LAST="$1 $2"
+	want=$(of_policy | raised "$counter" $N)
+	want_drops=$(snapshot | raised "$5" $N)
+	eval "$3" >"$T/row.out" 2>&1 || { not_ok "$what: sent"; note "$(cat "$T/row.out")"; }
+	wait_for "[ \$(policystat 1 0 $counter) = $(awk -v c="$counter" '$1 == c {print $2}' <<<"$want") ]" 3
+	got=$(of_policy) drops=$(snapshot)
+	if [ "$got" = "$want" ] && [ "$drops" = "$want_drops" ] && [ "$(wc -l <<<"$got")" = 6 ]; then
+		ok "$what: $counter +$N${5:+, $5 +$N}"
+	else
+		not_ok "$what: $counter +$N${5:+, $5 +$N}"
+		note "$(diff <(echo "$want") <(echo "$got"))"$'\n'"$(diff <(echo "$want_drops") <(echo "$drops"))"
+	fi
+}
+
+LAST=
+while IFS='|' read -r action state provoke counter drop <&3; do
+	policy_row "$action" "$state" "$provoke" "$counter" "$drop"
+done 3< <(policy_table)
+
+# --- those of an SA, spec section 10 ---
+# DIRECTION | PROVOKE | by how much it raises: current-bytes current-packets icv-errors replay-errors other-errors
+# Inbound only what is accepted is traffic; bytes are those of the inner packets (spec 14.2).
+sa_table() {
+	cat <<-'EOF_TABLE'
+		in|esp --len 100|300 3 0 0 0
+		in|esp --wrong-key|0 0 3 0 0
+		in|esp --bad-pad|0 0 3 0 0
+		in|N=1 esp --seq 1000|0 0 0 1 0
+		in|N=1 esp --seq 0|0 0 0 1 0
+		in|esp --garbage|0 0 0 0 3
+		in|esp --outer-src 198.51.100.254|0 0 0 0 3
+		out|from_a --len 100|300 3 0 0 0
+		out|from_host 72|300 3 0 0 0
+	EOF_TABLE
+}
+of_sa() { # DIRECTION
+	xi 1 -j installed-sa print detail | python3 -c '
+import json, sys
+sa = next(x for x in json.load(sys.stdin) if x["direction"] == sys.argv[1])
+print(*(sa[p] for p in ("current-bytes", "current-packets", "icv-errors", "replay-errors", "other-errors")))' "$1"
+}
+sum() { # two lines of numbers, one below the other
+	awk 'NR == 1 {split($0, a)} NR == 2 {for (i = 1; i <= NF; i++) printf("%s%d", (i > 1 ? " " : ""), a[i] + $i)}'
+}
+sa_row() { # DIRECTION PROVOKE RAISES
+	local N=3 want
+	want=$(printf '%s\n' "$(of_sa "$1")" "$3" | sum)
+	eval "$2" >"$T/row.out" 2>&1 || not_ok "$1, $2: sent"
+	wait_for "[ '$want' = \"\$(of_sa $1)\" ]" 3
+	is "SA $1: $2: bytes, packets, errors of ICV, replay, other +($3)" "$(of_sa "$1")" "$want"
+}
+
+policy_is require there
+renewed
+is "an SA that was not used has no usetime" "$(xi 1 installed-sa print | grep -c usetime=)" 0
+SEQ=100000
+N=1 esp --seq 5000
+wait_for '[ "$(of_sa in | cut -d " " -f 2)" = 1 ]' 3
+is "and one that was has it" "$(xi 1 installed-sa print | grep -c usetime=)" 1
+while IFS='|' read -r direction provoke raises <&3; do
+	sa_row "$direction" "$provoke" "$raises"
+done 3< <(sa_table)
 tap_done

@@ -4,7 +4,7 @@
 
   poke.py FOLDER begin N         adds N to xi_meta.spd_begin; with 2 every search in the policies finds them changed meanwhile
   poke.py FOLDER policy-gen N    adds N to the generation of every policy's slot: not the one its rule in the classifier names
-  poke.py FOLDER sa-out SPI      every policy's reference of its outbound SA names the SA with this SPI, whatever that is
+  poke.py FOLDER sa-out SPI      every policy's reference of its outbound SA names the SA with this SPI, whatever that is; 0: none
 FOLDER: /sys/fs/bpf/xdp-ipsec/INSTANCE/vN
 """
 import os
@@ -29,6 +29,8 @@ def policies(folder):
 
 def reference(folder, spi):
     """XI_REF of the SA."""
+    if not spi:
+        return 0
     sas, n = map_memory(os.path.join(folder, "xi_sad"), SA_BYTES)
     for slot in range(n):
         gen = struct.unpack_from("I", sas, slot * SA_BYTES)[0]
