@@ -326,10 +326,20 @@ static __always_inline int outbound(struct xdp_md *ctx, struct xi_find *f, int o
 {
 	__u64 sa = 0;
 	__u32 reason;
+	int rc;
 
 	if (f->pkt.ttl <= 1)
 		return pass(XI_PASS_TTL); /* the stack answers and does not forward */
-	reason = xi_out_judge(f, &sa);
+	reason = xi_out_decide(&f->hit[XI_DIR_OUT], &sa);
+	/* The policies changed between search and use: judged anew, arrival and departure by the same ones. */
+	for (int i = 1; i < XI_JUDGE_TRIES && reason == XI_DROP_OUT_POLICY_DEAD; i++) {
+		if (xi_find(f, XI_WANT(XI_DIR_IN) | XI_WANT(XI_DIR_OUT)))
+			return drop(XI_DROP_OUT_LOOKUP);
+		rc = inbound_policy(&f->hit[XI_DIR_IN]);
+		if (rc != GO_ON)
+			return rc;
+		reason = xi_out_decide(&f->hit[XI_DIR_OUT], &sa);
+	}
 	if (reason < XI_PASS_BASE)
 		return drop(reason);
 	if (reason != XI_TO_WORKER)

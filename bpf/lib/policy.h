@@ -183,17 +183,18 @@ static __always_inline __u32 xi_out_decide(const struct xi_hit *hit, __u64 *sa)
 		return XI_DROP_OUT_BLOCKED;
 	}
 	pol = bpf_map_lookup_elem(&xi_spd, &slot);
-	if (!pol || *(const volatile __u32 *)&pol->gen != hit->gen)
+	if (!pol)
 		return XI_DROP_OUT_POLICY_DEAD;
 	*sa = pol->flags & XI_POL_INACTIVE ? 0 : *(const volatile __u64 *)&pol->sa_out;
+	if (!*sa && hit->level != XI_LEVEL_USE && xi_may_acquire(pol))
+		*sa = XI_REF_ACQUIRE;
+	/* Last: what was read before is of this policy, and not of one that was put into its place meanwhile. */
+	if (*(const volatile __u32 *)&pol->gen != hit->gen)
+		return XI_DROP_OUT_POLICY_DEAD;
 	if (*sa)
 		return XI_TO_WORKER;
 	if (hit->level == XI_LEVEL_USE)
 		return XI_PASS_USE;
-	if (xi_may_acquire(pol)) {
-		*sa = XI_REF_ACQUIRE;
-		return XI_TO_WORKER;
-	}
 	xi_count_policy(hit, out_dropped);
 	return XI_DROP_OUT_NO_SA;
 }

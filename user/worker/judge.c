@@ -44,7 +44,8 @@ static enum xi_drop judge_in(struct worker *w, const struct wpkt *pk, struct flo
 	if (r.action == XI_ACTION_DISCARD)
 		return XI_DROP_IN_BLOCKED;
 	pol = &w->maps->spd[r.slot];
-	if (__atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != r.gen || !template_satisfied(pol, pk))
+	/* the generation last: a record that was given away meanwhile says nothing */
+	if (!template_satisfied(pol, pk) || __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != r.gen)
 		return XI_DROP_IN_TEMPLATE;
 	f->in_transformed = 1;
 	return XI_OK;
@@ -61,7 +62,7 @@ int judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f, 
 	if (class_match(w->maps, &t, XI_DIR_OUT, r) <= 0 || r->action != XI_ACTION_ENCRYPT)
 		return 0;
 	pol = &w->maps->spd[r->slot];
-	return __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) == r->gen && template_satisfied(pol, pk);
+	return template_satisfied(pol, pk) && __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) == r->gen;
 }
 
 static void judge(struct worker *w, const struct wpkt *pk, struct flow *f)

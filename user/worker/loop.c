@@ -173,6 +173,9 @@ void *worker_run(void *worker)
 		if (idle > IDLE_ROUNDS && poll(fd, nfd, w->hold.policies ? HOLD_MS : POLL_MS) >= 0)
 			idle = 0;
 	}
+	/* within the epoch: who takes an SA away waits for it */
+	__atomic_store_n(&w->stat->epoch, w->stat->epoch | 1, __ATOMIC_SEQ_CST);
 	hold_release(w, 1);
+	__atomic_store_n(&w->stat->epoch, w->stat->epoch + 1, __ATOMIC_RELEASE);
 	return NULL;
 }

@@ -35,20 +35,21 @@ static enum xi_drop find_policy(struct worker *w, struct wpkt *pk)
 	return __atomic_load_n(&w->maps->spd[r.slot].gen, __ATOMIC_ACQUIRE) == r.gen ? XI_OK : XI_DROP_OUT_POLICY_DEAD;
 }
 
+/* Is the record still that of the policy that was found? */
+static int is_current(const struct worker *w, const struct wpkt *pk)
+{
+	return pk->v.policy < w->maps->meta->spd_max &&
+	       __atomic_load_n(&w->maps->spd[pk->v.policy].gen, __ATOMIC_ACQUIRE) == pk->v.policy_gen;
+}
+
 /*
  * The SA the program found, or the one that has taken its place since (rekey, flush), and with both protocols the AH SA: one missing
  * of the two counts as missing for the whole bundle (spec 6.2).
  */
-static enum xi_drop find_sas(struct worker *w, struct wpkt *pk)
+static enum xi_drop read_sas(struct worker *w, struct wpkt *pk)
 {
 	const struct xi_policy *pol = &w->maps->spd[pk->v.policy];
 
-	if (unlikely(pk->v.policy >= w->maps->meta->spd_max ||
-		     __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != pk->v.policy_gen)) {
-		if (find_policy(w, pk) != XI_OK)
-			return XI_DROP_OUT_POLICY_DEAD;
-		pol = &w->maps->spd[pk->v.policy];
-	}
 	pk->sa = sa_cache_get(w, pk->v.slot, pk->v.gen);
 	if (unlikely(!pk->sa))
 		pk->sa = by_ref(w, __atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE));
@@ -59,6 +60,23 @@ static enum xi_drop find_sas(struct worker *w, struct wpkt *pk)
 		return XI_OK;
 	pk->ah = by_ref(w, __atomic_load_n(&pol->sa_out_ah, __ATOMIC_ACQUIRE));
 	return pk->ah ? XI_OK : XI_DROP_OUT_NO_SA;
+}
+
+#define FIND_TRIES 3
+
+/* What was read counts only while the record is the policy's: looked at before, to know where, and after. */
+static enum xi_drop find_sas(struct worker *w, struct wpkt *pk)
+{
+	for (int i = 0; i < FIND_TRIES; i++) {
+		enum xi_drop why;
+
+		if (unlikely(!is_current(w, pk)) && find_policy(w, pk) != XI_OK)
+			return XI_DROP_OUT_POLICY_DEAD;
+		why = read_sas(w, pk);
+		if (likely(is_current(w, pk)))
+			return why;
+	}
+	return XI_DROP_OUT_POLICY_DEAD;
 }
 
 /*
