@@ -364,7 +364,7 @@ static __always_inline __u32 first_says(const struct xi_pkt *k)
 }
 
 /* Spec 13.6: a fragment is judged like the first one of its datagram. Returns what that one was, XI_FRAG_*. */
-static __always_inline __u32 fragment(struct xi_pkt *k, int local)
+static __always_inline __u32 fragment(struct xi_pkt *k, int local, int trusted)
 {
 	__u32 says;
 
@@ -372,7 +372,8 @@ static __always_inline __u32 fragment(struct xi_pkt *k, int local)
 		says = (__u32)xi_frag_follow(k);
 	} else {
 		says = local ? first_says(k) : 0;
-		(void)xi_frag_note(k, says);
+		if (trusted)
+			(void)xi_frag_note(k, says);
 	}
 	return local ? says : 0;
 }
@@ -400,7 +401,7 @@ static __always_inline int host_packet(struct xdp_md *ctx, struct xi_find *f, en
 	if (parsed != XI_PARSE_OK)
 		return drop(XI_DROP_OUT_MODE);
 	if (f->pkt.flags & XI_PKT_FRAGMENT)
-		(void)fragment(&f->pkt, 0);
+		(void)fragment(&f->pkt, 0, 1);
 	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
 		return drop(XI_DROP_OUT_LOOKUP);
 	reason = xi_out_judge(f, &sa);
@@ -441,6 +442,17 @@ __noinline int xi_xdp_parse_long(struct xdp_md *ctx, struct xi_pkt *k)
 	return xi_parse(k, data, end, len);
 }
 
+/*
+ * May a first fragment speak for those that follow it (spec 13.6)? Not under an address that it cannot have by the way it came: a stranger's
+ * would decide about the fragments of others.
+ */
+static __always_inline int may_speak(struct xdp_md *ctx, const struct xi_pkt *k, int local, __u32 iif)
+{
+	if (k->flags & XI_PKT_LATER)
+		return 0;
+	return local ? !xi_is_local(&k->tuple.src, k->tuple.family) : source_ok(ctx, k, iif);
+}
+
 SEC("xdp.frags")
 int xi_xdp_ingress(struct xdp_md *ctx)
 {
@@ -473,7 +485,7 @@ int xi_xdp_ingress(struct xdp_md *ctx)
 	many = xi_is_multicast(&f.pkt.tuple);
 	local = many || xi_is_local(&f.pkt.tuple.dst, f.pkt.tuple.family);
 	if (unlikely(f.pkt.flags & XI_PKT_FRAGMENT))
-		says = fragment(&f.pkt, local && !many);
+		says = fragment(&f.pkt, local && !many, may_speak(ctx, &f.pkt, local, iif));
 	if (local && !many && iif) {
 		rc = local_packet(ctx, &f.pkt, says, iif);
 		if (rc != GO_ON)

@@ -34,8 +34,9 @@ static __always_inline void xi_frag_same_or_conflict(struct xi_frag_val *v, cons
 {
 	if (v->src_port != now->src_port || v->dst_port != now->dst_port || v->proto != now->proto ||
 	    v->flags != now->flags)
-		v->flags |= XI_FRAG_CONFLICT;
-	v->seen_ns = now->seen_ns;
+		v->flags |= XI_FRAG_CONFLICT; /* ages from here: who repeats it does not keep it */
+	else if (!(v->flags & XI_FRAG_CONFLICT))
+		v->seen_ns = now->seen_ns;
 }
 
 /* Notes a first fragment; flags: XI_FRAG_* of what the program found it to be. Returns nothing of use. Global: verified once. */

@@ -181,6 +181,20 @@ static void t_fragment_notes_grow_old(void **state)
 }
 
 /* Large IKE messages come in fragments; spec 13.5 holds for all of them. */
+/* A stranger's first fragment under an address of ours does not say what becomes of the fragments that are really ours. */
+static void t_fragments_of_a_spoofed_source(void **state)
+{
+	struct xi_local_key ours = {.addr = addr("10.10.0.5"), .family = XI_IP4};
+	struct packet first = {PORTED, .dport = 54, .frag = 0x2000, .id = 0x78},
+		      later = {PORTED, .frag = 0x10, .id = 0x78};
+
+	(void)state;
+	add_local("10.10.0.5");
+	(void)one(first);
+	assert_int_equal(bpf_map_delete_elem(m->fd[MAP_LOCAL], &ours), 0);
+	assert_int_equal(one(later).reason, XI_TO_WORKER);
+}
+
 static void t_fragments_of_ike(void **state)
 {
 #define WARY .src = "203.0.113.9", ME
@@ -324,6 +338,7 @@ int main(void)
 		cmocka_unit_test(t_rfc3948_natt),
 		cmocka_unit_test(t_fragments_follow_the_first),
 		cmocka_unit_test(t_fragment_notes_grow_old),
+		cmocka_unit_test(t_fragments_of_a_spoofed_source),
 		cmocka_unit_test(t_fragments_of_ike),
 		cmocka_unit_test(t_fragments_to_the_worker),
 		cmocka_unit_test(t_rfc4301_8_2_too_big),
