@@ -4,6 +4,7 @@
  * 13.6 that shares nothing with xi_rule_match(): it compares addresses bit by bit as text of bits and sorts by hand.
  */
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "tests/bpf/xdp_run.h"
@@ -384,6 +385,7 @@ static void change_for_ever(void)
 	cpu_set_t mine, all;
 	struct err e;
 
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* not left behind by a test that failed */
 	CPU_ZERO(&all);
 	(void)sched_getaffinity(0, sizeof(mine), &mine);
 	for (int c = 0; c < cpus && c < CPU_SETSIZE; c++)
