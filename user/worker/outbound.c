@@ -168,7 +168,9 @@ static uint16_t next_id(struct worker *w)
 static void fill_run(struct worker *w, struct sa_entry *se, struct wpkt **pk, struct ipsec_op *op, unsigned n)
 {
 	struct xi_sa_rt *rt = &w->maps->sa_rt[se - w->sa];
-	uint64_t seq = __atomic_fetch_add(&rt->seq_out, n, __ATOMIC_RELAXED);
+	uint64_t seq = __atomic_fetch_add(&rt->seq_out, n, __ATOMIC_ACQ_REL);
+	/* A worker that stood still may find its slot given away: the numbers are then another SA's, not to be used with these keys. */
+	int stale = __atomic_load_n(&w->maps->sad[se - w->sa].gen, __ATOMIC_ACQUIRE) != se->gen;
 	const struct keyctx *key = sa_cache_keys(w, se);
 	size_t bytes = 0;
 
@@ -182,12 +184,16 @@ static void fill_run(struct worker *w, struct sa_entry *se, struct wpkt **pk, st
 			.ip_id = next_id(w),
 			.flags = (pk[i]->v.flags & XI_VF_HOST) ? IPSEC_OP_HOST : 0,
 		};
+		if (unlikely(stale)) {
+			op[i].verdict = XI_DROP_OUT_BUNDLE_CHECK;
+			continue;
+		}
 		bytes += pkt_len(&pk[i]->p);
 		/* A limit is judged packet by packet; without one the run is counted as a whole. */
 		if (unlikely(sa_limited(se)) && !sa_account(w, se, 1, pkt_len(&pk[i]->p)))
 			op[i].verdict = XI_DROP_OUT_EXPIRED;
 	}
-	if (likely(!sa_limited(se)))
+	if (likely(!sa_limited(se) && !stale))
 		(void)!sa_account(w, se, n, bytes);
 }
 
