@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside IKEv1: the ISAKMP SA (phase 1), its exchanges, and who does what. phase1*.c make an ISAKMP SA and let it go; quick*.c make IPsec SAs under
+ * one; info.c and dpd.c do the informational exchange; wire.c protects, sends, repeats. Parse whole, check, authenticate, act.
+ */
+#ifndef IKE_V1_V1_H
+#define IKE_V1_V1_H
+
+#include "ike/core/child.h"
+#include "ike/core/engine.h"
+#include "ike/msg/msg.h"
+#include "ike/v1/keymat.h"
+
+#define IKE1_MSG_MAX 65535
+#define IKE1_MIDS 64 /* message IDs of the peer that are remembered against replay */
+
+/* In the words of spec section 11. */
+enum ike1_state {
+	IKE1_SPAWN,
+	IKE1_START,
+	IKE1_MSG1_SENT,
+	IKE1_MSG1_RECEIVED,
+	IKE1_MSG2_SENT,
+	IKE1_MSG2_RECEIVED,
+	IKE1_MSG3_SENT,
+	IKE1_MSG3_RECEIVED,
+	IKE1_MSG4_RECEIVED,
+	IKE1_ESTABLISHED,
+	IKE1_DYING,
+	IKE1_EXPIRED,
+};
+
+/* A message that is repeated until an answer comes (spec section 22), or kept to answer a repeated request. */
+struct ike1_retry {
+	uint8_t *buf; /* as sent, encrypted; NULL = none */
+	size_t len;
+	struct ike_path path;
+	unsigned sent;	    /* transmissions so far */
+	uint8_t digest[32]; /* SHA-256 of the request that it answers */
+	unsigned answers;   /* how often a repeated request was answered */
+	struct ike_timer timer;
+	void (*gave_up)(struct ike1_retry *r);
+};
+
+/* What phase 1 agreed on. */
+struct ike1_terms {
+	const struct hash *hash;
+	const struct cipher *cipher;
+	const struct group *group;
+	uint16_t key_len; /* bytes of the cipher's key */
+	uint16_t auth;	  /* enum ike1_auth_id */
+	uint32_t life_s;
+	uint64_t life_bytes;
+};
+
+enum ike1_natt { IKE1_NATT_NO, IKE1_NATT_RFC, IKE1_NATT_03, IKE1_NATT_02N, IKE1_NATT_02 };
+
+struct ike1_handshake; /* phase1.h: what only the exchange itself needs; freed when it is over */
+struct ike1_quick;     /* quick.h: a phase 2 under way */
+
+struct ike1 {
+	struct ike *ike;
+	struct ike1 *next, **pprev;	       /* all of the engine */
+	struct ike1 *by_cookie, **by_cookie_p; /* hash chain */
+	const struct ike_peer *peer;	       /* of the configuration in force; ike_reload keeps it true */
+	struct ike_path path;
+	uint8_t icookie[8], rcookie[8];
+	uint8_t initiator; /* of this phase 1 */
+	uint8_t mode;	   /* enum isakmp_exchange */
+	uint8_t state;	   /* enum ike1_state */
+	struct ike1_terms terms;
+	struct ike1_skeyid k;
+	uint8_t key[CIPHER_KEY_MAX];
+	uint8_t iv
+		[CIPHER_BLOCK_MAX]; /* running IV of phase 1; when it is over the base of the IVs of other exchanges (spec 16.6) */
+	struct ike1_handshake *hs;	     /* NULL once established */
+	struct ike1_retry retry;	     /* last message of phase 1 */
+	uint64_t established_ns, expires_ns; /* 0 = not yet */
+	int64_t established_wall;
+	uint64_t bytes; /* of ISAKMP messages since (spec 16.7) */
+	struct ike_timer life;
+	char id[128]; /* the peer's identity, as text */
+	/* NAT traversal */
+	uint8_t natt;		     /* enum ike1_natt */
+	uint8_t behind, peer_behind; /* NAT detected: in front of us, of the peer */
+	struct ike_timer keepalive;
+	/* DPD */
+	uint8_t peer_dpd;			/* the peer announced it */
+	uint8_t peer_frag;			/* the peer reassembles (spec section 25) */
+	uint32_t dpd_sent, dpd_acked, dpd_peer; /* sequence numbers */
+	uint32_t dpd_failures;
+	struct ike_timer dpd;
+	struct ike1_quick *quick; /* phase 2s under way */
+	uint32_t mid[IKE1_MIDS];  /* the peer's message IDs, newest overwrites oldest */
+	unsigned n_mids;
+	uint32_t ph2_total;
+};
+
+/* --- phase1.c: (phase 1) --- */
+/* An established one between the address pair, not dying if there is a choice; else NULL. A port of 0 matches any. */
+struct ike1 *ike1_find(struct ike *k, const struct ike_addr *local, const struct ike_addr *remote,
+		       uint16_t remote_port);
+/* The same, or one that is under way, or a new one is started. NULL: no memory, no route. ike1_ready() or ike1_gone() follows. */
+struct ike1 *ike1_want(struct ike *k, const struct ike_peer *peer, const struct ike_addr *local,
+		       const struct ike_addr *remote);
+/* Forgets it and all that hangs on it; its IPsec SAs live on. why is for the log; delete: tell the peer. */
+void ike1_drop(struct ike1 *sa, int delete, const char *why);
+/* A datagram of IKEv1 (header is sound). */
+void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
+
+/* --- wire.c --- */
+/* IV of an exchange under sa by message ID. */
+int ike1_iv(const struct ike1 *sa, uint32_t message_id, uint8_t iv[CIPHER_BLOCK_MAX]) __must_check;
+/* Decrypts a copy of h's message body into out[max] and parses it into *m; iv goes on. -EBADMSG, -ENOMEM. */
+int ike1_open(struct ike1 *sa, uint8_t *iv, struct msg *m, struct bytes datagram, uint8_t *out, size_t max,
+	      struct msg_err *e) __must_check;
+/*
+ * Pads, encrypts and sends the message that w holds (msg_wr_end() not called yet; its header has the flags), cut into fragments where the peer takes them. retry
+ * NULL: sent once; else kept in it, and repeated when gave_up is set. iv goes on. 0 or negative errno.
+ */
+int ike1_send(struct ike1 *sa, struct msg_wr *w, uint8_t *iv, int encrypt, struct ike1_retry *retry) __must_check;
+void ike1_retry_clear(struct ike *k, struct ike1_retry *r);
+/* Sends the kept answer again when the datagram is the request that it answers: 1, else 0. */
+int ike1_repeated(struct ike1 *sa, struct ike1_retry *r, struct bytes datagram);
+/* A message ID that the peer has not used under sa; remembered. 0 = fresh, -EEXIST. */
+int ike1_mid_fresh(struct ike1 *sa, uint32_t message_id) __must_check;
+
+/* --- quick.c: called by phase 1 --- */
+void ike1_ready(struct ike1 *sa); /* established: what waits for it starts; INITIAL-CONTACT */
+void ike1_gone(struct ike1 *sa);  /* is about to be freed: phase 2s under way end, children are unbound */
+void ike1_quick_receive(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
+/* --- info.c --- */
+void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
+/* Encrypted informational with a notification; body of the notify as in spec 20. Sent once. */
+void ike1_notify(struct ike1 *sa, uint16_t type, uint8_t protocol, struct bytes spi, struct bytes data);
+void ike1_delete_isakmp(struct ike1 *sa);
+/* Delete of an IPsec SA: our inbound SPI, XI_PROTO_*. */
+void ike1_delete_ipsec(struct ike1 *sa, uint8_t proto, __be32 spi);
+/* --- dpd.c --- */
+void ike1_dpd_start(struct ike1 *sa);
+
+#endif
