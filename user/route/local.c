@@ -112,7 +112,11 @@ int rt_local_sync(int xi_local_fd, struct err *e)
 	nlh->nlmsg_flags = NLM_F_DUMP;
 	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
 	ifa->ifa_family = AF_UNSPEC;
-	rc = nl_talk(nl, nlh, on_addr, set);
+	rc = -EINTR;
+	for (int i = 0; i < NL_DUMP_TRIES && rc == -EINTR; i++) {
+		set->n = 0;
+		rc = nl_talk(nl, nlh, on_addr, set);
+	}
 	if (rc) {
 		err_set(e, rc, "cannot read the host's addresses: %s", strerror(-rc));
 		goto out;

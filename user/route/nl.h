@@ -12,7 +12,9 @@
 /* A request socket. */
 int nl_open(struct mnl_socket **out, unsigned groups, struct err *e) __must_check;
 
-/* Sends nlh and runs cb on each answer until the end. 0, or the kernel's negative errno. */
+#define NL_DUMP_TRIES 16 /* of a dump that changes overtake */
+
+/* Sends nlh and runs cb on each answer until the end. 0, or the kernel's negative errno; -EINTR: things changed during a dump, ask again. */
 int nl_talk(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *data) __must_check;
 
 #endif

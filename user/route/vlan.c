@@ -67,7 +67,11 @@ static int read_links(struct links *all, struct err *e)
 	nlh->nlmsg_type = RTM_GETLINK;
 	nlh->nlmsg_flags = NLM_F_DUMP;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
-	rc = nl_talk(nl, nlh, on_link, all);
+	rc = -EINTR;
+	for (int i = 0; i < NL_DUMP_TRIES && rc == -EINTR; i++) {
+		all->n = 0;
+		rc = nl_talk(nl, nlh, on_link, all);
+	}
 	mnl_socket_close(nl);
 	return rc ? err_set(e, rc, "cannot read the host's interfaces: %s", strerror(-rc)) : 0;
 }
