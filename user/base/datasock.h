@@ -8,7 +8,8 @@
  *   {"cmd":"subscribe"}        {"ok":true}, and the connection stays: every event that happens from now on is a message. With
  *                              "acquire":true it also gets acquires, and packets that miss an SA are held for the one that it makes.
  *                              Further requests may be sent on it. A subscriber that does not read loses events.
- *   {"cmd":"status"}           {"ok":true,"pid":..,"workers":..,"engine":"ipsec-mb ..","memory":bytes,...}
+ *   {"cmd":"status"}           {"ok":true,"pid":..,"workers":..,"engine":"ipsec-mb ..","memory":bytes,...,
+ *                              "not-served":{"eth0":"why","eth1":..}}
  * Events: {"event":"sa-soft"|"sa-hard"|"sa-sequence"|"natt-mapping","direction":"out","protocol":"esp","spi":"0x100","src-address":..,
  *   "dst-address":..,"reqid":0,"slot":..,"generation":..,"manual":false}, with "limit":"time"|"bytes"|"packets" where one was passed and
  *   "address", "port" where a peer behind NAT is now;

@@ -116,8 +116,40 @@ static int join_mounts_of(int pid)
 	return rc;
 }
 
+/*
+ * Was /sys put there by `ip netns exec` for this process alone? Its source has the name of our network namespace then, a file
+ * in /run/netns. name: room for that.
+ */
+static int sys_of_netns_exec(char name[64])
+{
+	struct stat mine, named;
+	char line[1024], path[96];
+	int hidden = 0;
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f)) {
+		const char *rest = strstr(line, " - "); /* behind the optional fields: type, source */
+		char at[16];
+
+		if (!rest || sscanf(line, "%*d %*d %*s %*s %15s", at) != 1 || strcmp(at, "/sys") != 0)
+			continue;
+		hidden = 0; /* the last mount there is the one in force */
+		if (sscanf(rest, " - sysfs %63s", name) != 1 || strchr(name, '/'))
+			continue;
+		(void)snprintf(path, sizeof(path), "/run/netns/%s", name);
+		hidden = ns_id("self", "net", &mine) == 0 && stat(path, &named) == 0 && mine.st_dev == named.st_dev &&
+			 mine.st_ino == named.st_ino;
+	}
+	(void)fclose(f);
+	return hidden;
+}
+
 int path_enter_bpffs(struct err *e)
 {
+	char netns[64];
+
 	if (is_bpffs())
 		return 0;
 	if (join_mounts_of(1) != 0)
@@ -125,6 +157,13 @@ int path_enter_bpffs(struct err *e)
 			pid = parent_of(pid);
 	if (is_bpffs())
 		return 0;
+	/* A mount of our own would go with us: what is pinned in it, programs on interfaces included, and nobody else would see it. */
+	if (sys_of_netns_exec(netns))
+		return err_set(
+			e, -ENOENT,
+			"`ip netns exec` hides the BPF file system, and the process that started this one has ended: "
+			"use `nsenter --net=/run/netns/%s` instead",
+			netns);
 	if (mount("bpf", BPFFS, "bpf", 0, "mode=0700") < 0)
 		return err_set(e, -errno, "cannot mount a BPF file system on %s: %s", BPFFS,
 			       errno == EPERM || errno == EACCES ? "not permitted, run as root" : strerror(errno));

@@ -3,7 +3,7 @@
  * Where an instance keeps things: one rule for all three programs.
  *
  *   pins           /sys/fs/bpf/xdp-ipsec/<instance>/v<ABI>/
- *   run folder     /run/xdp-ipsec/<instance>/          data.sock ike.sock spd.lock xdp-ipsecd.pid
+ *   run folder     /run/xdp-ipsec/<instance>/          data.sock ike.sock spd.lock xdp-ipsecd.pid maps.id
  *   configuration  /etc/xdp-ipsec/<instance>/ipsec.rsc
  */
 #ifndef BASE_PATH_H
@@ -33,8 +33,8 @@ int path_mkdir(const char *folder, struct err *e) __must_check;
 /*
  * Makes sure that /sys/fs/bpf is a bpffs that outlives the calling process. `ip netns exec` gives every command a /sys
  * of its own, in which pins would vanish with the command: then the mount namespace of pid 1, or of the nearest
- * ancestor outside our network namespace, is joined (the network namespace stays). Call first in main(),
- * single-threaded, as root. The working folder is kept.
+ * ancestor outside our network namespace, is joined (the network namespace stays). -ENOENT: neither is to be had, pid 1 not
+ * readable (containers) and the parent gone. Call first in main(), single-threaded, as root. The working folder is kept.
  */
 int path_enter_bpffs(struct err *e) __must_check;
 

@@ -44,4 +44,12 @@ uint64_t netns_cookie(void);
  * numbers are noted, the pins of its links are removed, the maps are to be made anew. */
 int netns_check(struct maps *m, struct err *e) __must_check;
 
+/*
+ * place.c: where the maps are. place_note: m was made here just now. place_forget: before its pins go. place_check: no pins here; -EXDEV when
+ * the maps live elsewhere.
+ */
+int place_note(const struct maps *m, struct err *e) __must_check;
+void place_forget(const struct paths *p);
+int place_check(const struct paths *p, struct err *e) __must_check;
+
 #endif

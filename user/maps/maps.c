@@ -165,6 +165,7 @@ static int remove_pins(const struct paths *p, struct err *e)
 {
 	char path[PATH_LEN + 32], *slash;
 
+	place_forget(p);
 	/* xi_meta first: without it the rest is half a set, whatever happens to us now */
 	for (int i = 0; i < MAP_MAX; i++) {
 		pin_path(path, p, (enum map_id)i);
@@ -229,7 +230,7 @@ static int make_all(struct maps *m, unsigned sad_max, unsigned spd_max, struct e
 		if (bpf_obj_pin(m->fd[i], path))
 			rc = fail(e, errno, "pin", path);
 	}
-	return rc;
+	return rc ? rc : place_note(m, e);
 }
 
 /* --- opening --- */
@@ -368,6 +369,8 @@ int maps_open(struct maps **out, const struct paths *p, struct err *e)
 	pin_path(path, p, MAP_META);
 	if (access(path, F_OK) < 0 && errno == ENOENT) {
 		rc = other_version(p, e);
+		if (!rc)
+			rc = place_check(p, e);
 		if (!rc)
 			rc = err_set(e, -ENOENT,
 				     "instance %s has no maps yet: attach an interface first (`xdp-ipsec interface "
