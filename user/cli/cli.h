@@ -94,8 +94,8 @@ int64_t mtu_learned(const struct maps *m, uint32_t slot, uint64_t now);
 int64_t mtu_effective(struct rt_query *q, const struct maps *m, uint32_t slot, uint64_t now);
 /* Fills counters and ph2-state of the policies of c. */
 void view_policy_stats(struct conf *c, const struct maps *m);
-/* Fills state and sockets of the interfaces of c; adds what is attached but not stored. */
-void view_interfaces(const struct cli *cli, struct conf *c, enum daemon_state daemon);
+/* Fills state and sockets of the interfaces of c; adds what is attached but not stored. reply: what daemon_status() got. */
+void view_interfaces(const struct cli *cli, struct conf *c, enum daemon_state daemon, const char *reply);
 void view_statistics(struct conf_statistics *s, const struct maps *m);
 /* Fills the list of c with the algorithms as the crypto engines of this machine do them, self-test included. */
 int view_algorithm_table(struct conf *c, struct conf_err *e) __must_check;

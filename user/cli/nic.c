@@ -158,6 +158,23 @@ static void view_one(struct conf_if *nic, const struct xi_if *at, enum daemon_st
 	nic->state = daemon != DAEMON_RUNS ? IF_NO_DAEMON : bound == at->queues ? IF_RUNNING : IF_PARTLY;
 }
 
+/* Interfaces that xdp-ipsecd could not serve, with its reason; reply: its status. */
+static void view_refused(struct conf *c, const char *reply)
+{
+	json_t *status = json_loads(reply, 0, NULL), *why;
+	const char *name;
+
+	json_object_foreach(json_object_get(status, "not-served"), name, why)
+	{
+		int i = conf_index_of_name(c, MENU_INTERFACE, name);
+		struct conf_if *nic = i < 0 ? NULL : CONF_ITEM(conf_if, &c->list[MENU_INTERFACE], i);
+
+		if (nic && nic->state == IF_PARTLY && json_is_string(why))
+			(void)snprintf(nic->refused, sizeof(nic->refused), "%s", json_string_value(why));
+	}
+	json_decref(status);
+}
+
 static void view_new_name(struct conf_item *it, const struct xi_if *at)
 {
 	char name[IF_NAMESIZE];
@@ -166,7 +183,7 @@ static void view_new_name(struct conf_item *it, const struct xi_if *at)
 		(void)snprintf(it->comment, sizeof(it->comment), "is called %s now", name);
 }
 
-void view_interfaces(const struct cli *cli, struct conf *c, enum daemon_state daemon)
+void view_interfaces(const struct cli *cli, struct conf *c, enum daemon_state daemon, const char *reply)
 {
 	struct conf_list *l = &c->list[MENU_INTERFACE];
 	const struct maps *m = cli->maps;
@@ -199,4 +216,6 @@ void view_interfaces(const struct cli *cli, struct conf *c, enum daemon_state da
 		view_one(CONF_ITEM(conf_if, l, i), at, daemon);
 		view_new_name(l->item[i], at);
 	}
+	if (daemon == DAEMON_RUNS)
+		view_refused(c, reply);
 }

@@ -251,7 +251,7 @@ static int print_menu(struct cli *cli, const struct print_cmd *pc, enum menu_id 
 		break;
 	case MENU_INTERFACE:
 		daemon = daemon_status(cli, reply, &pid);
-		view_interfaces(cli, c, daemon);
+		view_interfaces(cli, c, daemon, reply);
 		if (c->list[menu].count && daemon == DAEMON_SILENT)
 			cli_warn("xdp-ipsecd of instance %s runs (pid %d) but does not answer", cli->paths.instance,
 				 pid);

@@ -55,14 +55,18 @@ static json_t *interfaces(const struct conf *c)
 
 	for (unsigned i = 0; i < c->list[MENU_INTERFACE].count; i++) {
 		const struct conf_item *it = c->list[MENU_INTERFACE].item[i];
+		const struct conf_if *nic = CONF_ITEM(conf_if, &c->list[MENU_INTERFACE], i);
 		char name[VALUE_MAX], mode[VALUE_MAX], state[VALUE_MAX], zc[VALUE_MAX];
+		json_t *o;
 
 		prop_format(prop_named(m, "name"), it, name, sizeof(name));
 		prop_format(prop_named(m, "mode"), it, mode, sizeof(mode));
 		prop_format(prop_named(m, "state"), it, state, sizeof(state));
 		prop_format(prop_named(m, "zero-copy"), it, zc, sizeof(zc));
-		(void)json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s}", "name", name, "mode", mode, "state",
-							    state, "zero-copy", zc));
+		o = json_pack("{s:s,s:s,s:s,s:s}", "name", name, "mode", mode, "state", state, "zero-copy", zc);
+		if (nic->refused[0])
+			(void)json_object_set_new(o, "not-served", json_string(nic->refused));
+		(void)json_array_append_new(list, o);
 	}
 	return list;
 }
@@ -186,6 +190,10 @@ static void print_status(const json_t *o)
 		(void)printf("%s %s (%s, %s, zero-copy %s)", i ? "," : "", text(nic, "name"), text(nic, "state"),
 			     text(nic, "mode"), text(nic, "zero-copy"));
 	}
+	for (size_t i = 0; i < n; i++)
+		if (*text(json_array_get(l, i), "not-served"))
+			(void)printf("\n               %s is not served: %s", text(json_array_get(l, i), "name"),
+				     text(json_array_get(l, i), "not-served"));
 	if (!attached(l) && number(p, "encrypt"))
 		(void)printf("\n               nothing is attached: no policy is enforced, packets of the %lld enabled "
 			     "encrypt %s pass in clear",
@@ -214,7 +222,7 @@ int show_status(struct cli *cli, struct conf_err *e)
 	if (!rc) {
 		plan_free(&plan);
 		daemon = daemon_status(cli, reply, &pid);
-		view_interfaces(cli, &c, daemon);
+		view_interfaces(cli, &c, daemon, reply);
 		view_sas(&c, cli->maps);
 		o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "version", XI_VERSION, "instance", cli->paths.instance,
 			      "data-plane", data_plane(daemon, reply, pid), "interfaces", interfaces(&c), "policies",

@@ -77,6 +77,7 @@ struct conf_if {
 	/* shown only */
 	uint8_t state, zero_copy;
 	int64_t served, sockets, xdp_program;
+	char refused[200]; /* why xdp-ipsecd does not serve it */
 };
 
 enum { IF_NOT_ATTACHED, IF_NO_DAEMON, IF_PARTLY, IF_RUNNING };

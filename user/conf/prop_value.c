@@ -429,6 +429,8 @@ bool prop_present(const struct prop *p, const void *item)
 		return true;
 	if (p->type == PT_KEY)
 		return CFIELD(struct conf_key, p, item)->len != 0xff;
+	if (p->type == PT_STRING)
+		return *CFIELD(char, p, item) != '\0';
 	return *CFIELD(int64_t, p, item) >= 0;
 }
 

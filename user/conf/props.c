@@ -141,6 +141,8 @@ static const struct prop if_props[] = {
 	  .help = "free text" },
 	{ .name = "state", .type = PT_ENUM, .flags = PF_READONLY | PF_BRIEF, AT(conf_if, state), .words = if_state_words,
 	  .help = "running: every queue has its socket; no-xdp-ipsecd: protected traffic is dropped" },
+	{ .name = "not-served", .type = PT_STRING, .flags = PF_READONLY | PF_OPTIONAL, TEXT_AT(conf_if, refused),
+	  .help = "why xdp-ipsecd has no socket on some queue, or on none; absent when it has" },
 	{ .name = "queues-served", .type = PT_INT, .flags = PF_READONLY | PF_OPTIONAL, AT(conf_if, served),
 	  .help = "receive queues of the attached program" },
 	{ .name = "sockets", .type = PT_INT, .flags = PF_READONLY | PF_BRIEF | PF_OPTIONAL, AT(conf_if, sockets),

@@ -64,16 +64,27 @@ static json_t *do_detach(struct serve *sv, json_t *req)
 	return json_pack("{s:b}", "ok", 1);
 }
 
+/* {interface: why it is not served} */
+static json_t *not_served(const struct serve *sv)
+{
+	json_t *o = json_object();
+
+	for (unsigned i = 0; i < XI_IF_MAX; i++)
+		if (sv->refused[i][0])
+			(void)json_object_set_new(o, sv->maps->ifs[i].name, json_string(sv->refused[i]));
+	return o;
+}
+
 static json_t *do_status(struct serve *sv)
 {
 	/* Who asks for the state looks at the counters next. */
 	for (unsigned i = 0; i < sv->running; i++)
 		worker_count_lost(&sv->worker[i]);
-	return json_pack("{s:b,s:I,s:i,s:i,s:s,s:I,s:I,s:i,s:i}", "ok", 1, "events-lost",
+	return json_pack("{s:b,s:I,s:i,s:i,s:s,s:I,s:I,s:i,s:i,s:o}", "ok", 1, "events-lost",
 			 (json_int_t)events_lost(sv->events), "pid", (int)getpid(), "workers", (int)sv->workers,
 			 "engine", engine_name(sv->worker[0].engine), "memory", (json_int_t)sv->memory, "map-memory",
 			 (json_int_t)sv->maps->bytes, "max-sas", (int)sv->maps->meta->sad_max, "max-policies",
-			 (int)sv->maps->meta->spd_max);
+			 (int)sv->maps->meta->spd_max, "not-served", not_served(sv));
 }
 
 static json_t *do_dump(struct serve *sv)

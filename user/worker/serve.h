@@ -10,6 +10,8 @@
 #include "user/worker/natt.h"
 #include "user/worker/worker.h"
 
+#define REFUSED_MAX 200 /* all of them fit into one answer of the control socket */
+
 struct serve_conf {
 	const char *instance;
 	const char *log_file; /* NULL = stderr only */
@@ -43,6 +45,7 @@ struct serve {
 	uint32_t sg[XI_IF_MAX];				/* likewise: a packet may come in several frames */
 	unsigned spread;				/* workers that the internal pair's queues are spread over */
 	unsigned peak[XI_WORKER_MAX];			/* most frames that a ring of this worker may have taken */
+	char refused[XI_IF_MAX][REFUSED_MAX]; /* why a slot that is wanted is not served, or only in part; "" = it is */
 };
 
 /* Runs until SIGTERM or SIGINT. 0, or a negative errno with the reason in e. */

@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "user/base/log.h"
@@ -108,13 +109,22 @@ static int open_queue(struct serve *sv, unsigned slot, unsigned queue, struct er
 	return 0;
 }
 
+/* Into the log, and for `interface print`. */
+static void refuse(struct serve *sv, unsigned slot, const struct err *why)
+{
+	log_error("interface %s is not served: %s", sv->maps->ifs[slot].name, why->text);
+	(void)snprintf(sv->refused[slot], sizeof(sv->refused[slot]), "%.*s", REFUSED_MAX - 1, why->text);
+}
+
 /* Opens what is missing of a slot. */
 static int open_slot(struct serve *sv, unsigned slot, struct err *e)
 {
 	const struct xi_if *xi = &sv->maps->ifs[slot];
 
-	if (sockets_open(sv, slot) >= queues_of(sv, slot))
+	if (queues_of(sv, slot) && sockets_open(sv, slot) >= queues_of(sv, slot))
 		return 0;
+	if (!queues_of(sv, slot))
+		return err_set(e, -EINVAL, "%s has no receive queue", xi->name);
 	if (if_nametoindex(xi->name) != xi->ifindex)
 		return err_set(e, -ENODEV, "%s is not the interface that was attached: `xdp-ipsec start` attaches it",
 			       xi->name);
@@ -215,11 +225,15 @@ static int reconcile(struct serve *sv, unsigned must, struct err *e)
 	share_frames(sv);
 	for (unsigned slot = 0; slot < XI_IF_MAX; slot++) {
 		struct err why = {.text = ""};
-		int failed = sv->wanted[slot] ? open_slot(sv, slot, &why) : 0;
+		int failed;
 
+		if (!sv->wanted[slot])
+			continue;
+		sv->refused[slot][0] = '\0';
+		failed = open_slot(sv, slot, &why);
 		if (!failed)
 			continue;
-		log_error("interface %s is not served: %s", sv->maps->ifs[slot].name, why.text);
+		refuse(sv, slot, &why);
 		if (!rc && (slot == XI_IF_INTERNAL || slot == must))
 			rc = err_set(e, failed, "%s", why.text);
 	}
@@ -237,7 +251,9 @@ int sockets_attach(struct serve *sv, unsigned slot, struct err *e)
 	sv->wanted[slot] = 1;
 	sv->wanted[XI_IF_INTERNAL] = sv->maps->ifs[XI_IF_INTERNAL].ifindex != 0;
 	rc = frames_suffice(sv, slot, e);
-	if (!rc)
+	if (rc)
+		refuse(sv, slot, e);
+	else
 		rc = reconcile(sv, slot, e);
 	if (rc)
 		sockets_detach(sv, slot);
@@ -259,6 +275,7 @@ void sockets_detach(struct serve *sv, unsigned slot)
 	if (slot >= XI_IF_MAX)
 		return;
 	sv->wanted[slot] = 0;
+	sv->refused[slot][0] = '\0';
 	close_slot(sv, slot);
 	if (any_nic_wanted(sv) && reconcile(sv, XI_IF_INTERNAL, &e))
 		log_warning("what needs the stack is dropped");
@@ -275,7 +292,7 @@ int sockets_attach_all(struct serve *sv, struct err *e)
 		sv->wanted[i] = xi->ifindex && (xi->flags & XI_IF_ATTACHED);
 		/* One interface that is gone or busy must not take the others down with it. */
 		if (sv->wanted[i] && frames_suffice(sv, i, e)) {
-			log_error("interface %s is not served: %s", xi->name, e->text);
+			refuse(sv, i, e);
 			sv->wanted[i] = 0;
 		}
 		n += sv->wanted[i];
