@@ -54,7 +54,7 @@ static void check_round_trip(const struct conf *c)
 
 static void print_all(const struct conf *c)
 {
-	static const enum menu_id lists[] = {MENU_POLICY, MENU_MANUAL_SA, MENU_INTERFACE};
+	static const enum menu_id lists[] = {MENU_POLICY, MENU_MANUAL_SA, MENU_INTERFACE, MENU_PEER, MENU_PROPOSAL};
 	FILE *f = fopen("/dev/null", "we");
 
 	for (size_t l = 0; f && l < ARRAY_SIZE(lists); l++)

@@ -294,8 +294,11 @@ static int menus_of(const char *text, size_t len, unsigned *touched, struct conf
 
 static void empty_menu(struct conf *c, enum menu_id menu)
 {
-	while (c->list[menu].count)
-		conf_remove(c, menu, c->list[menu].count - 1);
+	for (unsigned i = c->list[menu].count; i-- > 0;)
+		if (conf_is_builtin(menu, c->list[menu].item[i]))
+			prop_defaults(&menus[menu], c->list[menu].item[i]);
+		else
+			conf_remove(c, menu, i);
 	if (menu == MENU_SETTINGS)
 		prop_defaults(&menus[menu], &c->settings);
 }

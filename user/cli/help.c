@@ -47,11 +47,12 @@ static void range_text(const struct prop *p, char *buf, size_t size)
 			       p->special ? p->special : "", p->special2 ? "|" : "", p->special2 ? p->special2 : "");
 	} else {
 		static const char *const kinds[] = {
-			[PT_TIME] = "time",	[PT_STRING] = "text",	[PT_NAME] = "name",	  [PT_ADDR] = "address",
-			[PT_PREFIX] = "prefix", [PT_REF] = "name|none", [PT_KEY_PAIR] = "hex/hex"};
+			[PT_TIME] = "time",	[PT_STRING] = "text", [PT_NAME] = "name",	 [PT_ADDR] = "address",
+			[PT_PREFIX] = "prefix", [PT_REF] = "name",    [PT_KEY_PAIR] = "hex/hex", [PT_SECRET] = "text"};
 
 		if ((size_t)p->type < ARRAY_SIZE(kinds) && kinds[p->type])
-			(void)snprintf(buf, size, "%s", kinds[p->type]);
+			(void)snprintf(buf, size, "%s%s%s", kinds[p->type], p->special ? "|" : "",
+				       p->special ? p->special : "");
 	}
 }
 

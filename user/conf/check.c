@@ -2,6 +2,7 @@
 /* What is refused because of several values together: one rule, one `if`, one sentence (spec sections 6.4 and 9). */
 #include <netinet/in.h>
 
+#include "bpf/abi/xi_alg.h"
 #include "user/conf/conf.h"
 
 static bool has_ports(int64_t proto)
@@ -30,6 +31,8 @@ static int check_policy(const struct conf *c, const struct conf_policy *p, struc
 				 "failure: ports can only be matched for tcp, udp, udp-lite, sctp and dccp");
 	if (p->action == XI_ACTION_ENCRYPT && !p->protos)
 		return conf_fail(e, CONF_E_FAIL, "failure: action encrypt needs ipsec-protocols");
+	if (conf_index_of_name(c, MENU_PROPOSAL, p->proposal) < 0)
+		return conf_fail(e, CONF_E_ENUM, "input does not match any value of proposal");
 	if (p->manual_sa[0] && conf_index_of_name(c, MENU_MANUAL_SA, p->manual_sa) < 0)
 		return conf_fail(e, CONF_E_ENUM, "input does not match any value of manual-sa");
 	return 0;
@@ -80,6 +83,20 @@ static int check_msa(const struct conf_msa *m, struct conf_err *e)
 	return 0;
 }
 
+/* Spec section 8. */
+static int check_proposal(const struct conf_proposal *p, struct conf_err *e)
+{
+	const struct alg *enc[PROPOSAL_ALGS_MAX], *auth[PROPOSAL_ALGS_MAX];
+	unsigned n_enc = conf_proposal_algs(p, ALG_ENC, enc), n_auth = conf_proposal_algs(p, ALG_AUTH, auth);
+
+	if (!n_auth || !n_enc)
+		return conf_fail(e, CONF_E_FAIL, "failure: %s must not be empty",
+				 n_auth ? "enc-algorithms" : "auth-algorithms");
+	if (n_enc == 1 && n_auth == 1 && enc[0]->abi == XI_ENC_NULL && auth[0]->abi == XI_AUTH_NULL)
+		return conf_fail(e, CONF_E_FAIL, "failure: null encryption needs authentication");
+	return 0;
+}
+
 static int check_if(const struct conf_if *i, struct conf_err *e)
 {
 	/* What the kernel refuses in an interface name: dev_valid_name(). */
@@ -105,6 +122,8 @@ int conf_check(const struct conf *c, enum menu_id menu, const struct conf_item *
 		return check_policy(c, (const struct conf_policy *)it, e);
 	case MENU_MANUAL_SA:
 		return check_msa((const struct conf_msa *)it, e);
+	case MENU_PROPOSAL:
+		return check_proposal((const struct conf_proposal *)it, e);
 	case MENU_INTERFACE:
 		return check_if((const struct conf_if *)it, e);
 	default:

@@ -16,8 +16,17 @@ static void *must(void *p)
 
 void conf_init(struct conf *c)
 {
+	struct conf_item *builtin = conf_item_new(MENU_PROPOSAL);
+
 	memset(c, 0, sizeof(*c));
 	prop_defaults(&menus[MENU_SETTINGS], &c->settings);
+	(void)str_copy(((struct conf_proposal *)builtin)->name, CONF_NAME_MAX, PROPOSAL_BUILTIN); /* it fits */
+	conf_insert(c, MENU_PROPOSAL, builtin, 0);
+}
+
+bool conf_is_builtin(enum menu_id menu, const struct conf_item *it)
+{
+	return menu == MENU_PROPOSAL && strcmp(((const struct conf_proposal *)it)->name, PROPOSAL_BUILTIN) == 0;
 }
 
 struct conf_item *conf_item_new(enum menu_id menu)

@@ -36,10 +36,10 @@ struct conf_policy {
 	int64_t src_port, dst_port; /* -1 = any */
 	int64_t proto;		    /* -1 = all */
 	uint8_t action, level;	    /* XI_ACTION_*, XI_LEVEL_* */
-	uint8_t protos;		    /* XI_PROTOS_* */
+	uint32_t protos;	    /* XI_PROTOS_* */
 	uint8_t tunnel;
 	struct ip_addr sa_src, sa_dst;
-	uint8_t proposal;
+	char proposal[CONF_NAME_MAX];
 	char manual_sa[XI_NAME_MAX];
 	int64_t priority;
 	int64_t tcp_mss; /* XI_MSS_* or bytes */
@@ -62,6 +62,41 @@ struct conf_msa {
 	uint8_t unsafe_aead, esn, natt, ah_align8;
 	int64_t natt_port;		/* of the peer */
 	int64_t lifebytes, lifepackets; /* hard limits, 0 = none */
+};
+
+/* Numbers of the words of auth-method, exchange-mode, proposal-check and generate-policy. */
+enum { PEER_PSK, PEER_RSA_SIGNATURE, PEER_RSA_KEY };
+enum { PEER_MAIN, PEER_MAIN_L2TP, PEER_AGGRESSIVE, PEER_BASE };
+enum { PEER_CLAIM, PEER_EXACT, PEER_OBEY, PEER_STRICT };
+enum { PEER_GENERATE_NO, PEER_GENERATE_YES, PEER_GENERATE_PORT_STRICT };
+
+struct conf_peer {
+	struct conf_item it;
+	struct ip_prefix address;
+	int64_t port;	     /* 0 means 500 */
+	uint8_t auth_method; /* PEER_PSK ... */
+	char secret[STRING_MAX];
+	char certificate[CONF_NAME_MAX], remote_certificate[CONF_NAME_MAX];
+	char key[CONF_NAME_MAX], remote_key[CONF_NAME_MAX];
+	uint8_t generate_policy, exchange_mode; /* PEER_GENERATE_NO ..., PEER_MAIN ... */
+	uint8_t send_initial_contact, nat_traversal;
+	char my_id_user_fqdn[128];
+	uint8_t proposal_check;	  /* PEER_CLAIM ... */
+	uint8_t hash, enc, group; /* words of the property: conf_peer_hash() and so on */
+	int64_t lifetime;	  /* seconds */
+	int64_t lifebytes;	  /* 0 = no limit */
+	int64_t dpd_interval;	  /* seconds; 0 = disable-dpd */
+	int64_t dpd_failures;
+};
+
+#define PROPOSAL_BUILTIN "default" /* always there, never renamed or removed */
+
+struct conf_proposal {
+	struct conf_item it;
+	char name[CONF_NAME_MAX];
+	uint32_t auth, enc; /* bit per word of the property: conf_proposal_algs() */
+	int64_t lifetime;   /* seconds */
+	uint8_t pfs;	    /* word of the property: conf_proposal_pfs() */
 };
 
 struct conf_settings {
@@ -169,6 +204,38 @@ bool conf_same(const struct conf *a, const struct conf *b); /* items, their ids 
  * names. Called after each change of an item; what is accepted but cannot work is judged by plan_build().
  */
 int conf_check(const struct conf *c, enum menu_id menu, const struct conf_item *it, struct conf_err *e) __must_check;
+
+/* Is it an item that is always there: the proposal `default`? */
+bool conf_is_builtin(enum menu_id menu, const struct conf_item *it);
+
+/* --- proposal.c: what peer and proposal items mean --- */
+
+/* Words of hash-algorithm, enc-algorithm, dh-group, and of pfs-group ("none"). */
+const char *conf_peer_hash(const struct conf_peer *p);
+const char *conf_peer_enc(const struct conf_peer *p);
+const char *conf_peer_group(const struct conf_peer *p);
+const char *conf_proposal_pfs(const struct conf_proposal *p);
+
+/* The pre-shared key: bytes of a secret that begins with 0x, else its characters. Their number; the caller wipes out[STRING_MAX]. */
+unsigned conf_peer_secret(const struct conf_peer *p, uint8_t *out);
+
+#define PROPOSAL_ALGS_MAX 32
+
+/* The algorithms of a kind that the proposal allows, strongest first (spec section 8). Their number. */
+unsigned conf_proposal_algs(const struct conf_proposal *p, enum alg_kind kind,
+			    const struct alg *out[PROPOSAL_ALGS_MAX]);
+
+/* May the two go together in ESP? Not null with null, AEAD with null only, counter mode not with null (RFC 3686 §2.1). */
+bool conf_proposal_pair(const struct alg *enc, const struct alg *auth);
+
+/* Does it yield a transform for XI_PROTO_*? */
+bool conf_proposal_offers(const struct conf_proposal *p, unsigned proto);
+
+/*
+ * Values of the item (menu peer or proposal) that are weak by today's measure (RFC 8221, RFC 8247, spec sections 24.5, 28), as
+ * "name=value, ..."; how many.
+ */
+unsigned conf_weak(enum menu_id menu, const struct conf_item *it, char *buf, size_t size);
 
 #define CONF_ITEM(type, list, i) ((struct type *)(list)->item[i])
 

@@ -208,29 +208,33 @@ err:
 	return -EINVAL;
 }
 
-/* Policies name a template; when its name changes they keep naming it. */
+/* Where a policy names an item of that menu; NULL: policies have no such reference. */
+static char *policy_ref(struct conf_policy *p, enum menu_id menu)
+{
+	return menu == MENU_MANUAL_SA ? p->manual_sa : menu == MENU_PROPOSAL ? p->proposal : NULL;
+}
+
+/* Policies name templates and proposals; when a name changes they keep naming it. */
 static void follow_rename(struct conf *c, enum menu_id menu, const char *old, const char *new)
 {
-	if (menu != MENU_MANUAL_SA || strcmp(old, new) == 0)
-		return;
 	for (unsigned i = 0; i < c->list[MENU_POLICY].count; i++) {
-		struct conf_policy *p = CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i);
+		char *ref = policy_ref(CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i), menu);
 
-		if (strcmp(p->manual_sa, old) == 0)
-			(void)str_copy(p->manual_sa, sizeof(p->manual_sa), new); /* same size */
+		if (ref && strcmp(ref, old) == 0)
+			(void)str_copy(ref, menu == MENU_MANUAL_SA ? XI_NAME_MAX : CONF_NAME_MAX, new); /* it fits */
 	}
 }
 
 static int set_one(struct conf *c, enum menu_id menu, const struct cmd *cmd, struct conf_item *it, struct conf_err *e)
 {
 	const char *name = conf_name(menu, it);
-	char old[XI_NAME_MAX] = "";
+	char old[CONF_NAME_MAX] = "";
 	uint64_t given = 0;
 
 	if (it->flags & ITEM_DYNAMIC)
 		return conf_fail(e, CONF_E_FAIL, "failure: can not change dynamic item");
 	if (name)
-		(void)str_copy(old, sizeof(old), name); /* same size */
+		(void)str_copy(old, sizeof(old), name); /* no name is longer */
 	it->flags |= ITEM_EDITED;
 	switch (cmd->verb) {
 	case VERB_ENABLE:
@@ -242,7 +246,9 @@ static int set_one(struct conf *c, enum menu_id menu, const struct cmd *cmd, str
 			return -EINVAL;
 	}
 	it->given |= given;
-	if (name)
+	if (menu == MENU_PROPOSAL && strcmp(old, PROPOSAL_BUILTIN) == 0 && strcmp(name, old))
+		return conf_fail(e, CONF_E_FAIL, "failure: can not rename " PROPOSAL_BUILTIN " proposal");
+	if (name && strcmp(old, name))
 		follow_rename(c, menu, old, name);
 	return conf_check(c, menu, it, e);
 }
@@ -251,10 +257,14 @@ static int remove_one(struct conf *c, enum menu_id menu, unsigned index, struct 
 {
 	const char *name = conf_name(menu, c->list[menu].item[index]);
 
-	if (menu == MENU_MANUAL_SA)
-		for (unsigned i = 0; i < c->list[MENU_POLICY].count; i++)
-			if (strcmp(CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i)->manual_sa, name) == 0)
-				return conf_fail(e, CONF_E_FAIL, "failure: %s is used by policy", name);
+	if (conf_is_builtin(menu, c->list[menu].item[index]))
+		return conf_fail(e, CONF_E_FAIL, "failure: can not remove " PROPOSAL_BUILTIN " proposal");
+	for (unsigned i = 0; i < c->list[MENU_POLICY].count; i++) {
+		const char *ref = policy_ref(CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i), menu);
+
+		if (ref && strcmp(ref, name) == 0)
+			return conf_fail(e, CONF_E_FAIL, "failure: %s is used by policy", name);
+	}
 	conf_remove(c, menu, index);
 	return 0;
 }

@@ -87,7 +87,10 @@ static unsigned choose(const struct prop **list, enum menu_id menu, const struct
 		const struct prop *p = &m->prop[i];
 
 		if ((p->flags & PF_READONLY) || (opt->hide_sensitive && (p->flags & PF_SENSITIVE)) ||
-		    (opt->compact && prop_is_default(p, it)))
+		    ((opt->compact || !prop_present(p, it)) && prop_is_default(p, it)))
+			continue;
+		/* the built-in proposal is there already, under its name */
+		if (opt->compact && p->type == PT_NAME && conf_is_builtin(menu, it))
 			continue;
 		list[n++] = p;
 	}
@@ -134,19 +137,22 @@ static void export_menu(FILE *out, const struct conf *c, enum menu_id menu, cons
 		return;
 	}
 	for (unsigned i = 0; i < l->count; i++) {
-		if (l->item[i]->flags & ITEM_DYNAMIC)
+		bool builtin = conf_is_builtin(menu, l->item[i]);
+
+		if ((l->item[i]->flags & ITEM_DYNAMIC) || (builtin && !choose(any, menu, l->item[i], opt)))
 			continue;
 		if (!titled)
 			(void)fprintf(out, "%s\n", node_path((enum node_id)menu));
 		titled = true;
-		export_item(out, "add ", menu, l->item[i], opt);
+		export_item(out, builtin ? "set " PROPOSAL_BUILTIN " " : "add ", menu, l->item[i], opt);
 	}
 }
 
 void export_conf(FILE *out, const struct conf *c, enum menu_id menu, const struct export_opt *opt)
 {
 	/* What is referred to comes first, so that the script reads from top to bottom. */
-	static const enum menu_id order[] = {MENU_SETTINGS, MENU_MANUAL_SA, MENU_POLICY, MENU_INTERFACE};
+	static const enum menu_id order[] = {MENU_SETTINGS, MENU_PROPOSAL, MENU_MANUAL_SA,
+					     MENU_POLICY,   MENU_PEER,	   MENU_INTERFACE};
 
 	if (opt->header) {
 		char date[64];

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #define BIT(node) (1u << (node))
-#define LISTS (BIT(MENU_POLICY) | BIT(MENU_MANUAL_SA))
+#define LISTS (BIT(MENU_POLICY) | BIT(MENU_MANUAL_SA) | BIT(MENU_PEER) | BIT(MENU_PROPOSAL))
 #define ALL_MENUS (BIT(MENU_MAX) - 1)
 #define STORED (LISTS | BIT(MENU_SETTINGS) | BIT(MENU_INTERFACE))
 
@@ -21,6 +21,8 @@ static const struct {
 	[NODE_MONITOR] = { "monitor", "/ip ipsec monitor", NODE_IPSEC },
 	[MENU_POLICY] = { "policy", "/ip ipsec policy", NODE_IPSEC },
 	[MENU_MANUAL_SA] = { "manual-sa", "/ip ipsec manual-sa", NODE_IPSEC },
+	[MENU_PEER] = { "peer", "/ip ipsec peer", NODE_IPSEC },
+	[MENU_PROPOSAL] = { "proposal", "/ip ipsec proposal", NODE_IPSEC },
 	[MENU_SETTINGS] = { "settings", "/ip ipsec settings", NODE_IPSEC },
 	[MENU_INTERFACE] = { "interface", "/ip ipsec interface", NODE_IPSEC },
 	[MENU_INSTALLED_SA] = { "installed-sa", "/ip ipsec installed-sa", NODE_IPSEC },

@@ -215,6 +215,23 @@ static void judge_protocol(struct conf_policy *p, const struct conf_msa *m, unsi
 			judge_inactive(&p->it, "manual-sa %s has no %s algorithm", m->name, name);
 }
 
+/* Spec 6.4: a proposal that is disabled or yields no transform for a selected protocol. */
+static void judge_proposal(const struct conf *c, struct conf_policy *p)
+{
+	int i = conf_index_of_name(c, MENU_PROPOSAL, p->proposal);
+	const struct conf_proposal *pr;
+
+	if (i < 0)
+		return;
+	pr = CONF_ITEM(conf_proposal, &c->list[MENU_PROPOSAL], i);
+	if (pr->it.disabled)
+		judge_inactive(&p->it, "proposal %s is disabled", pr->name);
+	if ((p->protos & XI_PROTOS_ESP) && !conf_proposal_offers(pr, XI_PROTO_ESP))
+		judge_inactive(&p->it, "proposal %s yields no ESP transform", pr->name);
+	if ((p->protos & XI_PROTOS_AH) && !conf_proposal_offers(pr, XI_PROTO_AH))
+		judge_inactive(&p->it, "proposal %s yields no AH transform", pr->name);
+}
+
 void judge_encrypt(const struct conf *c, struct conf_policy *p)
 {
 	const struct conf_msa *m;
@@ -223,8 +240,10 @@ void judge_encrypt(const struct conf *c, struct conf_policy *p)
 	if (!judge_remote(p).family)
 		judge_inactive(&p->it, p->tunnel ? "tunnel=yes needs sa-dst-address"
 						 : "tunnel=no needs sa-dst-address or one host as dst-address");
-	if (!p->manual_sa[0])
-		return; /* its SAs are negotiated: who does that is no matter of configuration */
+	if (!p->manual_sa[0]) {
+		judge_proposal(c, p);
+		return;
+	}
 	i = conf_index_of_name(c, MENU_MANUAL_SA, p->manual_sa);
 	if (i < 0)
 		return;

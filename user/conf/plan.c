@@ -221,7 +221,7 @@ static void fill_policy(struct plan_policy *pp, const struct conf_policy *p, uns
 		return; /* spec 6.1: from level on nothing has an effect */
 	x->level = p->level;
 	x->mode = p->tunnel ? XI_MODE_TUNNEL : XI_MODE_TRANSPORT;
-	x->protos = p->protos;
+	x->protos = (uint8_t)p->protos;
 	x->sa_src = p->sa_src.a;
 	x->sa_dst = p->sa_dst.a;
 	x->sa_family = p->sa_dst.family;

@@ -23,7 +23,8 @@ void print_value(const struct prop *p, const struct conf_item *it, bool show_sen
 
 static bool is_text(const struct prop *p)
 {
-	return p->type == PT_STRING || p->type == PT_NAME || p->type == PT_KEY_PAIR || p->type == PT_KEY;
+	return p->type == PT_STRING || p->type == PT_NAME || p->type == PT_SECRET || p->type == PT_KEY_PAIR ||
+	       p->type == PT_KEY;
 }
 
 static bool wanted(const struct prop *p, const struct conf_item *it, const struct print_opt *opt)
@@ -121,7 +122,8 @@ static size_t pair_text(const struct prop *p, const struct conf_item *it, const 
 	char value[VALUE_MAX], quoted[VALUE_MAX];
 
 	print_value(p, it, opt->show_sensitive, value, sizeof(value));
-	if (is_text(p) && (opt->style != PRINT_TERSE || val_needs_quotes(value))) {
+	if ((is_text(p) && opt->style != PRINT_TERSE) ||
+	    ((is_text(p) || (p->type == PT_REF && !(p->flags & PF_READONLY))) && val_needs_quotes(value))) {
 		val_quote(quoted, sizeof(quoted), value);
 		return (size_t)snprintf(buf, size, "%s=%s ", p->name, quoted);
 	}

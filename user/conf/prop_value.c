@@ -162,9 +162,9 @@ static int read_proto(const struct prop *p, int64_t *out, const char *value, str
 	return 0;
 }
 
-static int read_set(const struct prop *p, uint8_t *out, const char *value, struct conf_err *e)
+static int read_set(const struct prop *p, uint32_t *out, const char *value, struct conf_err *e)
 {
-	uint8_t set = 0;
+	uint32_t set = 0;
 
 	while (*value) {
 		size_t len = strcspn(value, ",");
@@ -178,7 +178,7 @@ static int read_set(const struct prop *p, uint8_t *out, const char *value, struc
 		i = read_word(p, word, e);
 		if (i < 0)
 			return i;
-		set |= (uint8_t)(1u << i);
+		set |= 1u << i;
 		value += len;
 		if (*value == ',' && !*++value)
 			return bad_value(p, e);
@@ -237,13 +237,24 @@ static int read_string(const struct prop *p, void *item, const char *value, stru
 
 	if (p->type == PT_REF && p->special && strcmp(value, p->special) == 0)
 		value = "";
-	else if (p->type == PT_REF && !*value)
+	else if (p->type == PT_REF && !*value && *p->def)
 		return conf_fail(e, CONF_E_ENUM, "input does not match any value of %s", p->name);
 	if (strlen(value) >= p->size || (p->type == PT_NAME && !*value))
 		return bad_value(p, e);
 	memset(field, 0, p->size);
 	memcpy(field, value, strlen(value));
 	return 0;
+}
+
+/* Spec 4.1: behind 0x an even number of hexadecimal digits; a key without bytes would be none. */
+static int read_secret(const struct prop *p, void *item, const char *value, struct conf_err *e)
+{
+	const char *hex = value + 2;
+
+	if (strncmp(value, "0x", 2) == 0 &&
+	    (!*hex || strlen(hex) % 2 || strspn(hex, "0123456789abcdefABCDEF") != strlen(hex)))
+		return bad_value(p, e);
+	return read_string(p, item, value, e);
 }
 
 int prop_parse(const struct prop *p, void *item, const char *value, struct conf_err *e)
@@ -269,7 +280,7 @@ int prop_parse(const struct prop *p, void *item, const char *value, struct conf_
 	case PT_PROTO:
 		return read_proto(p, FIELD(int64_t, p, item), value, e);
 	case PT_SET:
-		return read_set(p, FIELD(uint8_t, p, item), value, e);
+		return read_set(p, FIELD(uint32_t, p, item), value, e);
 	case PT_ADDR:
 		return val_addr_parse(FIELD(struct ip_addr, p, item), value) ? bad_value(p, e) : 0;
 	case PT_PREFIX:
@@ -278,6 +289,8 @@ int prop_parse(const struct prop *p, void *item, const char *value, struct conf_
 	case PT_NAME:
 	case PT_REF:
 		return read_string(p, item, value, e);
+	case PT_SECRET:
+		return read_secret(p, item, value, e);
 	case PT_ENUM_PAIR:
 	case PT_ALG_PAIR:
 	case PT_SPI_PAIR:
@@ -379,6 +392,7 @@ void prop_format(const struct prop *p, const void *item, char *buf, size_t size)
 	case PT_STRING:
 	case PT_NAME:
 	case PT_REF:
+	case PT_SECRET:
 		format_text(p, CFIELD(char, p, item), buf, size);
 		break;
 	case PT_ADDR:
@@ -394,7 +408,7 @@ void prop_format(const struct prop *p, const void *item, char *buf, size_t size)
 		format_proto(*CFIELD(int64_t, p, item), buf, size);
 		break;
 	case PT_SET:
-		format_set(p, *CFIELD(uint8_t, p, item), buf, size);
+		format_set(p, *CFIELD(uint32_t, p, item), buf, size);
 		break;
 	case PT_SPI_PAIR:
 		(void)snprintf(buf, size, "0x%X/0x%X", spi[0], spi[1]);
@@ -425,6 +439,8 @@ void prop_format(const struct prop *p, const void *item, char *buf, size_t size)
 
 bool prop_present(const struct prop *p, const void *item)
 {
+	if ((p->flags & PF_WHEN) && *((const uint8_t *)item + p->when_off) != p->when)
+		return false;
 	if (!(p->flags & PF_OPTIONAL))
 		return true;
 	if (p->type == PT_KEY)

@@ -10,7 +10,23 @@
 static const char *const action_words[] = {"none", "discard", "encrypt", NULL};
 static const char *const level_words[] = {"use", "require", "unique", NULL};
 static const char *const protos_words[] = {"ah", "esp", NULL};
-static const char *const proposal_words[] = {"default", NULL};
+static const char *const auth_method_words[] = {"pre-shared-key", "rsa-signature", "rsa-key", NULL};
+static const char *const generate_words[] = {"no", "yes", "port-strict", NULL};
+static const char *const exchange_words[] = {"main", "main-l2tp", "aggressive", "base", NULL};
+static const char *const check_words[] = {"claim", "exact", "obey", "strict", NULL};
+static const char *const hash_words[] = {"md5", "sha1", "sha256", "sha384", "sha512", NULL};
+static const char *const ike_enc_words[] = {"3des",	    "aes-128",	    "aes-192",	    "aes-256", "blowfish",
+					    "camellia-128", "camellia-192", "camellia-256", "des",     NULL};
+#define GROUPS                                                                                                         \
+	"ec2n155", "ec2n185", "modp768", "modp1024", "modp1536", "modp2048", "modp3072", "modp4096", "modp6144",       \
+		"modp8192", "ecp256", "ecp384", "ecp521", "x25519", NULL
+static const char *const group_words[] = {GROUPS};
+static const char *const pfs_words[] = {"none", GROUPS};
+static const char *const auth_words[] = {"md5", "sha1", "null", "sha256", "sha384", "sha512", NULL};
+static const char *const enc_words[] = {
+	"null",	       "des",	       "3des",	       "aes-128",      "aes-192",     "aes-256",
+	"blowfish",    "camellia-128", "camellia-192", "camellia-256", "twofish",     "aes-128-ctr",
+	"aes-192-ctr", "aes-256-ctr",  "aes-128-gcm",  "aes-192-gcm",  "aes-256-gcm", NULL};
 static const char *const ph2_words[] = {"no-phase2", "established", "expired", NULL};
 static const char *const mode_words[] = {"native", "generic", NULL};
 static const char *const if_state_words[] = {"not-attached", "no-xdp-ipsecd", "partly", "running", NULL};
@@ -53,8 +69,8 @@ static const struct prop policy_props[] = {
 	  .help = "our end of the SAs; unset: taken from the route to sa-dst-address" },
 	{ .name = "sa-dst-address", .type = PT_ADDR, .flags = PF_BRIEF, AT(conf_policy, sa_dst), .def = "::",
 	  .help = "the peer's end; unset: in transport mode a host dst-address, else the policy is inactive" },
-	{ .name = "proposal", .type = PT_ENUM, .flags = PF_STATIC, AT(conf_policy, proposal), .def = "default",
-	  .words = proposal_words, .help = "what IKE will offer; only default exists yet" },
+	{ .name = "proposal", .type = PT_REF, .flags = PF_STATIC, TEXT_AT(conf_policy, proposal),
+	  .def = PROPOSAL_BUILTIN, .ref = MENU_PROPOSAL, .help = "what IKE offers and accepts for the SAs" },
 	{ .name = "manual-sa", .type = PT_REF, .flags = PF_SKIP_DEFAULT | PF_STATIC, AT(conf_policy, manual_sa),
 	  .size = XI_NAME_MAX, .def = "none", .special = "none", .ref = MENU_MANUAL_SA,
 	  .help = "take the SAs from that manual-sa item" },
@@ -121,6 +137,70 @@ static const struct prop msa_props[] = {
 	{ .name = "ah-align8", .type = PT_BOOL, .flags = PF_SKIP_DEFAULT, AT(conf_msa, ah_align8), .def = "no",
 	  .help = "AH over IPv4 is sent with its header a multiple of 8 bytes, as Linux makes it, instead of 4" },
 	COMMON(conf_msa),
+};
+
+#define WHEN(method) .when_off = offsetof(struct conf_peer, auth_method), .when = method
+static const struct prop peer_props[] = {
+	{ .name = "address", .type = PT_PREFIX, .flags = PF_BRIEF, AT(conf_peer, address), .def = "0.0.0.0/0",
+	  .help = "remote addresses it is for; the longest prefix wins, 0.0.0.0/0 covers IPv4 only" },
+	{ .name = "port", .type = PT_INT, AT(conf_peer, port), .def = "500", .min = 0, .max = 65535,
+	  .help = "UDP port that IKE packets are sent to when initiating; 0 is 500" },
+	{ .name = "auth-method", .type = PT_ENUM, .flags = PF_BRIEF, AT(conf_peer, auth_method), .def = "pre-shared-key",
+	  .words = auth_method_words, .help = "shared password, X.509 certificates, or bare RSA keys" },
+	{ .name = "secret", .type = PT_SECRET, .flags = PF_SENSITIVE | PF_WHEN, TEXT_AT(conf_peer, secret), .def = "",
+	  WHEN(PEER_PSK), .help = "the pre-shared key; from 0x on hexadecimal bytes" },
+	{ .name = "certificate", .type = PT_REF, .flags = PF_WHEN, TEXT_AT(conf_peer, certificate), .def = "",
+	  WHEN(PEER_RSA_SIGNATURE), .help = "own certificate, with private key" },
+	{ .name = "remote-certificate", .type = PT_REF, .flags = PF_WHEN, TEXT_AT(conf_peer, remote_certificate),
+	  .def = "", WHEN(PEER_RSA_SIGNATURE), .help = "the peer's certificate; empty: it must send one that chains "
+	  "to a trusted CA" },
+	{ .name = "key", .type = PT_REF, .flags = PF_WHEN, TEXT_AT(conf_peer, key), .def = "", WHEN(PEER_RSA_KEY),
+	  .help = "own key, with private part" },
+	{ .name = "remote-key", .type = PT_REF, .flags = PF_WHEN, TEXT_AT(conf_peer, remote_key), .def = "",
+	  WHEN(PEER_RSA_KEY), .help = "the peer's public key; empty: every key without private part is tried" },
+	{ .name = "generate-policy", .type = PT_ENUM, AT(conf_peer, generate_policy), .def = "no",
+	  .words = generate_words, .help = "let the peer bring up SAs that no policy is there for, as responder; "
+	  "port-strict: with the ports and protocol that it proposes" },
+	{ .name = "exchange-mode", .type = PT_ENUM, .flags = PF_BRIEF, AT(conf_peer, exchange_mode), .def = "main",
+	  .words = exchange_words, .help = "phase 1 exchange to start, and the only one accepted" },
+	{ .name = "send-initial-contact", .type = PT_BOOL, AT(conf_peer, send_initial_contact), .def = "yes",
+	  .help = "tell the peer that we start from nothing" },
+	{ .name = "nat-traversal", .type = PT_BOOL, AT(conf_peer, nat_traversal), .def = "no",
+	  .help = "detect NAT on the path and then carry ESP in UDP; ESP only" },
+	{ .name = "my-id-user-fqdn", .type = PT_STRING, TEXT_AT(conf_peer, my_id_user_fqdn), .def = "",
+	  .help = "identity to send; empty: our address, with rsa-signature the certificate's subject" },
+	{ .name = "proposal-check", .type = PT_ENUM, AT(conf_peer, proposal_check), .def = "obey",
+	  .words = check_words, .help = "how strictly lifetimes, key length and PFS of an initiator are compared" },
+	{ .name = "hash-algorithm", .type = PT_ENUM, AT(conf_peer, hash), .def = "md5", .words = hash_words,
+	  .help = "of phase 1" },
+	{ .name = "enc-algorithm", .type = PT_ENUM, AT(conf_peer, enc), .def = "3des", .words = ike_enc_words,
+	  .help = "of phase 1" },
+	{ .name = "dh-group", .type = PT_ENUM, AT(conf_peer, group), .def = "modp1024", .words = group_words,
+	  .help = "of phase 1" },
+	{ .name = "lifetime", .type = PT_TIME, AT(conf_peer, lifetime), .def = "1d", .min = 1, .max = 4294967295,
+	  .help = "of phase 1" },
+	{ .name = "lifebytes", .type = PT_INT, AT(conf_peer, lifebytes), .def = "0", .min = 0, .max = 4294967295,
+	  .unit = "bytes", .help = "of phase 1; 0 is no limit" },
+	{ .name = "dpd-interval", .type = PT_TIME, AT(conf_peer, dpd_interval), .def = "2m", .min = 1,
+	  .max = 4294967295, .special = "disable-dpd", .special_value = 0,
+	  .help = "time between looks whether the peer is alive, or disable-dpd" },
+	{ .name = "dpd-maximum-failures", .type = PT_INT, AT(conf_peer, dpd_failures), .def = "5", .min = 1, .max = 100,
+	  .help = "unanswered probes until the peer counts as dead" },
+	COMMON(conf_peer),
+};
+
+static const struct prop proposal_props[] = {
+	{ .name = "name", .type = PT_NAME, .flags = PF_MANDATORY | PF_BRIEF, TEXT_AT(conf_proposal, name), .def = "",
+	  .help = "how policies refer to it" },
+	{ .name = "auth-algorithms", .type = PT_SET, .flags = PF_BRIEF, AT(conf_proposal, auth), .def = "sha1",
+	  .words = auth_words, .help = "allowed authentication; null: ESP without" },
+	{ .name = "enc-algorithms", .type = PT_SET, .flags = PF_BRIEF, AT(conf_proposal, enc), .def = "3des",
+	  .words = enc_words, .help = "allowed ciphers" },
+	{ .name = "lifetime", .type = PT_TIME, AT(conf_proposal, lifetime), .def = "30m", .min = 1, .max = 4294967295,
+	  .help = "how long an SA is used" },
+	{ .name = "pfs-group", .type = PT_ENUM, .flags = PF_BRIEF, AT(conf_proposal, pfs), .def = "modp1024",
+	  .words = pfs_words, .help = "group of a fresh Diffie-Hellman exchange in each phase 2" },
+	COMMON(conf_proposal),
 };
 
 static const struct prop settings_props[] = {
@@ -249,6 +329,10 @@ const struct menu menus[MENU_MAX] = {
 		.flag_columns = 1,
 		.flag = { FLAG_X, { .letter = 'I', .bit = ITEM_INACTIVE, .text = "invalid" } },
 		.help = "templates of manually keyed SAs" },
+	[MENU_PEER] = { .name = "peer", PROPS(peer_props), .item_size = sizeof(struct conf_peer), .flag_columns = 1,
+		.flag = { FLAG_X }, .help = "whom IKE talks to and how: phase 1" },
+	[MENU_PROPOSAL] = { .name = "proposal", PROPS(proposal_props), .item_size = sizeof(struct conf_proposal),
+		.flag_columns = 1, .flag = { FLAG_X }, .help = "algorithms of phase 2; default is always there" },
 	[MENU_SETTINGS] = { .name = "settings", PROPS(settings_props), .item_size = sizeof(struct conf_settings),
 		.singleton = true, .help = "sizes" },
 	[MENU_INTERFACE] = { .name = "interface", PROPS(if_props), .item_size = sizeof(struct conf_if),

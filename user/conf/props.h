@@ -10,9 +10,13 @@
 #include "user/conf/value.h"
 #include "user/crypto/alg.h"
 
+#define CONF_NAME_MAX 64 /* bytes of a name with its terminator */
+
 enum menu_id {
 	MENU_POLICY,
 	MENU_MANUAL_SA,
+	MENU_PEER,
+	MENU_PROPOSAL,
 	MENU_SETTINGS,
 	MENU_INTERFACE,
 	MENU_INSTALLED_SA,
@@ -31,8 +35,9 @@ enum prop_type {	       /* C type at off */
 		 PT_PREFIX,    /* struct ip_prefix */
 		 PT_PROTO,     /* int64_t, -1 = all */
 		 PT_ENUM,      /* uint8_t: index in words */
-		 PT_SET,       /* uint8_t: bit i is words[i] */
-		 PT_REF,       /* char[XI_NAME_MAX]: name of an item of menu `ref`, "" printed as `special` */
+		 PT_SET,       /* uint32_t: bit i is words[i] */
+		 PT_REF,       /* char[size]: name of an item of menu `ref`, "" printed as `special` */
+		 PT_SECRET,    /* char[size]: text, or bytes as 0x and hexadecimal digits */
 		 PT_ENUM_PAIR, /* uint8_t[2]: in, out */
 		 PT_ALG_PAIR,  /* uint8_t[2]: rows of the algorithm table, counted within `alg` */
 		 PT_SPI_PAIR,  /* uint32_t[2] */
@@ -59,6 +64,7 @@ enum prop_type {	       /* C type at off */
 #define PF_BRIEF 0x0200	   /* a column of `print brief` */
 #define PF_OPTIONAL 0x0400 /* shown only: absent when negative, empty or (PT_KEY) of length 0xff */
 #define PF_AH 0x0800	   /* PT_ALG_PAIR: algorithms of AH, too */
+#define PF_WHEN 0x1000	   /* shown only while the word at when_off is number `when` */
 
 struct prop {
 	const char *name;
@@ -75,6 +81,8 @@ struct prop {
 	const char *const *words; /* NULL-terminated */
 	enum alg_kind alg;	  /* PT_ALG_PAIR */
 	enum menu_id ref;	  /* PT_REF */
+	size_t when_off;	  /* PF_WHEN: a PT_ENUM */
+	uint8_t when;
 	const char *unit;
 	const char *help;
 };
@@ -126,7 +134,7 @@ bool prop_is_default(const struct prop *p, const void *item);
 /* Fills an item with the defaults (nothing else of it is touched). */
 void prop_defaults(const struct menu *m, void *item);
 
-/* Is it to be shown at all (PF_OPTIONAL)? */
+/* Is it to be shown at all (PF_OPTIONAL, PF_WHEN)? */
 bool prop_present(const struct prop *p, const void *item);
 
 /* Algorithm number i of a kind, NULL behind the last. */
