@@ -25,6 +25,7 @@ enum xi_sa_state { XI_SA_LARVAL = 1, XI_SA_MATURE = 2, XI_SA_DYING = 3, XI_SA_DE
 #define XI_SA_F_UDP 0x04       /* ESP in UDP (RFC 3948); ports below */
 #define XI_SA_F_KEEPALIVE 0x08 /* outbound, with UDP: this end sends the NAT keep-alives */
 #define XI_SA_F_PFS 0x10       /* made with PFS; shown */
+#define XI_SA_F_INITIATOR 0x40 /* by IKE: this end started the phase 2 that made it */
 #define XI_SA_F_AH_ALIGN8 0x20 /* AH over IPv4 outbound: header a multiple of 8 bytes, as Linux makes it by default */
 
 #define XI_ENC_KEY_MAX 72 /* with salt */
@@ -60,7 +61,7 @@ struct xi_sa {
 		sel;	  /* what may pass (RFC 4301 §4.4.2.1), seen outbound; family 0 = anything the policy lets */
 	__be16 udp_local; /* with XI_SA_F_UDP: our port and the peer's */
 	__be16 udp_remote;
-	__u32 pad1;
+	__u32 pair; /* by IKE: number that the SAs of one phase 2 share, both ways and AH with ESP; 0 = none */
 	char owner[XI_NAME_MAX]; /* manual SAs: name of the template */
 	__u8 enc_key[XI_ENC_KEY_MAX];
 	__u8 auth_key[XI_AUTH_KEY_MAX];

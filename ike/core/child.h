@@ -15,7 +15,7 @@ struct ike_child {
 	struct ike *ike;
 	struct ike_child *next, **pprev;
 	struct ike1 *sa;      /* ISAKMP SA that Deletes and rekeys go under; NULL: find or make one */
-	struct ike_path path; /* ends of the peers when made */
+	struct ike_path path; /* ends of the SAs; ports are those of IKE when made */
 	struct ike_policy policy;
 	uint64_t in[2], out[2]; /* XI_REF, 0 = gone; [1] AH of a bundle */
 	__be32 in_spi[2], out_spi[2];
@@ -23,10 +23,33 @@ struct ike_child {
 	uint8_t initiator;		   /* we started that phase 2 */
 	uint8_t rekeyed;		   /* a successor is installed, or being negotiated */
 	uint8_t soft;			   /* soft limit passed */
+	uint8_t udp;			   /* ESP in UDP */
+	uint8_t dying;			   /* a Delete came: only the inbound SAs are left, for the linger */
+	uint32_t pair;			   /* xi_sa.pair */
 	uint64_t add_ns, soft_ns, hard_ns; /* moments; 0 = never */
 	uint32_t life_s;
 	struct ike_timer timer;	 /* soft, 95 %, hard, in that order */
 	struct ike_timer linger; /* inbound SAs of one whose Delete came go 5 s later (spec 20.2) */
 };
+
+/* The children of all peers whose address hashes alike; look at path.remote.a. */
+struct ike_child **child_bucket(struct ike *k, const struct ike_addr *remote);
+
+/* Called by the engine (ike/core/ike.c). At start: SAs of an earlier daemon become children. */
+void child_take_over(struct ike *k);
+/* At its end: SAs stay in the maps. */
+void child_free_all(struct ike *k);
+/* k->conf is the new configuration, old the one before: children end whose policy is gone or names another proposal (spec 6.4). */
+void child_reload(struct ike *k, const struct ike_conf *old);
+
+/* Called by phase 1. Does one of the ISAKMP SA's phase 2s still live? Those under way count, too (spec 14.3). */
+int child_any(const struct ike1 *sa);
+/* to: another ISAKMP SA of the same address pair, or NULL. */
+void child_rebind(struct ike1 *from, struct ike1 *to);
+/*
+ * Ends all children between exactly these addresses (and ports, unless the remote one is 0) that another ISAKMP SA than except does not hold, without
+ * Delete: the peer is dead or has deleted its phase 1 (spec 20.2, 20.4).
+ */
+void child_drop_peer(struct ike *k, const struct ike_path *path, const struct ike1 *except);
 
 #endif

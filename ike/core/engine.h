@@ -8,17 +8,20 @@
 #include "ike/core/timer.h"
 
 struct ike1;
+struct ike1_quick;
 struct ike_child;
 
 #define IKE_COOKIE_BUCKETS 4096
+#define IKE_CHILD_BUCKETS 1024
 
 struct ike {
 	const struct ike_env *env;
 	struct ike_conf *conf;
 	struct ike_timers timers;
-	struct ike1 *sas;			    /* ISAKMP SAs of IKEv1 */
-	struct ike1 *by_cookie[IKE_COOKIE_BUCKETS]; /* by the initiator's cookie */
-	struct ike_child *children;
+	struct ike1 *sas;			       /* ISAKMP SAs of IKEv1 */
+	struct ike1 *by_cookie[IKE_COOKIE_BUCKETS];    /* by the initiator's cookie */
+	struct ike_child *children[IKE_CHILD_BUCKETS]; /* by the address of the peer: child_bucket() */
+	struct ike1_quick *waiting;		       /* phase 2s that wait for a phase 1 (ike/v1/quick.h) */
 	uint8_t cookie_secret[32];
 	uint64_t count[IKE_COUNT_MAX];
 	struct ike_addr *contacted; /* remote addresses that INITIAL-CONTACT was sent to (spec 20.3) */

@@ -64,11 +64,16 @@ struct ike_sadb_ops {
 	/* Policies that point at it get the newest other SA that fits, else none. A stale reference is ignored. */
 	void (*remove)(void *ctx, uint64_t ref);
 	int (*use)(void *ctx, uint64_t ref, struct ike_sa_use *out); /* -ENOENT: gone */
-	/* The outbound and inbound SAs of ref go to another address or port of the peer (NAT mapping changed), keys and numbers stay. *ref becomes the new reference. */
+	/*
+	 * The one SA of *ref goes to another address or port of the peer (NAT mapping changed); keys and numbers stay. *ref becomes the new reference, and
+	 * policies that pointed at the old one point at it.
+	 */
 	int (*move)(void *ctx, uint64_t *ref, const struct ike_end *remote, struct err *e);
+	/* A policy in force that points at the SA: who uses it when the policy that it was made for is gone, and at start. -ENOENT: none. */
+	int (*user)(void *ctx, uint64_t ref, struct ike_policy *out);
 	/* An acquire came to nothing: what waits for it is dropped, the next packet asks again. */
 	void (*acquire_failed)(void *ctx, uint32_t slot, uint32_t gen);
-	/* SAs made by IKE that are there at start: cb for each pair or single SA (spec: restart takes them over). */
+	/* SAs made by IKE that are there at start: cb for each one, inbound and outbound (restart takes them over). xi_sa.pair says which belong together. */
 	void (*each)(void *ctx, void (*cb)(void *arg, uint64_t ref, const struct xi_sa *sa), void *arg);
 };
 

@@ -64,7 +64,7 @@ static const struct field fields[] = {
 	F(xi_sa, replay_window), F(xi_sa, reqid), F(xi_sa, enc_key_len), F(xi_sa, auth_key_len), F(xi_sa, pad0),
 	F(xi_sa, add_ns), F(xi_sa, add_wall), F(xi_sa, soft_ns), F(xi_sa, hard_ns), F(xi_sa, soft_bytes),
 	F(xi_sa, hard_bytes), F(xi_sa, soft_packets), F(xi_sa, hard_packets), F(xi_sa, sel), F(xi_sa, udp_local),
-	F(xi_sa, udp_remote), F(xi_sa, pad1), F(xi_sa, owner), F(xi_sa, enc_key), F(xi_sa, auth_key), F(xi_sa, res),
+	F(xi_sa, udp_remote), F(xi_sa, pair), F(xi_sa, owner), F(xi_sa, enc_key), F(xi_sa, auth_key), F(xi_sa, res),
 	F(xi_sa_rt, seq_out), F(xi_sa_rt, seq_top), F(xi_sa_rt, lock), F(xi_sa_rt, engine), F(xi_sa_rt, bytes),
 	F(xi_sa_rt, packets), F(xi_sa_rt, first_ns), F(xi_sa_rt, last_ns), F(xi_sa_rt, err_icv),
 	F(xi_sa_rt, err_replay), F(xi_sa_rt, err_other), F(xi_sa_rt, pmtu_ns), F(xi_sa_rt, pmtu),
