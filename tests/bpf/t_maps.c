@@ -701,6 +701,30 @@ static void t_spec_6_2_bundle_is_whole(void **state)
 	spd_unlock(m);
 }
 
+/* Spec 14.1: a larval SA is not used outbound; for the policy, whatever its level, it is missing. */
+static void t_spec_14_1_larval_is_missing(void **state)
+{
+	struct xi_sa sa = an_sa(0x300, XI_DIR_OUT);
+	struct spd_sas sas = {0};
+	uint32_t slot;
+	struct err e;
+
+	(void)state;
+	sa.state = XI_SA_LARVAL;
+	assert_ok(sad_publish(m, &sa, 0, &sas.out, &e), &e);
+	sas.in = publish(0x301, XI_DIR_IN);
+	lock();
+	slot = add(0, 0, 0);
+	commit();
+	spd_set_sa(m, slot, &sas);
+	assert_int_equal(m->spd[slot].sa_out, 0);
+	assert_int_equal(m->spd[slot].sa_in, sas.in);
+	m->sad[XI_REF_SLOT(sas.out)].state = XI_SA_MATURE;
+	spd_set_sa(m, slot, &sas);
+	assert_int_equal(m->spd[slot].sa_out, sas.out);
+	spd_unlock(m);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -718,6 +742,7 @@ int main(void)
 		T(t_sad_state_by_time),
 		T(t_spec_14_2_state_by_bytes_and_packets),
 		T(t_spec_6_2_bundle_is_whole),
+		T(t_spec_14_1_larval_is_missing),
 		T(t_spd_order_is_spec_13_1),
 		T(t_spd_rollback_and_unlock_forget),
 		T(t_spd_delete_frees_the_slot_and_full_table),

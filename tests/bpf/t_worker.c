@@ -394,14 +394,55 @@ static void t_spec_6_2_one_missing_of_two(void **state)
 	assert_int_equal(m->sa_rt[XI_REF_SLOT(ah_ref)].seq_out, 3);
 	m->sad[XI_REF_SLOT(ah_ref)].state = XI_SA_DEAD;
 	assert_int_equal(goes_out(slot, esp_ref), XI_DROP_OUT_EXPIRED);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ah_ref)].err_other, 1);
 	m->sad[XI_REF_SLOT(ah_ref)].state = XI_SA_LARVAL;
 	assert_int_equal(goes_out(slot, esp_ref), XI_DROP_OUT_NO_SA);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ah_ref)].err_other, 2);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(esp_ref)].err_other, 0);
 	assert_int_equal(m->wpolstat[slot].out_dropped, 2);
 	assert_int_equal(m->wpolstat[slot].out_transformed, 3);
 	assert_int_equal(m->sa_rt[XI_REF_SLOT(esp_ref)].seq_out, 3);
 	/* the AH SA in place of the ESP SA: not the bundle that was built for the policy */
 	m->sad[XI_REF_SLOT(ah_ref)].state = XI_SA_MATURE;
 	assert_int_equal(goes_out(slot, ah_ref), XI_DROP_OUT_BUNDLE_CHECK);
+}
+
+/* RFC 4303 §3.3.3: no number twice. What is refused is not counted as sent, by limited SAs neither. */
+static void t_rfc4303_3_3_3_refused_is_not_counted(void **state)
+{
+	struct xi_policy pol = bundle_policy();
+	uint32_t slot;
+
+	(void)state;
+	pol.protos = XI_PROTOS_ESP;
+	slot = add_policy(&pol);
+	for (unsigned limited = 0; limited < 2; limited++) {
+		struct xi_sa esp = an_sa(ESP, TUN, 0x201 + limited);
+		struct xi_sa_rt *sa_rt;
+		uint64_t ref;
+
+		esp.dir = XI_DIR_OUT;
+		esp.hard_packets = limited ? 100 : 0;
+		ref = publish(&esp);
+		sa_rt = &m->sa_rt[XI_REF_SLOT(ref)];
+		sa_rt->seq_out = UINT32_MAX - 1;
+		assert_int_equal(goes_out(slot, ref), SENT);
+		assert_int_equal(sa_rt->packets, 1);
+		assert_int_equal(sa_rt->bytes, 100);
+		assert_int_equal(goes_out(slot, ref), XI_DROP_OUT_SEQUENCE);
+		assert_int_equal(goes_out(slot, ref), XI_DROP_OUT_SEQUENCE);
+		assert_int_equal(sa_rt->packets, 1);
+		assert_int_equal(sa_rt->bytes, 100);
+		assert_int_equal(sa_rt->err_other, 2);
+		/* beyond the hard limit: not counted to begin with */
+		sa_rt->seq_out = 0;
+		sa_rt->packets = 100;
+		if (limited) {
+			assert_int_equal(goes_out(slot, ref), XI_DROP_OUT_EXPIRED);
+			assert_int_equal(sa_rt->packets, 100);
+			assert_int_equal(sa_rt->err_other, 3);
+		}
+	}
 }
 
 static void t_policy_gone(void **state)
@@ -451,15 +492,24 @@ static void t_spec_6_3_transport_is_end_to_end(void **state)
 	slot = add_policy(&pol);
 	assert_int_equal(goes_out(slot, ref), XI_DROP_OUT_ENDPOINTS);
 	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].err_other, 1);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].packets, 0);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].bytes, 0);
 }
 
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(t_spec_12_six_nested_transforms),	T(t_tunnels_in_tunnels), T(t_esp_for_others_is_payload),
-		T(t_for_this_host_by_a_policy_for_all), T(t_spec_14_1_states),	 T(t_sa_selector),
-		T(t_spec_6_2_one_missing_of_two),	T(t_policy_gone),	 T(t_spec_6_3_transport_is_end_to_end),
+		T(t_spec_12_six_nested_transforms),
+		T(t_tunnels_in_tunnels),
+		T(t_esp_for_others_is_payload),
+		T(t_for_this_host_by_a_policy_for_all),
+		T(t_spec_14_1_states),
+		T(t_sa_selector),
+		T(t_spec_6_2_one_missing_of_two),
+		T(t_policy_gone),
+		T(t_spec_6_3_transport_is_end_to_end),
+		T(t_rfc4303_3_3_3_refused_is_not_counted),
 	};
 
 	sandbox_enter();

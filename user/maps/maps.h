@@ -128,7 +128,8 @@ struct spd_sas {
 struct spd_sas spd_sas_of(const struct xi_policy *pol);
 /*
  * Points a policy at its SAs, one store each, in force at once: inbound first, then AH before ESP. With both protocols `out` is entered
- * only together with out_ah, so that no packet leaves with half of its protection (spec 6.2).
+ * only together with out_ah, so that no packet leaves with half of its protection (spec 6.2). An outbound SA that is larval is not entered: it
+ * counts as missing, which level=use lets pass; call again when it is mature.
  */
 void spd_set_sa(struct maps *m, uint32_t slot, const struct spd_sas *sas);
 /* Points every policy that uses the SA `old` at `new` instead; 0: its place stays empty. */

@@ -227,6 +227,15 @@ struct spd_sas spd_sas_of(const struct xi_policy *pol)
 	};
 }
 
+/* Spec 14.1, 6.2: a larval SA is not used outbound, and one that is not used is missing. */
+static void without_larval(const struct maps *m, uint64_t *ref)
+{
+	const struct xi_sa *sa = sad_get(m, *ref);
+
+	if (sa && __atomic_load_n(&sa->state, __ATOMIC_RELAXED) == XI_SA_LARVAL)
+		*ref = 0;
+}
+
 void spd_set_sa(struct maps *m, uint32_t slot, const struct spd_sas *sas)
 {
 	struct xi_policy *pol = &m->spd[slot];
@@ -234,6 +243,8 @@ void spd_set_sa(struct maps *m, uint32_t slot, const struct spd_sas *sas)
 
 	if (!has_policy(m, slot))
 		return;
+	without_larval(m, &to.out);
+	without_larval(m, &to.out_ah);
 	if (pol->protos == (XI_PROTOS_AH | XI_PROTOS_ESP)) {
 		if (!to.out_ah)
 			to.out = 0;

@@ -89,8 +89,10 @@ static enum xi_drop check_state(struct worker *w, const struct sa_entry *se, uin
 		return XI_DROP_OUT_BUNDLE_CHECK;
 	switch (sa_state(w, se)) {
 	case XI_SA_DEAD:
+		sa_count_error(w, se);
 		return XI_DROP_OUT_EXPIRED;
 	case XI_SA_LARVAL:
+		sa_count_error(w, se);
 		return XI_DROP_OUT_NO_SA;
 	default:
 		return XI_OK;
@@ -239,6 +241,18 @@ static void seal_second(struct worker *w, struct wpkt **pk, struct ipsec_op *op,
 	}
 }
 
+/*
+ * Refused by pk->sa. What ipsec_seal() refuses, as when the numbers are used up, is as it was, and fill_run() has counted it; what fill_run()
+ * refuses is not counted, and what the engine could not do has used a number.
+ */
+static void refuse_sealing(struct worker *w, struct wpkt *pk, enum xi_drop why)
+{
+	if (why != XI_DROP_OUT_EXPIRED && why != XI_DROP_OUT_BUNDLE_CHECK && why != XI_DROP_OUT_ENGINE)
+		sa_unaccount(w, pk->sa, 1, pkt_len(&pk->p));
+	sa_count_error(w, pk->sa);
+	drop(w, pk, why);
+}
+
 static void finish(struct worker *w, struct wpkt *pk, const struct ipsec_op *op)
 {
 	const struct sa_entry *se = outermost(pk);
@@ -246,8 +260,7 @@ static void finish(struct worker *w, struct wpkt *pk, const struct ipsec_op *op)
 	enum xi_drop rc;
 
 	if (unlikely(op->verdict != XI_OK)) {
-		sa_count_error(w, pk->sa);
-		drop(w, pk, op->verdict);
+		refuse_sealing(w, pk, op->verdict);
 		return;
 	}
 	if (unlikely(pkt_len(&pk->p) > path_mtu(w, se)))

@@ -124,6 +124,14 @@ int sa_account(struct worker *w, const struct sa_entry *se, unsigned packets, si
 	return 1;
 }
 
+void sa_unaccount(struct worker *w, const struct sa_entry *se, unsigned packets, size_t bytes)
+{
+	struct xi_sa_rt *rt = &w->maps->sa_rt[se - w->sa];
+
+	__atomic_sub_fetch(&rt->bytes, bytes, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&rt->packets, packets, __ATOMIC_RELAXED);
+}
+
 enum xi_sa_state sa_state(const struct worker *w, const struct sa_entry *se)
 {
 	if (unlikely(sa_limited(se)))

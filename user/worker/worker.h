@@ -199,6 +199,8 @@ enum xi_sa_state sa_state(const struct worker *w, const struct sa_entry *se);
  * the SA is dead.
  */
 int sa_account(struct worker *w, const struct sa_entry *se, unsigned packets, size_t bytes) __must_check;
+/* Takes back what sa_account() has counted for packets that were refused afterwards. */
+void sa_unaccount(struct worker *w, const struct sa_entry *se, unsigned packets, size_t bytes);
 /* One packet that was dropped for another reason than ICV or replay. */
 void sa_count_error(struct worker *w, const struct sa_entry *se);
 
