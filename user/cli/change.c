@@ -261,6 +261,21 @@ static int detach_stray(struct change *ch, const struct cmd *cmd, bool *done, st
 	return rc ? cli_fail(e, rc, &base) : 0;
 }
 
+int change_files(struct cli *cli, change_edit_fn edit, void *ctx, struct conf_err *e)
+{
+	struct change ch;
+	int rc = change_begin(&ch, cli, e);
+
+	if (!rc)
+		rc = view_creds(cli, &ch.after, e);
+	if (!rc)
+		rc = edit(cli, &ch.after, ctx, e);
+	if (!rc)
+		rc = change_commit(&ch, e);
+	change_end(&ch);
+	return rc;
+}
+
 int change_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 {
 	struct change ch;
@@ -269,6 +284,8 @@ int change_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 
 	if (!rc)
 		rc = detach_stray(&ch, cmd, &done, e);
+	if (!rc && !done && cmd->node == (enum node_id)MENU_PEER)
+		rc = view_creds(cli, &ch.after, e);
 	if (!rc && !done) {
 		rc = exec_change(&ch.after, &cli->numbers, cmd, e);
 		if (!rc)
@@ -287,7 +304,7 @@ static int menus_of(const char *text, size_t len, unsigned *touched, struct conf
 
 	parser_init(&p, text, len);
 	while ((rc = parser_next(&p, &cmd, e)) > 0)
-		if ((unsigned)cmd.node < MENU_MAX)
+		if ((unsigned)cmd.node < MENU_MAX && !menus[cmd.node].read_only)
 			*touched |= 1u << cmd.node;
 	return rc;
 }
@@ -392,6 +409,8 @@ static int import_text(struct change *ch, const char *text, size_t len, struct c
 	for (unsigned m = 0; m < MENU_MAX; m++)
 		if (touched >> m & 1)
 			empty_menu(&ch->after, m);
+	if ((touched >> MENU_PEER & 1) && view_creds(ch->cli, &ch->after, e))
+		return -EINVAL;
 	if (exec_script(&ch->after, text, len, NULL, e) || check_all(&ch->after, e))
 		return -EINVAL;
 	for (unsigned m = 0; m < MENU_MAX; m++)

@@ -49,6 +49,22 @@ int change_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) _
 int change_import(struct cli *cli, const char *file, struct conf_err *e) __must_check;
 int change_start(struct cli *cli, struct conf_err *e) __must_check;
 
+/*
+ * A change of files of the menus key and certificate: edit() has the lock and the configuration, those lists included; it may write the
+ * files, and change peers that name them.
+ */
+typedef int (*change_edit_fn)(struct cli *cli, struct conf *after, void *ctx, struct conf_err *e);
+int change_files(struct cli *cli, change_edit_fn edit, void *ctx, struct conf_err *e) __must_check;
+
+/* --- key.c, cert.c --- */
+
+struct cred_file;
+int key_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;
+int cert_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;
+/* Fills the lists key and certificate from the files. */
+int view_creds(const struct cli *cli, struct conf *c, struct conf_err *e) __must_check;
+void cert_show(struct conf *c, const struct cred_file *f);
+
 /* --- nic.c: interfaces --- */
 
 /*

@@ -150,6 +150,12 @@ int cli_run(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 		return import_command(cli, cmd, e);
 	case VERB_FLUSH:
 		return flush_command(cli, cmd, e);
+	case VERB_FILE_SET:
+	case VERB_FILE_REMOVE:
+	case VERB_FILE_IMPORT:
+	case VERB_GENERATE_KEY:
+	case VERB_EXPORT_KEY:
+		return cmd->node == (enum node_id)MENU_KEY ? key_command(cli, cmd, e) : cert_command(cli, cmd, e);
 	case VERB_STATUS:
 		return no_args(cmd, 0, e) ? -EINVAL : show_status(cli, e);
 	case VERB_EVENTS:

@@ -79,8 +79,9 @@ static int read_print(struct cli *cli, struct print_cmd *pc, const struct cmd *c
 	}
 	if (cli->json)
 		pc->opt.style = PRINT_JSON;
-	/* A table that is looked up rather than read. */
-	if (cmd->node == (enum node_id)MENU_ALGORITHMS && pc->opt.style == PRINT_DEFAULT)
+	/* Tables that are looked up rather than read. */
+	if ((cmd->node == (enum node_id)MENU_ALGORITHMS || cmd->node == (enum node_id)MENU_KEY) &&
+	    pc->opt.style == PRINT_DEFAULT)
 		pc->opt.style = PRINT_BRIEF;
 	return 0;
 }
@@ -247,6 +248,11 @@ static int print_menu(struct cli *cli, const struct print_cmd *pc, enum menu_id 
 		break;
 	case MENU_ALGORITHMS:
 		if (view_algorithm_table(c, e))
+			return -EINVAL;
+		break;
+	case MENU_KEY:
+	case MENU_CERTIFICATE:
+		if (view_creds(cli, c, e))
 			return -EINVAL;
 		break;
 	case MENU_INTERFACE:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is refused because of several values together: one rule, one `if`, one sentence (spec sections 6.4 and 9). */
+#include <errno.h>
 #include <netinet/in.h>
 
 #include "bpf/abi/xi_alg.h"
@@ -83,6 +84,36 @@ static int check_msa(const struct conf_msa *m, struct conf_err *e)
 	return 0;
 }
 
+/*
+ * Spec 4.2: a name that the key menu or the certificate store does not have, or that has no private part. Only what the command names is
+ * looked at: an item whose key is gone can still be edited.
+ */
+static int check_file_ref(const struct conf *c, const struct conf_peer *p, const char *prop, const char *name,
+			  enum menu_id menu, bool private, struct conf_err *e)
+{
+	unsigned bit = (unsigned)(prop_named(&menus[MENU_PEER], prop) - menus[MENU_PEER].prop);
+	int i;
+
+	if (!*name || !c->creds || !(p->it.given >> bit & 1))
+		return 0;
+	i = conf_index_of_name(c, menu, name);
+	if (i < 0 || (c->list[menu].item[i]->flags & ITEM_CRL))
+		return conf_fail(e, CONF_E_ENUM, "input does not match any value of %s", prop);
+	if (private && !(c->list[menu].item[i]->flags & ITEM_PRIVATE))
+		return conf_fail(e, CONF_E_FAIL, "failure: no private key");
+	return 0;
+}
+
+static int check_peer(const struct conf *c, const struct conf_peer *p, struct conf_err *e)
+{
+	if (check_file_ref(c, p, "certificate", p->certificate, MENU_CERTIFICATE, true, e) ||
+	    check_file_ref(c, p, "remote-certificate", p->remote_certificate, MENU_CERTIFICATE, false, e) ||
+	    check_file_ref(c, p, "key", p->key, MENU_KEY, true, e) ||
+	    check_file_ref(c, p, "remote-key", p->remote_key, MENU_KEY, false, e))
+		return -EINVAL;
+	return 0;
+}
+
 /* Spec section 8. */
 static int check_proposal(const struct conf_proposal *p, struct conf_err *e)
 {
@@ -122,6 +153,8 @@ int conf_check(const struct conf *c, enum menu_id menu, const struct conf_item *
 		return check_policy(c, (const struct conf_policy *)it, e);
 	case MENU_MANUAL_SA:
 		return check_msa((const struct conf_msa *)it, e);
+	case MENU_PEER:
+		return check_peer(c, (const struct conf_peer *)it, e);
 	case MENU_PROPOSAL:
 		return check_proposal((const struct conf_proposal *)it, e);
 	case MENU_INTERFACE:

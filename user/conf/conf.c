@@ -170,6 +170,8 @@ bool conf_item_same(enum menu_id menu, const struct conf_item *a, const struct c
 bool conf_same(const struct conf *a, const struct conf *b)
 {
 	for (unsigned m = 0; m < MENU_MAX; m++) {
+		if (menus[m].read_only)
+			continue; /* not stored */
 		if (a->list[m].count != b->list[m].count)
 			return false;
 		for (unsigned i = 0; i < a->list[m].count; i++)

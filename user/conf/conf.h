@@ -18,6 +18,11 @@
 #define ITEM_MANUAL 0x80
 #define ITEM_ATTACHED 0x100
 #define ITEM_EDITED 0x200 /* the command in hand names it */
+#define ITEM_PRIVATE 0x800
+#define ITEM_RSA 0x1000
+#define ITEM_AUTHORITY 0x2000
+#define ITEM_CRL 0x4000
+#define ITEM_EXPIRED 0x8000
 #define ITEM_WANTED 0x400 /* interface: to be attached by the command in hand */
 
 /* Head of every item. */
@@ -87,6 +92,34 @@ struct conf_peer {
 	int64_t lifebytes;	  /* 0 = no limit */
 	int64_t dpd_interval;	  /* seconds; 0 = disable-dpd */
 	int64_t dpd_failures;
+};
+
+/* key and certificate: filled from the files, never stored in the configuration. */
+struct conf_rsa_key {
+	struct conf_item it;
+	char name[CONF_NAME_MAX];
+	char key_size[16]; /* "1024-bit" */
+	uint8_t private_key, rsa;
+};
+
+struct conf_cert {
+	struct conf_item it;
+	char name[CONF_NAME_MAX];
+	char subject[STRING_MAX], issuer[STRING_MAX], serial[64];
+	int64_t from, to; /* seconds since 1970; -1 = not given */
+	uint8_t trusted;
+	char alt_name[STRING_MAX], fingerprint[72], key_size[16];
+};
+
+/* remote-peers: filled by xdp-iked, never stored. */
+struct conf_remote_peer {
+	struct conf_item it;
+	struct ip_addr local, remote;
+	char state[24], side[16], exchange_mode[16];
+	int64_t established, expires_in; /* -1 = not */
+	int64_t local_port, remote_port, ph2_total, dpd_failures;
+	uint8_t natt;
+	char id[128];
 };
 
 #define PROPOSAL_BUILTIN "default" /* always there, never renamed or removed */
@@ -169,6 +202,7 @@ struct conf_list {
 
 struct conf {
 	struct conf_list list[MENU_MAX];
+	bool creds; /* key and certificate are filled: references to them are checked */
 	struct conf_settings settings;
 };
 
@@ -197,7 +231,7 @@ unsigned conf_flags(const struct conf_item *it);
 
 /* Do all settable properties of the two have the same value? */
 bool conf_item_same(enum menu_id menu, const struct conf_item *a, const struct conf_item *b);
-bool conf_same(const struct conf *a, const struct conf *b); /* items, their ids and order, settings */
+bool conf_same(const struct conf *a, const struct conf *b); /* what is stored: items, their ids and order, settings */
 
 /*
  * Rules across the properties of one item and between items (spec 6.4, 8, 9): what is refused, E-FAIL, E-ENUM, duplicate

@@ -7,6 +7,7 @@
 
 #define BIT(node) (1u << (node))
 #define LISTS (BIT(MENU_POLICY) | BIT(MENU_MANUAL_SA) | BIT(MENU_PEER) | BIT(MENU_PROPOSAL))
+#define FILES (BIT(MENU_KEY) | BIT(MENU_CERTIFICATE))
 #define ALL_MENUS (BIT(MENU_MAX) - 1)
 #define STORED (LISTS | BIT(MENU_SETTINGS) | BIT(MENU_INTERFACE))
 
@@ -23,6 +24,9 @@ static const struct {
 	[MENU_MANUAL_SA] = { "manual-sa", "/ip ipsec manual-sa", NODE_IPSEC },
 	[MENU_PEER] = { "peer", "/ip ipsec peer", NODE_IPSEC },
 	[MENU_PROPOSAL] = { "proposal", "/ip ipsec proposal", NODE_IPSEC },
+	[MENU_KEY] = { "key", "/ip ipsec key", NODE_IPSEC },
+	[MENU_CERTIFICATE] = { "certificate", "/certificate", NODE_ROOT },
+	[MENU_REMOTE_PEERS] = { "remote-peers", "/ip ipsec remote-peers", NODE_IPSEC },
 	[MENU_SETTINGS] = { "settings", "/ip ipsec settings", NODE_IPSEC },
 	[MENU_INTERFACE] = { "interface", "/ip ipsec interface", NODE_IPSEC },
 	[MENU_INSTALLED_SA] = { "installed-sa", "/ip ipsec installed-sa", NODE_IPSEC },
@@ -60,6 +64,16 @@ const struct verb verbs[VERB_MAX] = {
 	[VERB_EXPLAIN] = { "explain", BIT(NODE_IPSEC),
 		"explain src-address=A dst-address=A protocol=P [src-port=N] [dst-port=N] [direction=in|out]",
 		"what would become of such a packet, step by step" },
+	[VERB_FILE_SET] = { "set", FILES, "set ITEM [name=NAME] [trusted=yes|no]", "rename; trust a certificate authority" },
+	[VERB_FILE_REMOVE] = { "remove", FILES, "remove ITEMS", "delete, with the private key" },
+	[VERB_FILE_IMPORT] = { "import", FILES, "import FILE [name=NAME] [passphrase=TEXT]",
+		"read a file: keys in PEM, DER or racoon's plain form; certificates, CRLs and private keys in PEM or DER" },
+	[VERB_GENERATE_KEY] = { "generate-key", BIT(MENU_KEY), "generate-key NAME [key-size=1024|2048|4096]",
+		"make an RSA key; 2048 bits unless said otherwise" },
+	[VERB_EXPORT_KEY] = { "export-pub-key", BIT(MENU_KEY), "export-pub-key KEY file-name=FILE",
+		"write the public part in PEM" },
+	[VERB_KILL] = { "kill-connections", BIT(MENU_REMOTE_PEERS), "kill-connections",
+		"take down all SAs that IKE made, phase 2 before phase 1, and tell the peers" },
 	[VERB_START] = { "start", BIT(NODE_IPSEC), "start",
 		"apply the stored configuration and attach its interfaces (at boot)" },
 };
@@ -86,7 +100,10 @@ static const char *next_step(const void *ctx, unsigned i)
 	enum node_id at = *(const enum node_id *)ctx;
 
 	if (i < NODE_MAX)
-		return i != NODE_ROOT && nodes[i].parent == at ? nodes[i].name : "";
+		/* certificate stands at the root; beside the other menus it is found, too */
+		return (i != NODE_ROOT && nodes[i].parent == at) || (i == MENU_CERTIFICATE && at == NODE_IPSEC)
+			       ? nodes[i].name
+			       : "";
 	i -= NODE_MAX;
 	if (i >= VERB_MAX)
 		return NULL;

@@ -17,9 +17,12 @@ enum menu_id {
 	MENU_MANUAL_SA,
 	MENU_PEER,
 	MENU_PROPOSAL,
+	MENU_KEY,	  /* items are files (user/conf/cred_files.h) */
+	MENU_CERTIFICATE, /* the same */
 	MENU_SETTINGS,
 	MENU_INTERFACE,
 	MENU_INSTALLED_SA,
+	MENU_REMOTE_PEERS,
 	MENU_STATISTICS,
 	MENU_ALGORITHMS,
 	MENU_MAX

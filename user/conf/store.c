@@ -181,8 +181,10 @@ static void read_ids(struct conf *c, const char *text)
 	for (unsigned m = 0; m < MENU_MAX; m++) {
 		repair_ids(&c->list[m]);
 		/* Reading the file is no edit. */
-		for (unsigned i = 0; i < c->list[m].count; i++)
+		for (unsigned i = 0; i < c->list[m].count; i++) {
 			c->list[m].item[i]->flags = 0;
+			c->list[m].item[i]->given = 0;
+		}
 	}
 }
 
@@ -218,7 +220,7 @@ static void write_ids(FILE *f, const struct conf *c)
 	for (unsigned m = 0; m < MENU_MAX; m++) {
 		const struct conf_list *l = &c->list[m];
 
-		if (!l->last_id)
+		if (!l->last_id || menus[m].read_only)
 			continue;
 		(void)fprintf(f, IDS " %s last=%" PRIX32, menus[m].name, l->last_id);
 		for (unsigned i = 0; i < l->count; i++)
