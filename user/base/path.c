@@ -29,6 +29,7 @@ int paths_init(struct paths *p, const char *instance, unsigned abi, struct err *
 	(void)snprintf(p->pins, PATH_LEN, BPFFS "/xdp-ipsec/%s/v%u", instance, abi);
 	(void)snprintf(p->run, PATH_LEN, "/run/xdp-ipsec/%s", instance);
 	(void)snprintf(p->data_sock, PATH_LEN, "/run/xdp-ipsec/%s/data.sock", instance);
+	(void)snprintf(p->ike_sock, PATH_LEN, "/run/xdp-ipsec/%s/ike.sock", instance);
 	(void)snprintf(p->spd_lock, PATH_LEN, "/run/xdp-ipsec/%s/spd.lock", instance);
 	(void)snprintf(p->conf_dir, PATH_LEN, "/etc/xdp-ipsec/%s", instance);
 	(void)snprintf(p->conf, PATH_LEN, "/etc/xdp-ipsec/%s/ipsec.rsc", instance);

@@ -19,6 +19,7 @@ struct paths {
 	char pins[PATH_LEN]; /* folder, no slash at the end */
 	char run[PATH_LEN];  /* folder */
 	char data_sock[PATH_LEN];
+	char ike_sock[PATH_LEN];
 	char spd_lock[PATH_LEN];
 	char conf_dir[PATH_LEN];
 	char conf[PATH_LEN]; /* file */
