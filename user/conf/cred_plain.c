@@ -162,10 +162,12 @@ static EVP_PKEY *from_colon(const char *at)
 EVP_PKEY *cred_plain_key(const char *text, size_t len)
 {
 	char *plain = strip(text, len);
+	const char *at;
 	EVP_PKEY *key = NULL;
 
-	for (const char *at = plain; at && !key && (at = strchr(at, ':'));)
-		key = from_colon(++at);
+	at = plain ? strchr(plain, ':') : NULL;
+	for (; at && !key; at = strchr(at + 1, ':'))
+		key = from_colon(at + 1);
 	if (plain)
 		explicit_bzero(plain, len);
 	free(plain);
