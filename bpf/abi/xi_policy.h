@@ -20,7 +20,8 @@
 #define XI_PROTOS_ESP 0x02
 
 #define XI_POL_DYNAMIC 0x01
-#define XI_POL_INACTIVE 0x02 /* enabled but cannot work: fails closed (spec 3.5) */
+#define XI_POL_INACTIVE                                                                                                \
+	0x02 /* enabled but cannot work: fails closed; level=use: is behind all others and lets pass (spec 3.5) */
 
 /* xi_spd. Writer: CLI (static), IKE (dynamic, and sa_out/sa_in of those it serves), under the SPD lock. */
 struct xi_policy {
@@ -60,7 +61,7 @@ struct xi_policy {
 
 /*
  * One rule of the classifier: the selector with masks in place of lengths. 96 bytes. Every policy has one; family 0
- * matches nothing: a policy that is inactive and not held closed (spec 3.5).
+ * matches nothing: a policy that is inactive and does not encrypt (spec 3.5).
  */
 struct xi_rule {
 	struct xi_addr src;

@@ -505,6 +505,13 @@ static void t_spd_inactive_policies(void **state)
 	assert_int_equal(class_match(m, &t, XI_DIR_OUT, &r), 1);
 	assert_int_equal(r.slot, required);
 	assert_int_equal(class_match(m, &t, XI_DIR_IN, &r), 0);
+	/* level=use is behind all others, whatever its priority: there to be counted */
+	lock();
+	assert_int_equal(spd_del(m, required), 0);
+	commit();
+	spd_unlock(m);
+	assert_int_equal(class_match(m, &t, XI_DIR_OUT, &r), 1);
+	assert_int_equal(r.slot, slot);
 }
 
 /* --- writers that die --- */

@@ -188,6 +188,18 @@ static void t_spec_6_4_inactive(void **state)
 	}
 }
 
+/* Spec 3.5, 6.2, 7.1: inactive with level=use goes into the maps, where it counts what passes; twice the same does not. */
+static void t_spec_3_5_inactive_use(void **state)
+{
+	(void)state;
+	build(TEMPLATE " disabled=yes\n" TUNNEL "level=use priority=7\n" TUNNEL "level=use priority=5\n" TUNNEL
+		       "dst-address=10.9.0.0/16");
+	assert_string_equal(reason(MENU_POLICY, 0), "manual-sa m is disabled");
+	assert_string_equal(reason(MENU_POLICY, 1), "same selectors as policy 0, which is evaluated earlier");
+	assert_int_equal(plan.policies, 2);
+	assert_int_equal(plan.policy[0].pol.flags, XI_POL_INACTIVE);
+}
+
 #define WITH_AH "ah-algorithm=md5/sha1 ah-key=" K16A "/" K20B " ah-spi=0x301/0x302 replay=128 "
 
 static const struct xi_sa *planned(unsigned policy, bool ah, int dir)
@@ -578,6 +590,7 @@ int main(void)
 		cmocka_unit_test(t_sa_records),
 		cmocka_unit_test(t_spec_6_1_source_from_route),
 		cmocka_unit_test(t_spec_6_4_inactive),
+		cmocka_unit_test(t_spec_3_5_inactive_use),
 		cmocka_unit_test(t_spec_6_4_duplicates),
 		cmocka_unit_test(t_spec_9_shared),
 		cmocka_unit_test(t_rfc4106_2_key_for_one_sender),

@@ -197,7 +197,9 @@ static int policy_step(struct explain *x, int dir, struct xi_rule *r)
 	say(x, dir == XI_DIR_IN ? "policy in" : "policy out", "*%X at place %u: %s -> %s action=%s%s%s%s%s", p->id,
 	    r->order, src, dst, action_name(r->action), r->action == XI_ACTION_ENCRYPT ? " level=" : "",
 	    r->action == XI_ACTION_ENCRYPT ? level_name(r->level) : "", p->flags & XI_POL_DYNAMIC ? ", dynamic" : "",
-	    p->flags & XI_POL_INACTIVE ? ", inactive: fails closed" : "");
+	    !(p->flags & XI_POL_INACTIVE) ? ""
+	    : r->level == XI_LEVEL_USE	  ? ", inactive: lets pass"
+					  : ", inactive: fails closed");
 	return 1;
 }
 

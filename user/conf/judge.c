@@ -167,6 +167,13 @@ void judge_selector(struct xi_selector *s, const struct conf_policy *p)
 	}
 }
 
+#define SAME_SELECTORS "same selectors as policy"
+
+bool judge_is_duplicate(const struct conf_item *it)
+{
+	return strncmp(it->reason, SAME_SELECTORS, strlen(SAME_SELECTORS)) == 0;
+}
+
 /* Spec 6.4: an exact duplicate of the selectors of another policy never matches. */
 int judge_duplicates(struct conf_list *l)
 {
@@ -187,7 +194,7 @@ int judge_duplicates(struct conf_list *l)
 	qsort(u, n, sizeof(*u), by_selector);
 	for (unsigned i = 1, first = 0; i < n; i++) {
 		if (memcmp(&u[i].sel, &u[first].sel, sizeof(u[i].sel)) == 0)
-			judge_inactive(l->item[u[i].index], "same selectors as policy %u, which is evaluated earlier",
+			judge_inactive(l->item[u[i].index], SAME_SELECTORS " %u, which is evaluated earlier",
 				       u[first].index);
 		else
 			first = i;

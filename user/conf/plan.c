@@ -242,9 +242,9 @@ static void plan_policy(struct plan *plan, struct conf *c, struct conf_policy *p
 			plan_sas(plan, c, p, pp, route);
 	}
 	if (p->it.flags & ITEM_INACTIVE) {
-		/* Spec 3.5: inactive is as if disabled, but an encrypt policy that must protect fails closed. */
-		if (p->action != XI_ACTION_ENCRYPT || p->level == XI_LEVEL_USE)
+		if (p->action != XI_ACTION_ENCRYPT || (p->level == XI_LEVEL_USE && judge_is_duplicate(&p->it)))
 			return;
+		/* Spec 3.5: as if disabled, but an encrypt policy that must protect fails closed, and one of level use counts what passes. */
 		pp->pol.flags |= XI_POL_INACTIVE;
 	}
 	plan->policies++;

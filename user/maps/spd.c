@@ -44,10 +44,16 @@ static void net_of(struct xi_addr *net, struct xi_addr *mask, const struct xi_ad
 		net->w[i] = addr->w[i] & mask->w[i];
 }
 
-/* Spec 3.5: an inactive policy is skipped, but one that encrypts and is not level=use keeps its packets from leaving. */
+/* Spec 3.5: an inactive policy is skipped, but one that encrypts keeps its packets from leaving in clear, */
 static int skipped(const struct xi_policy *pol)
 {
-	return (pol->flags & XI_POL_INACTIVE) && !(pol->action == XI_ACTION_ENCRYPT && pol->level != XI_LEVEL_USE);
+	return (pol->flags & XI_POL_INACTIVE) && pol->action != XI_ACTION_ENCRYPT;
+}
+
+/* and one of level=use, which lets them pass, stands behind all others: what those want is as if it were not there, and what nobody wants is counted. */
+static int is_last(const struct xi_policy *pol)
+{
+	return (pol->flags & XI_POL_INACTIVE) && pol->level == XI_LEVEL_USE;
 }
 
 static void rule_of(struct xi_rule *r, const struct xi_policy *pol, uint32_t slot, uint32_t gen)
@@ -294,7 +300,7 @@ void spd_rollback(struct maps *m)
 
 struct sort_key {
 	int32_t priority;
-	uint8_t dynamic;
+	uint8_t dynamic, last;
 	uint32_t position, id, slot;
 };
 
@@ -303,6 +309,8 @@ static int by_order(const void *va, const void *vb)
 {
 	const struct sort_key *a = va, *b = vb;
 
+	if (a->last != b->last)
+		return a->last ? 1 : -1;
 	if (a->priority != b->priority)
 		return a->priority > b->priority ? -1 : 1;
 	if (a->dynamic != b->dynamic)
@@ -328,6 +336,7 @@ static unsigned sorted_keys(const struct maps *m, struct sort_key *key)
 			continue;
 		key[n++] = (struct sort_key){.priority = moved ? plan[s].priority : pol->priority,
 					     .dynamic = (pol->flags & XI_POL_DYNAMIC) != 0,
+					     .last = (uint8_t)is_last(pol),
 					     .position = moved ? plan[s].position : pol->position,
 					     .id = pol->id,
 					     .slot = s};

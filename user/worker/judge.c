@@ -35,7 +35,8 @@ static enum xi_drop judge_in(struct worker *w, const struct wpkt *pk, struct flo
 		return XI_DROP_IN_SA_SELECTOR;
 	if (rc < 0)
 		return XI_DROP_IN_LOOKUP;
-	if (!rc) /* step 3 */
+	/* Spec 3.5: an inactive policy of level use is there to be counted by what comes in clear, else it is as if disabled. */
+	if (!rc || (r.level == XI_LEVEL_USE && (w->maps->spd[r.slot].flags & XI_POL_INACTIVE))) /* step 3 */
 		return came_by_tunnel(pk) ? XI_DROP_IN_NO_POLICY : XI_OK;
 	f->in_policy = r.slot;
 	f->in_gen = r.gen;
@@ -62,7 +63,8 @@ int judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f, 
 	if (class_match(w->maps, &t, XI_DIR_OUT, r) <= 0 || r->action != XI_ACTION_ENCRYPT)
 		return 0;
 	pol = &w->maps->spd[r->slot];
-	return template_satisfied(pol, pk) && __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) == r->gen;
+	return !(pol->flags & XI_POL_INACTIVE) && template_satisfied(pol, pk) &&
+	       __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) == r->gen;
 }
 
 static void judge(struct worker *w, const struct wpkt *pk, struct flow *f)
