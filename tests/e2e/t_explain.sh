@@ -57,6 +57,27 @@ xi 1 manual-sa enable m
 xi 1 policy dump-kernel-policies
 is "an encrypt policy is called ipsec" "$(grep -c "policy ipsec out: $LAN1.0. - $LAN2.0. \$" "$T/gw1.log")" 1
 
+# The interfaces it passes: are they attached and served?
+check "which interfaces" eval "xi 1 explain src-address=$HOST_A dst-address=$HOST_B protocol=icmp >$T/steps"
+check "arrives" grep -q "arrives-by: lan, attached, 1 of 1 queue(s) served" "$T/steps"
+check "leaves" grep -q "leaves-by: wan, attached, 1 of 1 queue(s) served" "$T/steps"
+xi 1 interface detach lan 2>/dev/null
+check "not attached" eval "xi 1 explain src-address=$HOST_A dst-address=$HOST_B protocol=icmp | grep -q 'arrives-by: lan, not attached'"
+is "the stack brings it to the WAN, where it is protected" \
+	"$(verdict 1 src-address=$HOST_A dst-address=$HOST_B protocol=icmp)" "protected and sent"
+check "and so it is" in_ns a ping -n -q -c 2 -i 0.05 -W 2 $HOST_B
+xi 1 interface attach lan 2>/dev/null && xi 1 interface detach wan 2>/dev/null || not_ok "the other way round"
+is "what the host sends where nothing is attached" "$(verdict 1 src-address=$GW_LAN1 dst-address=$HOST_B protocol=icmp)" \
+	"sent in clear: wan, by which it leaves, is not attached"
+is "what comes by the LAN" "$(verdict 1 src-address=$HOST_A dst-address=$HOST_B protocol=icmp)" "protected and sent"
+xi 1 interface attach wan 2>/dev/null || not_ok "attach"
+gw_stop 1 || not_ok "stop"
+is "without xdp-ipsecd" "$(verdict 1 src-address=$HOST_A dst-address=$HOST_B protocol=icmp)" \
+	"dropped, out-errors: to be protected, but no xdp-ipsecd serves this interface and queue"
+before=$(stat_get 1 out-errors)
+in_ns a ping -n -q -c 1 -W 0.2 $HOST_B >/dev/null
+is "and so it is" "$(stat_get 1 out-errors)" $((before + 1))
+
 wrong() { # DESCRIPTION ERROR ARGUMENTS...
 	local what=$1 text=$2
 	shift 2

@@ -2,7 +2,8 @@
 /*
  * `explain`: what would become of a packet in clear, asked of the maps in force with the same search that the programs use, and said
  * step by step in the order in which they judge (spec 13.3, 13.4): one of our addresses? what does the policy say about its
- * arrival, what about its departure, by which SA, to which next hop, how large may it be? Nothing is sent, nothing is counted.
+ * arrival, what about its departure, by which SA, to which next hop, is there a worker to seal it, how large may it be? The interfaces
+ * are those of the kernel's routes to source and destination. Nothing is sent, nothing is counted.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -14,12 +15,22 @@
 #include <stdarg.h>
 
 #include "user/base/clock.h"
+#include "user/base/datasock.h"
 #include "user/cli/cli.h"
 #include "user/ipsec/ipsec.h"
 #include "user/route/query.h"
 
+/* An interface that the packet passes. */
+struct side {
+	char name[IF_NAMESIZE];
+	const struct xi_if *at; /* NULL: not attached */
+};
+
 struct explain {
 	const struct maps *m;
+	bool daemon; /* xdp-ipsecd runs */
+	bool own;    /* the source is an address of this host */
+	struct side arrival, departure;
 	json_t *steps; /* [{"step":.., "text":..}] */
 	struct xi_tuple t;
 	bool in, out; /* directions asked for */
@@ -149,14 +160,74 @@ static int read_args(struct explain *x, const struct cmd *cmd, struct conf_err *
 
 /* --- steps --- */
 
-static bool is_local(struct explain *x)
+static bool is_local(const struct explain *x, const struct xi_addr *a)
 {
-	struct xi_local_key key = {.addr = x->t.dst, .family = x->t.family};
+	struct xi_local_key key = {.addr = *a, .family = x->t.family};
 	__u32 ifindex;
-	bool yes = bpf_map_lookup_elem(x->m->fd[MAP_LOCAL], &key, &ifindex) == 0;
 
-	say(x, "destination", "%s", yes ? "an address of this host: no outbound policy applies" : "another host");
-	return yes;
+	return bpf_map_lookup_elem(x->m->fd[MAP_LOCAL], &key, &ifindex) == 0;
+}
+
+/* The interface by which the kernel's route leads to an address; the one below a VLAN device. */
+static void find_side(const struct explain *x, struct rt_query *q, const struct xi_addr *to, struct side *s)
+{
+	const struct rt_key key = {.dst = *to, .family = x->t.family};
+	struct rt_answer a = {0};
+	__u32 ifindex;
+
+	rt_query_hop(q, &key, &a);
+	ifindex = a.hop.tx_ifindex ? a.hop.tx_ifindex : a.hop.ifindex;
+	if (!ifindex || !if_indextoname(ifindex, s->name))
+		return;
+	for (unsigned i = XI_IF_INTERNAL + 1; i < XI_IF_MAX; i++)
+		if (x->m->ifs[i].ifindex == ifindex && (x->m->ifs[i].flags & XI_IF_ATTACHED))
+			s->at = &x->m->ifs[i];
+}
+
+static void find_sides(struct explain *x)
+{
+	struct rt_query q;
+
+	x->own = is_local(x, &x->t.src);
+	if (rt_query_open(&q, NULL))
+		return;
+	if (!x->own)
+		find_side(x, &q, &x->t.src, &x->arrival);
+	find_side(x, &q, &x->t.dst, &x->departure);
+	rt_query_close(&q);
+}
+
+/* Queues with a socket. The masks of a daemon that died are not true any more. */
+static unsigned served(const struct explain *x, const struct xi_if *at)
+{
+	return x->daemon ? (unsigned)__builtin_popcount(at->sock_mask) : 0;
+}
+
+static void say_side(struct explain *x, const char *step, const struct side *s, const char *if_not)
+{
+	if (!s->name[0])
+		say(x, step, "no route says by which interface");
+	else if (!s->at)
+		say(x, step, "%s, not attached: %s", s->name, if_not);
+	else
+		say(x, step, "%s, attached, %u of %u queue(s) served", s->name, served(x, s->at), s->at->queues);
+}
+
+/*
+ * Who seals it: the worker of the queue it arrives on, or of the internal pair for what comes by way of the stack. false: nobody does, and the
+ * verdict is said.
+ */
+static bool is_served(struct explain *x)
+{
+	bool by_stack = x->own || !x->arrival.at;
+	const struct xi_if *at = by_stack ? &x->m->ifs[XI_IF_INTERNAL] : x->arrival.at;
+	unsigned n = served(x, at);
+
+	if (!n)
+		dropped(x, XI_DROP_OUT_NO_WORKER);
+	else if (n < at->queues)
+		say(x, "queues", "what arrives on one without a socket is dropped, out-errors");
+	return n != 0;
 }
 
 static const char *action_name(unsigned action)
@@ -207,8 +278,13 @@ static int policy_step(struct explain *x, int dir, struct xi_rule *r)
 static bool inbound(struct explain *x)
 {
 	struct xi_rule r;
-	int rc = policy_step(x, XI_DIR_IN, &r);
+	int rc;
 
+	if (!x->own)
+		say_side(x, "arrives-by", &x->arrival, "no policy is enforced there");
+	if (!x->own && x->arrival.name[0] && !x->arrival.at)
+		return true;
+	rc = policy_step(x, XI_DIR_IN, &r);
 	if (rc <= 0)
 		return rc == 0;
 	if (r.action == XI_ACTION_NONE || (r.action == XI_ACTION_ENCRYPT && r.level == XI_LEVEL_USE)) {
@@ -307,6 +383,8 @@ static void protect(struct explain *x, const struct xi_policy *p)
 		dropped(x, XI_DROP_OUT_NO_ROUTE);
 		return;
 	}
+	if (!is_served(x))
+		return;
 	mtu = path_mtu(x, outer, mtu);
 	inner = ah ? ipsec_inner_mtu(ah, mtu) : mtu;
 	inner = ipsec_inner_mtu(esp, inner);
@@ -318,10 +396,16 @@ static void outbound(struct explain *x)
 {
 	const struct xi_policy *p;
 	struct xi_rule r;
-	int rc = policy_step(x, XI_DIR_OUT, &r);
+	int rc;
 
+	say_side(x, "leaves-by", &x->departure, "no policy is enforced there on what the stack sends");
+	rc = policy_step(x, XI_DIR_OUT, &r);
 	if (rc < 0)
 		return;
+	if (rc && (x->own || !x->arrival.at) && x->departure.name[0] && !x->departure.at) {
+		say(x, "verdict", "sent in clear: %s, by which it leaves, is not attached", x->departure.name);
+		return;
+	}
 	if (!rc || r.action == XI_ACTION_NONE) {
 		say(x, "verdict", "sent in clear: %s", rc ? "policy action none" : "no policy matches");
 		return;
@@ -343,8 +427,10 @@ static void outbound(struct explain *x)
 
 static void explain_packet(struct explain *x)
 {
-	bool local = is_local(x);
+	bool local = is_local(x, &x->t.dst);
 
+	say(x, "destination", "%s", local ? "an address of this host: no outbound policy applies" : "another host");
+	find_sides(x);
 	if (x->in && !inbound(x))
 		return;
 	if (local || !x->out)
@@ -369,8 +455,9 @@ static void print_steps(const struct cli *cli, const json_t *steps)
 
 int explain_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 {
+	char reply[DATASOCK_MSG_MAX];
 	struct explain x = {0};
-	int rc = read_args(&x, cmd, e);
+	int rc = read_args(&x, cmd, e), pid;
 
 	if (!rc)
 		rc = cli_open_maps(cli, e);
@@ -378,6 +465,7 @@ int explain_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 		rc = conf_fail(e, CONF_E_SYSTEM, "no interface is attached: no policy is enforced");
 	if (!rc) {
 		x.m = cli->maps;
+		x.daemon = daemon_status(cli, reply, &pid) == DAEMON_RUNS;
 		x.steps = json_array();
 		explain_packet(&x);
 		print_steps(cli, x.steps);
