@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "user/cli/cli.h"
 
@@ -17,6 +18,8 @@ static int report(const struct cli *cli, const struct conf_err *e)
 		return EXIT_DONE;
 	(void)fflush(stdout);
 	(void)fprintf(stderr, "%s\n", e->text);
+	if (e->hint[0] && isatty(STDERR_FILENO))
+		(void)fprintf(stderr, "  (%s)\n", e->hint);
 	if (cli->json) {
 		o = json_pack("{s:s}", "error", e->text);
 		(void)json_dumpf(o, stdout, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* References to items: by number, name, internal id, list (spec section 3.3). */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "user/conf/exec.h"
@@ -71,7 +72,7 @@ int select_items(const struct conf *c, struct conf_numbers *n, enum menu_id menu
 		return conf_fail(e, CONF_E_SYSTEM, "out of memory");
 	for (;;) {
 		size_t len = strcspn(text, ",");
-		char word[64];
+		char word[64] = "";
 		uint32_t id = 0;
 
 		if (len < sizeof(word)) {
@@ -83,6 +84,9 @@ int select_items(const struct conf *c, struct conf_numbers *n, enum menu_id menu
 			selection_free(out);
 			if (menu == MENU_INTERFACE)
 				return conf_fail(e, CONF_E_ITEM, "failure: %.*s is not attached", (int)len, text);
+			if (e->class == CONF_OK)
+				(void)snprintf(e->hint, sizeof(e->hint), "there is no %.30s in %s",
+					       *word ? word : "\"\"", menus[menu].name);
 			return conf_fail(e, CONF_E_ITEM, "no such item");
 		}
 		if (!selected(out, id))
