@@ -95,7 +95,7 @@ static void man_escape(FILE *out, const char *s)
 		if (*s == '-' || *s == '\\')
 			(void)fputc('\\', out);
 		(void)fputc(*s, out);
-		if (*s == '|')
+		if (*s == '|' || (*s == ',' && s[1] != ' '))
 			(void)fputs("\\:", out); /* a long list of words may be broken there */
 	}
 }
