@@ -19,6 +19,12 @@ int apply_plan(struct maps *m, const struct plan *plan, const struct conf *c, st
 int apply_flush(struct maps *m, unsigned proto, struct err *e) __must_check;
 
 /*
+ * Takes all other SAs of the protocol (0 = all) out, and generated policies that had one: for when xdp-iked does not run. The policies drop
+ * or acquire from then on.
+ */
+int apply_flush_negotiated(struct maps *m, unsigned proto, struct err *e) __must_check;
+
+/*
  * Remembers the sequence numbers of all manual SAs (seqmem_note_all()); warns when it cannot. Call before the maps may vanish, and
  * again when nobody sends any more.
  */

@@ -17,7 +17,8 @@ struct change {
 	struct store store;
 	struct conf before, after;
 	struct plan plan_before, plan_after;
-	char summary[400]; /* import: what differed */
+	bool files;	   /* items of the menus key and certificate changed */
+	char summary[600]; /* import: what differed */
 };
 
 static int change_begin(struct change *ch, struct cli *cli, struct conf_err *e)
@@ -216,6 +217,16 @@ static int bring_up(struct change *ch, struct conf_err *e)
 	return rc ? -EINVAL : 0;
 }
 
+static bool concerns_ike(const struct change *ch)
+{
+	static const enum menu_id lists[] = {MENU_PEER, MENU_PROPOSAL, MENU_POLICY};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if (!conf_menu_same(&ch->before, &ch->after, lists[i]))
+			return true;
+	return false;
+}
+
 static int change_commit(struct change *ch, struct conf_err *e)
 {
 	bool differs = !conf_same(&ch->before, &ch->after);
@@ -237,6 +248,10 @@ static int change_commit(struct change *ch, struct conf_err *e)
 	warn_inactive(ch);
 	warn_unprotected(ch);
 	warn_interfaces(ch);
+	ike_warnings(&ch->after);
+	/* Last: the policies are in the maps, so that SAs of those that are gone are deleted, peers told. */
+	if (!ch->cli->check_only && (ch->files || concerns_ike(ch)))
+		ike_reload(ch->cli, &ch->after, false);
 	return 0;
 }
 
@@ -266,6 +281,7 @@ int change_files(struct cli *cli, change_edit_fn edit, void *ctx, struct conf_er
 	struct change ch;
 	int rc = change_begin(&ch, cli, e);
 
+	ch.files = true;
 	if (!rc)
 		rc = view_creds(cli, &ch.after, e);
 	if (!rc)
@@ -320,7 +336,7 @@ static void empty_menu(struct conf *c, enum menu_id menu)
 		prop_defaults(&menus[menu], &c->settings);
 }
 
-/* The old item that a new one is: of the same name, or in menus without names with the same values. */
+/* The old item that a new one is: of the same name; in menus without names with the same values, or (peer) the same address. */
 static int find_old(const struct conf *before, enum menu_id menu, const struct conf_item *it, const bool *used)
 {
 	const char *name = conf_name(menu, it);
@@ -330,16 +346,20 @@ static int find_old(const struct conf *before, enum menu_id menu, const struct c
 	for (unsigned i = 0; i < before->list[menu].count; i++)
 		if (!used[i] && conf_item_same(menu, before->list[menu].item[i], it))
 			return (int)i;
+	for (unsigned i = 0; menu == MENU_PEER && i < before->list[menu].count; i++)
+		if (!used[i] && memcmp(&CONF_ITEM(conf_peer, &before->list[menu], i)->address,
+				       &((const struct conf_peer *)it)->address, sizeof(struct ip_prefix)) == 0)
+			return (int)i;
 	return -1;
 }
 
-/* A script that says nothing of a named item's keys (export hide-sensitive) leaves them alone. */
+/* A script that says nothing of an item's keys (export hide-sensitive) leaves them alone. */
 static void keep_secrets(enum menu_id menu, struct conf_item *it, const struct conf_item *old)
 {
 	const struct menu *m = &menus[menu];
 	char value[VALUE_MAX];
 
-	for (unsigned i = 0; conf_name(menu, it) && i < m->count; i++) {
+	for (unsigned i = 0; i < m->count; i++) {
 		struct conf_err e = {0};
 
 		if (!(m->prop[i].flags & PF_SENSITIVE) || (it->given >> i & 1))
@@ -471,6 +491,8 @@ int change_start(struct cli *cli, struct conf_err *e)
 	}
 	if (!rc)
 		warn_inactive(&ch);
+	if (!rc && !cli->check_only)
+		ike_reload(cli, &ch.after, true); /* it may wait for the maps */
 	if (!rc && first.class) {
 		*e = first;
 		rc = -EINVAL;

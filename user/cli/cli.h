@@ -6,6 +6,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "user/conf/exec.h"
@@ -65,6 +66,18 @@ int cert_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __m
 int view_creds(const struct cli *cli, struct conf *c, struct conf_err *e) __must_check;
 void cert_show(struct conf *c, const struct cred_file *f);
 
+/* --- ike.c: xdp-iked --- */
+
+/* Hands it the configuration as it is stored now; a warning when it cannot, but when it does not run only with enabled peers and not quiet. */
+void ike_reload(const struct cli *cli, const struct conf *c, bool quiet);
+/* Fills the list remote-peers; empty, with a warning, when xdp-iked does not run. */
+int view_remote_peers(const struct cli *cli, struct conf *c, struct conf_err *e) __must_check;
+/* Spec section 10: SAs that IKE made, XI_PROTO_* or 0 for all. The maps are open. */
+int ike_flush(struct cli *cli, unsigned proto, struct conf_err *e) __must_check;
+int kill_command(struct cli *cli, struct conf_err *e) __must_check;
+/* What an operator should know of the peers and proposals that the command edited. */
+void ike_warnings(const struct conf *c);
+
 /* --- nic.c: interfaces --- */
 
 /*
@@ -88,6 +101,8 @@ enum daemon_state { DAEMON_NONE, DAEMON_SILENT, DAEMON_RUNS };
 
 /* What xdp-ipsecd does. When it runs, its status as text in reply[DATASOCK_MSG_MAX]; else in *pid who does not answer, 0 = not known. */
 enum daemon_state daemon_status(const struct cli *cli, char *reply, int *pid);
+/* Of xdp-iked; *status is what it says, NULL unless it runs. The caller gives it back with json_decref(). */
+enum daemon_state ike_status(const struct cli *cli, json_t **status, int *pid);
 
 /* --- views --- */
 

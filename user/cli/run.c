@@ -95,9 +95,9 @@ int flush_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 	}
 	rc = cli_open_maps(cli, e);
 	if (!rc && cli->maps && !cli->check_only) {
-		rc = apply_flush(cli->maps, protos[type], &base);
-		if (rc)
-			rc = cli_fail(e, rc, &base);
+		rc = ike_flush(cli, protos[type], e);
+		if (!rc && apply_flush(cli->maps, protos[type], &base))
+			rc = cli_fail(e, -EINVAL, &base);
 	}
 	cli_close_maps(cli);
 	return rc;
@@ -156,6 +156,8 @@ int cli_run(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 	case VERB_GENERATE_KEY:
 	case VERB_EXPORT_KEY:
 		return cmd->node == (enum node_id)MENU_KEY ? key_command(cli, cmd, e) : cert_command(cli, cmd, e);
+	case VERB_KILL:
+		return no_args(cmd, 0, e) ? -EINVAL : kill_command(cli, e);
 	case VERB_STATUS:
 		return no_args(cmd, 0, e) ? -EINVAL : show_status(cli, e);
 	case VERB_EVENTS:

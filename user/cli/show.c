@@ -255,6 +255,10 @@ static int print_menu(struct cli *cli, const struct print_cmd *pc, enum menu_id 
 		if (view_creds(cli, c, e))
 			return -EINVAL;
 		break;
+	case MENU_REMOTE_PEERS:
+		if (view_remote_peers(cli, c, e))
+			return -EINVAL;
+		break;
 	case MENU_INTERFACE:
 		daemon = daemon_status(cli, reply, &pid);
 		view_interfaces(cli, c, daemon, reply);

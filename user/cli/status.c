@@ -102,6 +102,26 @@ static json_t *data_plane(enum daemon_state state, const char *reply, int pid)
 	return j ? j : json_null();
 }
 
+static json_t *ike(const struct cli *cli)
+{
+	json_t *status;
+	int pid;
+	enum daemon_state state = ike_status(cli, &status, &pid);
+
+	if (state == DAEMON_SILENT)
+		return json_pack("{s:b,s:i}", "ok", 0, "pid", pid);
+	return state == DAEMON_RUNS ? status : json_null();
+}
+
+static int enabled_peers(const struct conf *c)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < c->list[MENU_PEER].count; i++)
+		n += !c->list[MENU_PEER].item[i]->disabled;
+	return n;
+}
+
 static const char *text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
@@ -169,6 +189,25 @@ static void print_no_daemon(const char *instance, bool needed)
 	(void)putchar('\n');
 }
 
+/* Said only where IKE has a part. */
+static void print_ike(const json_t *o)
+{
+	const json_t *d = json_object_get(o, "ike"), *counts = json_object_get(d, "counts");
+	const char *key;
+	json_t *value;
+
+	if (json_is_object(d) && !json_is_true(json_object_get(d, "ok")))
+		(void)printf("     xdp-iked: runs (pid %lld) but does not answer\n", number(d, "pid"));
+	else if (json_is_object(d))
+		(void)printf("     xdp-iked: runs, pid %lld, %lld remote peers, %lld negotiated\n", number(d, "pid"),
+			     number(d, "peers"), number(d, "children"));
+	else if (number(o, "peers"))
+		(void)printf("     xdp-iked: does not run: nothing is negotiated with the %lld enabled %s\n",
+			     number(o, "peers"), number(o, "peers") == 1 ? "peer" : "peers");
+	json_object_foreach((json_t *)counts, key, value)(void)
+		printf("               %s=%lld\n", key, (long long)json_integer_value(value));
+}
+
 static void print_status(const json_t *o)
 {
 	const json_t *d = json_object_get(o, "data-plane"), *p = json_object_get(o, "policies"),
@@ -183,6 +222,7 @@ static void print_status(const json_t *o)
 			     number(d, "workers"), text(d, "engine"), number(d, "memory") >> 20);
 	else
 		print_no_daemon(text(o, "instance"), attached(l) > 0);
+	print_ike(o);
 	(void)printf("   interfaces:%s", n ? "" : " none; attach one with xdp-ipsec interface attach NIC");
 	for (size_t i = 0; i < n; i++) {
 		const json_t *nic = json_array_get(l, i);
@@ -224,9 +264,10 @@ int show_status(struct cli *cli, struct conf_err *e)
 		daemon = daemon_status(cli, reply, &pid);
 		view_interfaces(cli, &c, daemon, reply);
 		view_sas(&c, cli->maps);
-		o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "version", XI_VERSION, "instance", cli->paths.instance,
-			      "data-plane", data_plane(daemon, reply, pid), "interfaces", interfaces(&c), "policies",
-			      policies(&c), "sas", sas(&c, cli->maps), "dropped", drops(cli->maps));
+		o = json_pack("{s:s,s:s,s:o,s:o,s:i,s:o,s:o,s:o,s:o}", "version", XI_VERSION, "instance",
+			      cli->paths.instance, "data-plane", data_plane(daemon, reply, pid), "ike", ike(cli),
+			      "peers", enabled_peers(&c), "interfaces", interfaces(&c), "policies", policies(&c), "sas",
+			      sas(&c, cli->maps), "dropped", drops(cli->maps));
 		if (cli->json) {
 			(void)json_dumpf(o, stdout, JSON_INDENT(2));
 			(void)putchar('\n');

@@ -64,7 +64,8 @@ static void view_sa(struct conf_sa *v, const struct maps *m, uint32_t slot, uint
 	const struct xi_sa *sa = &m->sad[slot];
 	uint32_t engine = rt->engine;
 
-	v->it.flags = (sa->proto == XI_PROTO_AH ? ITEM_AH : ITEM_ESP) | (sa->flags & XI_SA_F_MANUAL ? ITEM_MANUAL : 0);
+	v->it.flags = (sa->proto == XI_PROTO_AH ? ITEM_AH : ITEM_ESP) | (sa->flags & XI_SA_F_MANUAL ? ITEM_MANUAL : 0) |
+		      (sa->flags & XI_SA_F_PFS ? ITEM_PFS : 0);
 	v->spi = ntohl(sa->spi);
 	view_ends(v, sa);
 	v->replay = sa->replay_window / 8;

@@ -167,17 +167,22 @@ bool conf_item_same(enum menu_id menu, const struct conf_item *a, const struct c
 	return true;
 }
 
+bool conf_menu_same(const struct conf *a, const struct conf *b, enum menu_id menu)
+{
+	const struct conf_list *x = &a->list[menu], *y = &b->list[menu];
+
+	if (x->count != y->count)
+		return false;
+	for (unsigned i = 0; i < x->count; i++)
+		if (x->item[i]->id != y->item[i]->id || !conf_item_same(menu, x->item[i], y->item[i]))
+			return false;
+	return true;
+}
+
 bool conf_same(const struct conf *a, const struct conf *b)
 {
-	for (unsigned m = 0; m < MENU_MAX; m++) {
-		if (menus[m].read_only)
-			continue; /* not stored */
-		if (a->list[m].count != b->list[m].count)
+	for (unsigned m = 0; m < MENU_MAX; m++)
+		if (!menus[m].read_only && !conf_menu_same(a, b, m))
 			return false;
-		for (unsigned i = 0; i < a->list[m].count; i++)
-			if (a->list[m].item[i]->id != b->list[m].item[i]->id ||
-			    !conf_item_same(m, a->list[m].item[i], b->list[m].item[i]))
-				return false;
-	}
 	return conf_item_same(MENU_SETTINGS, &a->settings.it, &b->settings.it);
 }

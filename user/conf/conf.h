@@ -231,6 +231,7 @@ unsigned conf_flags(const struct conf_item *it);
 
 /* Do all settable properties of the two have the same value? */
 bool conf_item_same(enum menu_id menu, const struct conf_item *a, const struct conf_item *b);
+bool conf_menu_same(const struct conf *a, const struct conf *b, enum menu_id menu);
 bool conf_same(const struct conf *a, const struct conf *b); /* what is stored: items, their ids and order, settings */
 
 /*
