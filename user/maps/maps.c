@@ -121,6 +121,7 @@ static struct maps *maps_alloc(const struct paths *p)
 		return NULL;
 	mp->m.paths = *p;
 	mp->lock_fd = -1;
+	mp->kept_fd = -1;
 	for (int i = 0; i < MAP_MAX; i++)
 		mp->m.fd[i] = -1;
 	return &mp->m;
@@ -143,6 +144,8 @@ void maps_close(struct maps *m)
 		if (m->fd[i] >= 0)
 			close(m->fd[i]);
 	}
+	if (maps_priv(m)->kept_fd >= 0)
+		close(maps_priv(m)->kept_fd);
 	free(maps_priv(m)->plan);
 	free(m);
 }

@@ -110,6 +110,8 @@ int spd_lock(struct maps *m, struct err *e) __must_check;
 /* The same without waiting: -EWOULDBLOCK, without a text, when another writer has it. */
 int spd_trylock(struct maps *m, struct err *e) __must_check;
 void spd_unlock(struct maps *m);
+/* Opens the lock for good: for a process that gives up the right to open it. Until maps_close(). */
+int spd_lock_keep(struct maps *m, struct err *e) __must_check;
 
 /* Puts a policy (gen, order are set here) into a free slot; not in force before spd_commit(). */
 int spd_add(struct maps *m, const struct xi_policy *pol, uint32_t *slot, struct err *e) __must_check;

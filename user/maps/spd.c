@@ -113,24 +113,52 @@ static int recover(struct maps *m, struct err *e)
 	return 0;
 }
 
-static int lock(struct maps *m, int how, struct err *e)
+static int open_lock(struct maps *m, struct err *e)
 {
-	struct maps_priv *mp = maps_priv(m);
 	int fd, rc = path_mkdir(m->paths.run, e);
 
 	if (rc)
 		return rc;
+	fd = open(m->paths.spd_lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	return fd < 0 ? err_set(e, -errno, "cannot open %s: %s", m->paths.spd_lock, strerror(errno)) : fd;
+}
+
+int spd_lock_keep(struct maps *m, struct err *e)
+{
+	struct maps_priv *mp = maps_priv(m);
+	int fd = mp->kept_fd >= 0 ? mp->kept_fd : open_lock(m, e);
+
+	if (fd < 0)
+		return fd;
+	mp->kept_fd = fd;
+	return 0;
+}
+
+/* The descriptor of a process that keeps one is unlocked, others are closed. */
+static void let_go(struct maps_priv *mp, int fd)
+{
+	if (fd == mp->kept_fd)
+		(void)flock(fd, LOCK_UN);
+	else
+		close(fd);
+}
+
+static int lock(struct maps *m, int how, struct err *e)
+{
+	struct maps_priv *mp = maps_priv(m);
+	int fd, rc;
+
 	if (mp->lock_fd >= 0)
 		return err_set(e, -EDEADLK, "the policies are locked by this process already");
-	fd = open(m->paths.spd_lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = mp->kept_fd >= 0 ? mp->kept_fd : open_lock(m, e);
 	if (fd < 0)
-		return err_set(e, -errno, "cannot open %s: %s", m->paths.spd_lock, strerror(errno));
+		return fd;
 	while (flock(fd, LOCK_EX | how) < 0)
 		if (errno != EINTR) {
 			rc = errno == EWOULDBLOCK
 				     ? -EWOULDBLOCK
 				     : err_set(e, -errno, "cannot lock %s: %s", m->paths.spd_lock, strerror(errno));
-			close(fd);
+			let_go(mp, fd);
 			return rc;
 		}
 	mp->lock_fd = fd;
@@ -160,7 +188,7 @@ void spd_unlock(struct maps *m)
 	if (mp->lock_fd < 0)
 		return;
 	spd_rollback(m);
-	close(mp->lock_fd);
+	let_go(mp, mp->lock_fd);
 	mp->lock_fd = -1;
 }
 

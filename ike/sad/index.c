@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which SAs IKE has made, by the address of the peer: the SAD itself has no order. The maps are the truth; what is gone there is forgotten here. */
+#include <stdlib.h>
+
+#include "ike/sad/sad_priv.h"
+#include "user/base/clock.h"
+
+static unsigned bucket_of(const struct xi_addr *peer)
+{
+	uint64_t h = hash_mix(0, (uint64_t)peer->w[0] << 32 | peer->w[1]);
+
+	return hash_end(hash_mix(h, (uint64_t)peer->w[2] << 32 | peer->w[3]), 12);
+}
+
+static const struct xi_addr *peer_of(const struct xi_sa *sa)
+{
+	return sa->dir == XI_DIR_IN ? &sa->src : &sa->dst;
+}
+
+int sad_index_add(struct sad *s, uint64_t ref)
+{
+	const struct xi_sa *sa = sad_get(s->m, ref);
+	struct sad_entry *e = calloc(1, sizeof(*e)), **at;
+
+	if (!e || !sa) {
+		free(e);
+		return e ? -ENOENT : -ENOMEM;
+	}
+	at = &s->bucket[bucket_of(peer_of(sa))];
+	*e = (struct sad_entry){.ref = ref, .next = *at};
+	*at = e;
+	return 0;
+}
+
+/* Template (spec section 13.4): ends, mode and protocol; reqid of level unique; the SA's own selector where it has one. */
+static int fits(const struct xi_policy *pol, const struct xi_sa *sa, uint8_t dir, uint8_t proto)
+{
+	const struct xi_addr *ours = dir == XI_DIR_IN ? &sa->dst : &sa->src;
+	int both = pol->protos == (XI_PROTOS_AH | XI_PROTOS_ESP);
+	/* ESP does the tunnelling, AH over it is transport mode on the outer packet (spec section 6.1) */
+	uint8_t mode = both && proto == XI_PROTO_AH ? XI_MODE_TRANSPORT : pol->mode;
+
+	return sa->dir == dir && sa->proto == proto && sa->mode == mode && sa->reqid == pol->reqid &&
+	       !(sa->flags & XI_SA_F_MANUAL) && addr_same(peer_of(sa), &pol->sa_dst) &&
+	       (!pol->sa_family || pol->sa_family == sa->family) &&
+	       (addr_same(ours, &pol->sa_src) || addr_same(&pol->sa_src, &(struct xi_addr){0})) &&
+	       (!sa->sel.family || memcmp(&sa->sel, &pol->sel, sizeof(sa->sel)) == 0);
+}
+
+static int better(const struct maps *m, uint64_t ref, uint64_t best, uint64_t now)
+{
+	const struct xi_sa *a = sad_get(m, ref), *b = sad_get(m, best);
+	enum xi_sa_state as, bs;
+
+	if (!b)
+		return 1;
+	as = sad_state_rt(a, &m->sa_rt[XI_REF_SLOT(ref)], now);
+	bs = sad_state_rt(b, &m->sa_rt[XI_REF_SLOT(best)], now);
+	return as != bs ? as < bs : a->add_ns > b->add_ns;
+}
+
+uint64_t sad_best(struct sad *s, const struct xi_policy *pol, uint8_t dir, uint8_t proto, uint32_t pair, uint64_t not )
+{
+	struct sad_entry **at = &s->bucket[bucket_of(&pol->sa_dst)], *e;
+	uint64_t best = 0, now = clock_ns();
+
+	while ((e = *at)) {
+		const struct xi_sa *sa = sad_get(s->m, e->ref);
+		enum xi_sa_state state = sa ? sad_state_rt(sa, &s->m->sa_rt[XI_REF_SLOT(e->ref)], now) : XI_SA_DEAD;
+
+		if (!sa) {
+			*at = e->next;
+			free(e);
+			continue;
+		}
+		if (e->ref != not &&(state == XI_SA_MATURE || state == XI_SA_DYING) && fits(pol, sa, dir, proto) &&
+		    (!pair || sa->pair == pair) && better(s->m, e->ref, best, now))
+			best = e->ref;
+		at = &e->next;
+	}
+	return best;
+}
+
+void sad_index_free(struct sad *s)
+{
+	for (unsigned i = 0; i < SAD_BUCKETS; i++)
+		for (struct sad_entry *e = s->bucket[i], *next; e; e = next) {
+			next = e->next;
+			free(e);
+		}
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ike/sad/sad.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ike/sad/sad_priv.h"
+
+static int by_ike(const struct xi_sa *sa)
+{
+	return sa->gen && !(sa->flags & XI_SA_F_MANUAL);
+}
+
+static int use(void *ctx, uint64_t ref, struct ike_sa_use *out)
+{
+	const struct sad *s = ctx;
+	const struct xi_sa *sa = sad_get(s->m, ref);
+	const struct xi_sa_rt *rt = &s->m->sa_rt[XI_REF_SLOT(ref)];
+	__be16 port;
+
+	if (!sa)
+		return -ENOENT;
+	port = __atomic_load_n(&rt->seen_port, __ATOMIC_ACQUIRE);
+	*out = (struct ike_sa_use){
+		.bytes = __atomic_load_n(&rt->bytes, __ATOMIC_RELAXED),
+		.packets = __atomic_load_n(&rt->packets, __ATOMIC_RELAXED),
+		.last_ns = __atomic_load_n(&rt->last_ns, __ATOMIC_RELAXED),
+		.seen = {.a = {.family = sa->family, .addr = rt->seen}, .port = __builtin_bswap16(port)}};
+	return 0;
+}
+
+static int user(void *ctx, uint64_t ref, struct ike_policy *out)
+{
+	const struct sad *s = ctx;
+
+	if (!sad_get(s->m, ref))
+		return -ENOENT;
+	for (uint32_t i = 0; i < s->m->meta->spd_max; i++) {
+		const struct xi_policy *pol = &s->m->spd[i];
+		struct spd_sas sas = spd_sas_of(pol);
+
+		if (!sad_policy_ours(pol) || (sas.in != ref && sas.out != ref && sas.in_ah != ref && sas.out_ah != ref))
+			continue;
+		sad_policy_out(s, i, out);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static void acquire_failed(void *ctx, uint32_t slot, uint32_t gen)
+{
+	const struct sad *s = ctx;
+
+	if (slot < s->m->meta->spd_max && __atomic_load_n(&s->m->spd[slot].gen, __ATOMIC_ACQUIRE) == gen)
+		__atomic_store_n(&s->m->spd[slot].acquire_ns, 0, __ATOMIC_RELEASE);
+}
+
+static void each(void *ctx, void (*cb)(void *arg, uint64_t ref, const struct xi_sa *sa), void *arg)
+{
+	const struct sad *s = ctx;
+
+	for (uint32_t i = 0; i < s->m->meta->sad_max; i++) {
+		const struct xi_sa *sa = &s->m->sad[i];
+
+		if (by_ike(sa) && sa->state != XI_SA_LARVAL)
+			cb(arg, XI_REF(i, sa->gen), sa);
+	}
+}
+
+const struct ike_sadb_ops sad_ops = {
+	.policy_get = sad_policy_get,
+	.policy_find = sad_policy_find,
+	.policy_generate = sad_policy_generate,
+	.policy_remove = sad_policy_remove,
+	.spi = sad_spi,
+	.spi_free = sad_spi_free,
+	.install_in = sad_install_in,
+	.install_out = sad_install_out,
+	.remove = sad_ops_remove,
+	.use = use,
+	.move = sad_ops_move,
+	.user = user,
+	.acquire_failed = acquire_failed,
+	.each = each,
+};
+
+/* Under the lock: SAs of an earlier daemon are entered, what it left half made goes. */
+static int take_stock(struct sad *s)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < s->m->meta->sad_max && !rc; i++) {
+		const struct xi_sa *sa = &s->m->sad[i];
+
+		if (!by_ike(sa))
+			continue;
+		if (sa->state == XI_SA_LARVAL)
+			sad_remove(s->m, XI_REF(i, sa->gen));
+		else
+			rc = sad_index_add(s, XI_REF(i, sa->gen));
+	}
+	return rc;
+}
+
+static int drop_orphans(struct sad *s, struct err *e)
+{
+	unsigned gone = 0;
+
+	for (uint32_t i = 0; i < s->m->meta->spd_max; i++) {
+		const struct xi_policy *pol = &s->m->spd[i];
+
+		if (!pol->gen || !(pol->flags & XI_POL_DYNAMIC))
+			continue;
+		s->last_reqid = MAX(s->last_reqid, pol->reqid);
+		if (!sad_get(s->m, pol->sa_in) && !sad_get(s->m, pol->sa_out) && !spd_del(s->m, i))
+			gone++;
+	}
+	return gone ? spd_commit(s->m, e) : 0;
+}
+
+int sad_open(struct sad **out, struct maps *m, struct err *e)
+{
+	struct sad *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s)
+		return err_set(e, -ENOMEM, "out of memory");
+	s->m = m;
+	rc = spd_lock_keep(m, e);
+	if (!rc)
+		rc = spd_lock(m, e);
+	if (!rc) {
+		rc = take_stock(s);
+		if (!rc)
+			rc = drop_orphans(s, e);
+		spd_unlock(m);
+	}
+	if (rc) {
+		sad_index_free(s);
+		free(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void sad_close(struct sad *s)
+{
+	struct err e;
+
+	if (!s)
+		return;
+	if (s->larval && !spd_lock(s->m, &e)) {
+		for (const struct sad_larval *l = s->larval; l; l = l->next)
+			sad_remove(s->m, l->ref);
+		spd_unlock(s->m);
+	}
+	for (struct sad_larval *l = s->larval, *next; l; l = next) {
+		next = l->next;
+		free(l);
+	}
+	sad_index_free(s);
+	free(s->manual);
+	free(s);
+}

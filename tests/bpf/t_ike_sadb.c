@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ike/sad against real maps: SPIs, installing, sharing (spec section 6.2), removal, generated policies (section 19), writing without privileges. */
+#include "tests/bpf/sandbox.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "bpf/abi/xi_alg.h"
+#include "ike/sad/sad.h"
+
+#define SADS 64
+#define SPDS 16
+
+static struct maps *m;
+static struct sad *s;
+
+static struct ike_addr addr4(const char *text)
+{
+	struct ike_addr a = {.family = XI_IP4};
+
+	assert_int_equal(inet_pton(AF_INET, text, &a.addr), 1);
+	return a;
+}
+
+#define LOCAL addr4("198.51.100.1")
+#define LOCAL_P (&(struct ike_addr){LOCAL.family, LOCAL.addr})
+#define REMOTE addr4("203.0.113.1")
+
+static int setup(void **state)
+{
+	struct err e;
+
+	(void)state;
+	m = sandbox_maps(SADS, SPDS);
+	assert_ok(sad_open(&s, m, &e), &e);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct paths p = m->paths;
+
+	(void)state;
+	sad_close(s);
+	maps_close(m);
+	return maps_unpin(&p, NULL);
+}
+
+static struct xi_policy tunnel(const char *src, const char *dst, uint8_t level, uint32_t reqid)
+{
+	return (struct xi_policy){.action = XI_ACTION_ENCRYPT,
+				  .level = level,
+				  .mode = XI_MODE_TUNNEL,
+				  .protos = XI_PROTOS_ESP,
+				  .sa_family = XI_IP4,
+				  .sa_src = LOCAL.addr,
+				  .sa_dst = REMOTE.addr,
+				  .reqid = reqid,
+				  .id = 7,
+				  .sel = {.src = addr4(src).addr,
+					  .dst = addr4(dst).addr,
+					  .src_len = 24,
+					  .dst_len = 24,
+					  .family = XI_IP4}};
+}
+
+static struct ike_policy put(const struct xi_policy *pol)
+{
+	struct ike_policy p;
+	uint32_t slot;
+	struct err e;
+
+	assert_ok(spd_lock(m, &e), &e);
+	assert_ok(spd_add(m, pol, &slot, &e), &e);
+	assert_ok(spd_commit(m, &e), &e);
+	spd_unlock(m);
+	assert_int_equal(sad_ops.policy_get(s, slot, m->spd[slot].gen, &p), 0);
+	return p;
+}
+
+static struct xi_sa an_sa(int dir, __be32 spi, uint32_t pair)
+{
+	struct xi_sa sa = {.proto = XI_PROTO_ESP,
+			   .mode = XI_MODE_TUNNEL,
+			   .family = XI_IP4,
+			   .spi = spi,
+			   .src = dir == XI_DIR_IN ? REMOTE.addr : LOCAL.addr,
+			   .dst = dir == XI_DIR_IN ? LOCAL.addr : REMOTE.addr,
+			   .enc_alg = XI_ENC_AES_CBC,
+			   .auth_alg = XI_AUTH_SHA1,
+			   .enc_key_len = 16,
+			   .auth_key_len = 20,
+			   .replay_window = dir == XI_DIR_IN ? 1024 : 0,
+			   .pair = pair};
+
+	return sa;
+}
+
+static struct ike_bundle bundle(uint32_t pair)
+{
+	struct ike_bundle b = {.n = 1};
+	__be32 spi = 0;
+	struct err e;
+
+	assert_ok(sad_ops.spi(s, LOCAL_P, XI_PROTO_ESP, &spi, &e), &e);
+	b.in[0] = an_sa(XI_DIR_IN, spi, pair);
+	b.out[0] = an_sa(XI_DIR_OUT, htonl(0x1000 + pair), pair);
+	return b;
+}
+
+static struct ike_bundle install(const struct ike_policy *p, uint32_t pair)
+{
+	struct ike_bundle b = bundle(pair);
+	struct err e;
+
+	assert_ok(sad_ops.install_in(s, p, &b, &e), &e);
+	assert_ok(sad_ops.install_out(s, p, &b, &e), &e);
+	return b;
+}
+
+static unsigned sas(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SADS; i++)
+		n += m->sad[i].gen != 0;
+	return n;
+}
+
+static void t_spi_is_reserved_by_a_larval_sa(void **state)
+{
+	struct xi_spi_key key = {.dst = LOCAL.addr, .proto = XI_PROTO_ESP, .family = XI_IP4};
+	struct xi_spi_val val;
+	struct err e;
+
+	(void)state;
+	assert_ok(sad_ops.spi(s, LOCAL_P, XI_PROTO_ESP, &key.spi, &e), &e);
+	assert_true(ntohl(key.spi) >= 0x100);
+	assert_int_equal(bpf_map_lookup_elem(m->fd[MAP_SPI], &key, &val), 0);
+	assert_int_equal(m->sad[val.slot].state, XI_SA_LARVAL);
+	sad_ops.spi_free(s, LOCAL_P, XI_PROTO_ESP, key.spi);
+	assert_int_not_equal(bpf_map_lookup_elem(m->fd[MAP_SPI], &key, &val), 0);
+	assert_int_equal(sas(), 0);
+}
+
+static void t_make_before_break(void **state)
+{
+	struct xi_policy pol = tunnel("10.1.1.0", "10.2.1.0", XI_LEVEL_REQUIRE, 0);
+	struct ike_policy p = put(&pol);
+	struct ike_bundle one, two;
+	struct err e;
+
+	(void)state;
+	one = install(&p, 1);
+	assert_int_equal(m->spd[p.slot].sa_out, one.out_ref[0]);
+	assert_int_equal(m->spd[p.slot].sa_in, one.in_ref[0]);
+	two = bundle(2);
+	two.in[0].add_ns = two.out[0].add_ns = m->sad[XI_REF_SLOT(one.in_ref[0])].add_ns + 1000000000;
+	assert_ok(sad_ops.install_in(s, &p, &two, &e), &e);
+	/* not before the peer is known to be ready */
+	assert_int_equal(m->spd[p.slot].sa_out, one.out_ref[0]);
+	assert_ok(sad_ops.install_out(s, &p, &two, &e), &e);
+	assert_int_equal(m->spd[p.slot].sa_out, two.out_ref[0]);
+	assert_non_null(sad_get(m, one.in_ref[0]));
+	/* the newest that is left takes over again */
+	sad_ops.remove(s, two.out_ref[0]);
+	assert_int_equal(m->spd[p.slot].sa_out, one.out_ref[0]);
+	sad_ops.remove(s, one.out_ref[0]);
+	assert_int_equal(m->spd[p.slot].sa_out, 0);
+	assert_int_equal(sas(), 2);
+}
+
+static void t_spec_6_2_require_shares_unique_does_not(void **state)
+{
+	struct xi_policy a = tunnel("10.1.1.0", "10.2.1.0", XI_LEVEL_REQUIRE, 0);
+	struct xi_policy b = tunnel("10.1.2.0", "10.2.2.0", XI_LEVEL_REQUIRE, 0);
+	struct xi_policy c = tunnel("10.1.3.0", "10.2.3.0", XI_LEVEL_UNIQUE, 9);
+	struct ike_policy pa = put(&a), pb = put(&b), pc = put(&c);
+	struct ike_bundle one = install(&pa, 1), own;
+
+	(void)state;
+	assert_int_equal(m->spd[pb.slot].sa_out, one.out_ref[0]);
+	assert_int_equal(m->spd[pc.slot].sa_out, 0);
+	own = install(&pc, 2);
+	assert_int_equal(m->spd[pc.slot].sa_out, own.out_ref[0]);
+	assert_int_equal(m->spd[pa.slot].sa_out, one.out_ref[0]);
+	assert_int_equal(m->sad[XI_REF_SLOT(own.in_ref[0])].reqid, 9);
+}
+
+static void t_another_peer_gets_nothing_of_a_policy(void **state)
+{
+	struct xi_policy pol = tunnel("10.1.1.0", "10.2.1.0", XI_LEVEL_REQUIRE, 0);
+	struct ike_policy p = put(&pol);
+	struct ike_bundle b = bundle(1);
+	struct err e;
+
+	(void)state;
+	b.in[0].src = b.out[0].dst = addr4("192.0.2.66").addr;
+	assert_int_equal(sad_ops.install_in(s, &p, &b, &e), -EPERM);
+	assert_int_equal(sad_ops.install_out(s, &p, &b, &e), -EPERM);
+	assert_int_equal(m->spd[p.slot].sa_in, 0);
+}
+
+static void t_spec_17_exact_before_containing(void **state)
+{
+	struct xi_policy wide = tunnel("10.1.0.0", "10.2.0.0", XI_LEVEL_REQUIRE, 0),
+			 narrow = tunnel("10.1.1.0", "10.2.1.0", XI_LEVEL_REQUIRE, 0);
+	struct xi_selector sel;
+	struct ike_policy w, n, got;
+
+	(void)state;
+	wide.sel.src_len = wide.sel.dst_len = 16;
+	wide.priority = 5;
+	w = put(&wide);
+	n = put(&narrow);
+	sel = narrow.sel;
+	assert_int_equal(sad_ops.policy_find(s, &sel, &got), 0);
+	assert_int_equal(got.slot, n.slot);
+	sel.src_len = 25;
+	assert_int_equal(sad_ops.policy_find(s, &sel, &got), 0);
+	assert_int_equal(got.slot, w.slot); /* first in evaluation order */
+	sel.src_len = 8;
+	assert_int_equal(sad_ops.policy_find(s, &sel, &got), -ENOENT);
+}
+
+static struct ike_policy dynamic(void)
+{
+	return (struct ike_policy){
+		.mode = XI_MODE_TRANSPORT,
+		.protos = XI_PROTOS_ESP,
+		.sa_src = LOCAL,
+		.sa_dst = REMOTE,
+		.sel = {.src = LOCAL.addr, .dst = REMOTE.addr, .src_len = 32, .dst_len = 32, .family = XI_IP4}};
+}
+
+static void t_spec_19_generated_policy(void **state)
+{
+	struct ike_policy p = dynamic(), again = dynamic();
+	struct ike_bundle b = bundle(1), c;
+	struct err e;
+
+	(void)state;
+	b.in[0].mode = b.out[0].mode = XI_MODE_TRANSPORT;
+	assert_ok(sad_ops.policy_generate(s, &p, &b, &e), &e);
+	assert_true(m->spd[p.slot].flags & XI_POL_DYNAMIC);
+	assert_int_equal(m->spd[p.slot].gen, p.gen);
+	assert_int_equal(m->spd[p.slot].sa_out, b.out_ref[0]);
+	assert_int_equal(m->spd[p.slot].sa_in, b.in_ref[0]);
+	/* the same selectors again: one policy, the newer SAs */
+	c = bundle(2);
+	c.in[0].mode = c.out[0].mode = XI_MODE_TRANSPORT;
+	c.in[0].add_ns = c.out[0].add_ns = m->sad[XI_REF_SLOT(b.in_ref[0])].add_ns + 1000000000;
+	assert_ok(sad_ops.policy_generate(s, &again, &c, &e), &e);
+	assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 1);
+	assert_int_equal(m->spd[again.slot].sa_out, c.out_ref[0]);
+	assert_int_equal(sad_ops.policy_remove(s, again.slot, again.gen), 0);
+	assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 0);
+	assert_int_equal(sad_ops.policy_remove(s, again.slot, again.gen), -ENOENT);
+}
+
+static void t_spec_19_7_safety_net(void **state)
+{
+	struct ike_policy foreign = dynamic(), all = dynamic();
+	struct ike_bundle b = bundle(1);
+	struct err e;
+
+	(void)state;
+	foreign.mode = all.mode = XI_MODE_TUNNEL;
+	foreign.sel.src = addr4("10.77.0.0").addr;
+	foreign.sel.src_len = 16;
+	assert_int_equal(sad_ops.policy_generate(s, &foreign, &b, &e), -EPERM);
+	all.sel.src_len = all.sel.dst_len = 0;
+	memset(&all.sel.src, 0, sizeof(all.sel.src));
+	memset(&all.sel.dst, 0, sizeof(all.sel.dst));
+	assert_int_equal(sad_ops.policy_generate(s, &all, &b, &e), -EPERM);
+	assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 0);
+	assert_int_equal(sas(), 1); /* the larval one */
+}
+
+static void t_spec_9_manual_spis_are_not_handed_out(void **state)
+{
+	static struct sad_manual list[1];
+	__be32 spi;
+	struct err e;
+
+	(void)state;
+	assert_ok(sad_ops.spi(s, LOCAL_P, XI_PROTO_ESP, &spi, &e), &e);
+	list[0] = (struct sad_manual){XI_PROTO_ESP, ntohl(spi)};
+	assert_int_equal(sad_set_manual(s, list, 1), 0);
+	sad_ops.spi_free(s, LOCAL_P, XI_PROTO_ESP, spi);
+	for (int i = 0; i < 100; i++) {
+		__be32 other;
+
+		assert_ok(sad_ops.spi(s, LOCAL_P, XI_PROTO_ESP, &other, &e), &e);
+		assert_int_not_equal(other, spi);
+		sad_ops.spi_free(s, LOCAL_P, XI_PROTO_ESP, other);
+	}
+}
+
+static void t_mapping_moves_with_its_numbers(void **state)
+{
+	struct xi_policy pol = tunnel("10.1.1.0", "10.2.1.0", XI_LEVEL_REQUIRE, 0);
+	struct ike_policy p = put(&pol);
+	struct ike_bundle b = install(&p, 1);
+	struct ike_end to = {.a = REMOTE, .port = 1024};
+	uint64_t ref = b.out_ref[0];
+	struct err e;
+
+	(void)state;
+	m->sa_rt[XI_REF_SLOT(ref)].seq_out = 41;
+	assert_ok(sad_ops.move(s, &ref, &to, &e), &e);
+	assert_int_equal(m->spd[p.slot].sa_out, ref);
+	assert_int_equal(m->sad[XI_REF_SLOT(ref)].udp_remote, htons(1024));
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].seq_out, 41);
+	to.a = addr4("192.0.2.9");
+	assert_ok(sad_ops.move(s, &ref, &to, &e), &e);
+	assert_int_equal(m->spd[p.slot].sa_out, ref);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].seq_out, 41);
+	assert_null(sad_get(m, b.out_ref[0]));
+}
+
+static void count(void *arg, uint64_t ref, const struct xi_sa *sa)
+{
+	(void)ref;
+	(void)sa;
+	++*(unsigned *)arg;
+}
+
+/* A daemon that died: SAs stay and are found, larval ones and generated policies without SAs go. */
+static void t_restart_takes_over(void **state)
+{
+	struct xi_policy pol = tunnel("10.1.1.0", "10.2.1.0", XI_LEVEL_REQUIRE, 0), left = pol;
+	struct ike_policy p = put(&pol), who;
+	struct ike_bundle b = install(&p, 1);
+	struct sad *next;
+	unsigned n = 0;
+	__be32 spi;
+	struct err e;
+
+	(void)state;
+	left.flags = XI_POL_DYNAMIC;
+	left.sel.src_len = 30;
+	(void)put(&left);
+	assert_ok(sad_ops.spi(s, LOCAL_P, XI_PROTO_ESP, &spi, &e), &e);
+	assert_ok(sad_open(&next, m, &e), &e);
+	sad_ops.each(next, count, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(sas(), 2);
+	assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 1);
+	assert_int_equal(sad_ops.user(next, b.out_ref[0], &who), 0);
+	assert_int_equal(who.slot, p.slot);
+	sad_ops.remove(next, b.out_ref[0]);
+	assert_int_equal(m->spd[p.slot].sa_out, 0);
+	sad_close(next);
+}
+
+static int without_privileges(const struct ike_policy *p)
+{
+	struct ike_bundle b;
+	struct err e;
+	int fd;
+
+	if (setgid(65534) || setuid(65534))
+		return 2;
+	fd = open(m->paths.spd_lock, O_RDWR);
+	if (fd >= 0)
+		return 3; /* the test would prove nothing */
+	b = bundle(3);
+	return sad_ops.install_in(s, p, &b, &e) || sad_ops.install_out(s, p, &b, &e);
+}
+
+static void t_writes_after_root_is_given_up(void **state)
+{
+	struct xi_policy pol = tunnel("10.1.1.0", "10.2.1.0", XI_LEVEL_REQUIRE, 0);
+	struct ike_policy p = put(&pol);
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	if (!pid)
+		_exit(without_privileges(&p));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_not_equal(m->spd[p.slot].sa_out, 0);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(t_spi_is_reserved_by_a_larval_sa),
+		T(t_make_before_break),
+		T(t_spec_6_2_require_shares_unique_does_not),
+		T(t_another_peer_gets_nothing_of_a_policy),
+		T(t_spec_17_exact_before_containing),
+		T(t_spec_19_generated_policy),
+		T(t_spec_19_7_safety_net),
+		T(t_spec_9_manual_spis_are_not_handed_out),
+		T(t_mapping_moves_with_its_numbers),
+		T(t_restart_takes_over),
+		T(t_writes_after_root_is_given_up),
+	};
+
+	sandbox_enter();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
