@@ -601,53 +601,6 @@ int apply_flush(struct maps *m, unsigned proto, struct err *e)
 	return rc;
 }
 
-static bool points_at_ref(const struct xi_policy *p, uint64_t ref)
-{
-	return p->sa_out == ref || p->sa_in == ref || p->sa_out_ah == ref || p->sa_in_ah == ref;
-}
-
-/* Spec section 10: generated policies whose SA goes away. They are out before the SAs are. */
-static int drop_generated(struct maps *m, uint64_t ref, bool *any)
-{
-	for (uint32_t s = 0; s < m->meta->spd_max; s++)
-		if (m->spd[s].gen && (m->spd[s].flags & XI_POL_DYNAMIC) && points_at_ref(&m->spd[s], ref)) {
-			*any = true;
-			if (spd_del(m, s))
-				return -ENOENT;
-		}
-	return 0;
-}
-
-int apply_flush_negotiated(struct maps *m, unsigned proto, struct err *e)
-{
-	bool any = false;
-	int rc = spd_lock(m, e);
-
-	if (rc)
-		return rc;
-	for (int pass = 0; pass < 2 && !rc; pass++) {
-		for (uint32_t s = 0; !rc && s < m->meta->sad_max; s++) {
-			const struct xi_sa *sa = &m->sad[s];
-			uint64_t ref = XI_REF(s, sa->gen);
-
-			if (!sa->gen || (sa->flags & XI_SA_F_MANUAL) || (proto && sa->proto != proto))
-				continue;
-			if (pass == 0) {
-				rc = drop_generated(m, ref, &any);
-				continue;
-			}
-			spd_replace_sa(m, ref, 0);
-			sad_remove(m, ref);
-		}
-		if (pass == 0 && !rc && any)
-			rc = spd_commit(m, e);
-	}
-	if (rc)
-		spd_rollback(m);
-	spd_unlock(m);
-	return rc;
-}
-
 void apply_remember(struct maps *m)
 {
 	struct err e = {0};

@@ -24,6 +24,9 @@ int apply_flush(struct maps *m, unsigned proto, struct err *e) __must_check;
  */
 int apply_flush_negotiated(struct maps *m, unsigned proto, struct err *e) __must_check;
 
+/* Takes generated policies out by their generations, with their SAs (spec section 3.2). One that is gone already is no error. */
+int apply_remove_generated(struct maps *m, const uint32_t *gens, unsigned n, struct err *e) __must_check;
+
 /*
  * Remembers the sequence numbers of all manual SAs (seqmem_note_all()); warns when it cannot. Call before the maps may vanish, and
  * again when nobody sends any more.

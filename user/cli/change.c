@@ -217,6 +217,26 @@ static int bring_up(struct change *ch, struct conf_err *e)
 	return rc ? -EINVAL : 0;
 }
 
+/* Spec section 3.2: generated policies that the command removes. They are nowhere but in the maps. */
+static int remove_generated(struct change *ch, struct conf_err *e)
+{
+	const struct conf_list *l = &ch->before.list[MENU_POLICY];
+	uint32_t *gens = calloc(l->count + 1, sizeof(*gens));
+	struct err base = {0};
+	unsigned n = 0;
+	int rc = 0;
+
+	if (!gens)
+		return conf_fail(e, CONF_E_SYSTEM, "out of memory");
+	for (unsigned i = 0; i < l->count; i++)
+		if ((l->item[i]->flags & ITEM_DYNAMIC) && conf_index_of_id(&ch->after, MENU_POLICY, l->item[i]->id) < 0)
+			gens[n++] = l->item[i]->id & ~GENERATED_ID;
+	if (n && ch->cli->maps)
+		rc = apply_remove_generated(ch->cli->maps, gens, n, &base);
+	free(gens);
+	return rc ? cli_fail(e, rc, &base) : 0;
+}
+
 static bool concerns_ike(const struct change *ch)
 {
 	static const enum menu_id lists[] = {MENU_PEER, MENU_PROPOSAL, MENU_POLICY};
@@ -237,7 +257,7 @@ static int change_commit(struct change *ch, struct conf_err *e)
 	if (!ch->cli->check_only) {
 		if (differs && store_prepare(&ch->store, &ch->after, e))
 			return -EINVAL;
-		if (bring_up(ch, e))
+		if (bring_up(ch, e) || remove_generated(ch, e))
 			return -EINVAL;
 		if (differs && store_commit(&ch->store, e)) {
 			if (ch->cli->maps && apply_plan(ch->cli->maps, &ch->plan_before, &ch->before, &base))
@@ -300,6 +320,11 @@ int change_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 
 	if (!rc)
 		rc = detach_stray(&ch, cmd, &done, e);
+	if (!rc && !done && cmd->node == (enum node_id)MENU_POLICY) {
+		view_generated(&ch.before, cli->maps);
+		conf_free(&ch.after);
+		conf_copy(&ch.after, &ch.before);
+	}
 	if (!rc && !done && cmd->node == (enum node_id)MENU_PEER)
 		rc = view_creds(cli, &ch.after, e);
 	if (!rc && !done) {

@@ -123,7 +123,12 @@ void view_sas(struct conf *c, const struct maps *m);
 struct rt_query;
 int64_t mtu_learned(const struct maps *m, uint32_t slot, uint64_t now);
 int64_t mtu_effective(struct rt_query *q, const struct maps *m, uint32_t slot, uint64_t now);
-/* Fills counters and ph2-state of the policies of c. */
+/*
+ * Puts the generated policies of the maps behind those of c, with ITEM_DYNAMIC. Their ids are 0x80000000 and the generation of the slot, and do
+ * not count for those of others.
+ */
+void view_generated(struct conf *c, const struct maps *m);
+/* Fills counters and ph2-state of the policies of c, generated ones too. */
 void view_policy_stats(struct conf *c, const struct maps *m);
 /* Fills state and sockets of the interfaces of c; adds what is attached but not stored. reply: what daemon_status() got. */
 void view_interfaces(const struct cli *cli, struct conf *c, enum daemon_state daemon, const char *reply);

@@ -244,6 +244,7 @@ static int print_menu(struct cli *cli, const struct print_cmd *pc, enum menu_id 
 		print_singleton(out, menu, &c->settings.it, &pc->opt);
 		return 0;
 	case MENU_INSTALLED_SA:
+		view_generated(c, cli->maps);
 		view_sas(c, cli->maps);
 		break;
 	case MENU_ALGORITHMS:
@@ -273,6 +274,8 @@ static int print_menu(struct cli *cli, const struct print_cmd *pc, enum menu_id 
 		if (plan_build(&plan, c, route_source))
 			return conf_fail(e, CONF_E_SYSTEM, "out of memory");
 		plan_free(&plan);
+		if (menu == MENU_POLICY)
+			view_generated(c, cli->maps);
 		if (pc->opt.stats)
 			view_policy_stats(c, cli->maps);
 		if (menu == MENU_MANUAL_SA)
@@ -289,6 +292,7 @@ static bool needs_maps(const struct print_cmd *pc, enum menu_id menu)
 int show_print(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 {
 	enum menu_id menu = (enum menu_id)cmd->node;
+	struct conf_err ignored = {0};
 	struct print_cmd pc;
 	FILE *out = stdout;
 	struct conf c;
@@ -303,6 +307,8 @@ int show_print(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 	}
 	if (needs_maps(&pc, menu))
 		rc = cli_open_maps(cli, e);
+	else if (menu == MENU_POLICY)
+		(void)!cli_open_maps(cli, &ignored); /* for generated policies, if there may be any */
 	if (!rc) {
 		rc = store_load(&cli->paths, &c, e);
 		if (!rc)

@@ -102,7 +102,7 @@ static void name_users(struct conf_sa *v, const struct conf *c, const struct map
 
 		if (!p->gen || (p->sa_out != ref && p->sa_in != ref && p->sa_out_ah != ref && p->sa_in_ah != ref))
 			continue;
-		i = conf_index_of_id(c, MENU_POLICY, p->id);
+		i = conf_index_of_id(c, MENU_POLICY, p->flags & XI_POL_DYNAMIC ? GENERATED_ID | p->gen : p->id);
 		if (i >= 0)
 			n += (size_t)snprintf(v->policy + n, sizeof(v->policy) - n, "%s%d", n ? "," : "", i);
 	}
@@ -157,6 +157,54 @@ static uint8_t ph2_state(const struct maps *m, const struct xi_policy *p)
 	return dead ? PH2_EXPIRED : PH2_NONE;
 }
 
+static struct ip_prefix prefix_of(const struct xi_addr *a, uint8_t len, uint8_t family)
+{
+	return (struct ip_prefix){.a = *a, .len = len, .family = family};
+}
+
+static void show_generated(struct conf_policy *v, const struct xi_policy *p)
+{
+	const struct xi_selector *s = &p->sel;
+
+	v->it.flags = ITEM_DYNAMIC;
+	v->it.id = GENERATED_ID | p->gen;
+	v->src = prefix_of(&s->src, s->src_len, s->family);
+	v->dst = prefix_of(&s->dst, s->dst_len, s->family);
+	v->src_port = s->flags & XI_SEL_SRC_PORT ? ntohs(s->src_port) : -1;
+	v->dst_port = s->flags & XI_SEL_DST_PORT ? ntohs(s->dst_port) : -1;
+	v->proto = s->flags & XI_SEL_PROTO ? s->proto : -1;
+	v->action = p->action;
+	v->level = p->level;
+	v->protos = p->protos;
+	v->tunnel = p->mode == XI_MODE_TUNNEL;
+	v->sa_src = (struct ip_addr){.a = p->sa_src, .family = p->sa_family};
+	v->sa_dst = (struct ip_addr){.a = p->sa_dst, .family = p->sa_family};
+	v->priority = p->priority;
+}
+
+/* In evaluation order, behind the others (spec 13.1). */
+void view_generated(struct conf *c, const struct maps *m)
+{
+	struct conf_list *l = &c->list[MENU_POLICY];
+	uint32_t last_id = l->last_id, first = l->count;
+
+	for (uint32_t s = 0; m && s < m->meta->spd_max; s++) {
+		const struct xi_policy *p = &m->spd[s];
+		struct conf_policy *v;
+		unsigned at = first;
+
+		if (!p->gen || !(p->flags & XI_POL_DYNAMIC))
+			continue;
+		v = (struct conf_policy *)conf_item_new(MENU_POLICY);
+		show_generated(v, p);
+		v->order = p->order;
+		while (at < l->count && CONF_ITEM(conf_policy, l, at)->order < v->order)
+			at++;
+		conf_insert(c, MENU_POLICY, &v->it, at);
+	}
+	l->last_id = last_id;
+}
+
 void view_policy_stats(struct conf *c, const struct maps *m)
 {
 	for (uint32_t s = 0; m && s < m->meta->spd_max; s++) {
@@ -164,9 +212,9 @@ void view_policy_stats(struct conf *c, const struct maps *m)
 		struct conf_policy *cp;
 		int i;
 
-		if (!p->gen || (p->flags & XI_POL_DYNAMIC))
+		if (!p->gen)
 			continue;
-		i = conf_index_of_id(c, MENU_POLICY, p->id);
+		i = conf_index_of_id(c, MENU_POLICY, p->flags & XI_POL_DYNAMIC ? GENERATED_ID | p->gen : p->id);
 		if (i < 0)
 			continue;
 		cp = CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i);

@@ -35,6 +35,8 @@ struct conf_item {
 	char reason[192]; /* with ITEM_INACTIVE */
 };
 
+#define GENERATED_ID 0x80000000u /* with the generation of its slot, the id of a generated policy */
+
 struct conf_policy {
 	struct conf_item it;
 	struct ip_prefix src, dst;
@@ -49,6 +51,7 @@ struct conf_policy {
 	int64_t priority;
 	int64_t tcp_mss; /* XI_MSS_* or bytes */
 	/* shown only, filled from the maps */
+	uint32_t order; /* of generated ones: place in evaluation order */
 	uint8_t ph2_state;
 	struct xi_polstat stat;
 };

@@ -267,7 +267,7 @@ int plan_build(struct plan *plan, struct conf *c, plan_route_fn route)
 	if (judge_duplicates(l))
 		goto err;
 	for (unsigned i = 0; i < l->count; i++)
-		if (!l->item[i]->disabled)
+		if (!l->item[i]->disabled && !(l->item[i]->flags & ITEM_DYNAMIC))
 			plan_policy(plan, c, CONF_ITEM(conf_policy, l, i), i, route);
 	return 0;
 err:

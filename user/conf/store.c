@@ -224,7 +224,8 @@ static void write_ids(FILE *f, const struct conf *c)
 			continue;
 		(void)fprintf(f, IDS " %s last=%" PRIX32, menus[m].name, l->last_id);
 		for (unsigned i = 0; i < l->count; i++)
-			(void)fprintf(f, " %" PRIX32, l->item[i]->id);
+			if (!(l->item[i]->flags & ITEM_DYNAMIC))
+				(void)fprintf(f, " %" PRIX32, l->item[i]->id);
 		(void)fputc('\n', f);
 	}
 }
