@@ -135,4 +135,20 @@ struct {
 	__type(value, struct xi_polstat);
 } xi_polstat SEC(".maps");
 
+/*
+ * Dropped packets, while xi_meta.drops says that somebody listens. Written by every program within the budget of xi_sampler; read
+ * by xdp-ipsecd. Full: the packet counts as left out.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, XI_DROPS_BYTES);
+} xi_drops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xi_sampler);
+} xi_sampler SEC(".maps");
+
 #endif

@@ -17,6 +17,7 @@
 #include "bpf/lib/nat.h"
 #include "bpf/lib/parse.h"
 #include "bpf/lib/policy.h"
+#include "bpf/lib/sample.h"
 #include "bpf/lib/stat.h"
 
 /* Set before load. */
@@ -29,8 +30,7 @@ const volatile __u8 have_ct;	    /* the kernel lets us read a packet's conntrack
 
 static __always_inline int drop(__u32 reason)
 {
-	xi_count(reason);
-	return TC_ACT_SHOT;
+	return DROPPED(reason); /* counted by xi_tc_egress() */
 }
 
 static __always_inline int pass(__u32 reason)
@@ -244,11 +244,10 @@ static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int m
 	return pass(many ? XI_PASS_MULTICAST : reason);
 }
 
-SEC("tc")
-int xi_tc_egress(struct __sk_buff *skb)
+/* An action, or DROPPED(reason). */
+static __always_inline int egress(struct __sk_buff *skb, struct xi_find *f)
 {
-	struct xi_find f = {};
-	enum xi_parse parsed = parse_pulling(skb, &f.pkt);
+	enum xi_parse parsed = parse_pulling(skb, &f->pkt);
 	int rc;
 
 	if (parsed == XI_PARSE_NOT_IP)
@@ -257,19 +256,31 @@ int xi_tc_egress(struct __sk_buff *skb)
 		return drop(XI_DROP_OUT_ERROR);
 	if (parsed == XI_PARSE_MALFORMED) {
 		/* from a packet or raw socket: by its addresses alone, so that it is stopped if any policy could want it */
-		if (!(f.pkt.flags & XI_PKT_ADDR))
+		if (!(f->pkt.flags & XI_PKT_ADDR))
 			return drop(XI_DROP_OUT_MODE);
-		f.pkt.tuple.flags |= XI_TUPLE_NO_PROTO | XI_TUPLE_NO_PORTS;
+		f->pkt.tuple.flags |= XI_TUPLE_NO_PROTO | XI_TUPLE_NO_PORTS;
 	} else {
-		if (xi_is_link_message(&f.pkt))
+		if (xi_is_link_message(&f->pkt))
 			return pass(XI_PASS_ND);
-		rc = xi_tc_exempt(&f.pkt, skb->ingress_ifindex != 0);
+		rc = xi_tc_exempt(&f->pkt, skb->ingress_ifindex != 0);
 		if (rc != GO_ON)
 			return rc;
 	}
-	if (xi_find(&f, XI_WANT(XI_DIR_OUT)))
+	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
 		return drop(XI_DROP_OUT_LOOKUP);
-	return judge(skb, &f, parsed == XI_PARSE_MALFORMED);
+	return judge(skb, f, parsed == XI_PARSE_MALFORMED);
+}
+
+SEC("tc")
+int xi_tc_egress(struct __sk_buff *skb)
+{
+	struct xi_find f = {};
+	int rc = egress(skb, &f);
+
+	if (!IS_DROPPED(rc))
+		return rc;
+	xi_dropped(&f, DROP_REASON(rc), skb->ifindex, skb->len);
+	return TC_ACT_SHOT;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -17,6 +17,7 @@
 #include "bpf/lib/lookup.h"
 #include "bpf/lib/parse.h"
 #include "bpf/lib/policy.h"
+#include "bpf/lib/sample.h"
 #include "bpf/lib/stat.h"
 
 /* Set before load. */
@@ -29,8 +30,7 @@ const volatile __u8 inject_mac[6]; /* source of frames that tc_inject handed to 
 
 static __always_inline int drop(__u32 reason)
 {
-	xi_count(reason);
-	return XDP_DROP;
+	return DROPPED(reason); /* counted by xi_xdp_ingress() */
 }
 
 static __always_inline int pass(__u32 reason)
@@ -453,20 +453,19 @@ static __always_inline int may_speak(struct xdp_md *ctx, const struct xi_pkt *k,
 	return local ? !xi_is_local(&k->tuple.src, k->tuple.family) : source_ok(ctx, k, iif);
 }
 
-SEC("xdp.frags")
-int xi_xdp_ingress(struct xdp_md *ctx)
+/* An action, or DROPPED(reason). */
+static __always_inline int ingress(struct xdp_md *ctx, struct xi_find *f)
 {
 	const __u8 *data = (const __u8 *)(long)ctx->data, *end = (const __u8 *)(long)ctx->data_end;
-	struct xi_find f = {};
 	enum xi_parse parsed;
 	__u32 iif, says = 0;
 	int many, local, rc;
 
-	parsed = xi_parse(&f.pkt, data, end, (__u32)(end - data));
+	parsed = xi_parse(&f->pkt, data, end, (__u32)(end - data));
 	if (unlikely(parsed == XI_PARSE_MALFORMED))
-		parsed = xi_xdp_parse_long(ctx, &f.pkt);
+		parsed = xi_xdp_parse_long(ctx, &f->pkt);
 	if (internal)
-		return host_packet(ctx, &f, parsed);
+		return host_packet(ctx, f, parsed);
 	data = (const __u8 *)(long)ctx->data;
 	end = (const __u8 *)(long)ctx->data_end;
 	if (parsed == XI_PARSE_NOT_IP || data + XI_ETH_HLEN > end)
@@ -479,28 +478,40 @@ int xi_xdp_ingress(struct xdp_md *ctx)
 	/* The stack drops each of these (ip_rcv, ip6_rcv_core look at the same fields): it cannot be forwarded. */
 	if (parsed != XI_PARSE_OK)
 		return pass(XI_PASS_MALFORMED);
-	if (xi_is_link_message(&f.pkt))
+	if (xi_is_link_message(&f->pkt))
 		return pass(XI_PASS_ND);
-	iif = iif_of(ctx, &f.pkt);
-	many = xi_is_multicast(&f.pkt.tuple);
-	local = many || xi_is_local(&f.pkt.tuple.dst, f.pkt.tuple.family);
-	if (unlikely(f.pkt.flags & XI_PKT_FRAGMENT))
-		says = fragment(&f.pkt, local && !many, may_speak(ctx, &f.pkt, local, iif));
+	iif = iif_of(ctx, &f->pkt);
+	many = xi_is_multicast(&f->pkt.tuple);
+	local = many || xi_is_local(&f->pkt.tuple.dst, f->pkt.tuple.family);
+	if (unlikely(f->pkt.flags & XI_PKT_FRAGMENT))
+		says = fragment(&f->pkt, local && !many, may_speak(ctx, &f->pkt, local, iif));
 	if (local && !many && iif) {
-		rc = local_packet(ctx, &f.pkt, says, iif);
+		rc = local_packet(ctx, &f->pkt, says, iif);
 		if (rc != GO_ON)
 			return rc;
 	}
-	if (xi_find(&f, local ? XI_WANT(XI_DIR_IN) : XI_WANT(XI_DIR_IN) | XI_WANT(XI_DIR_OUT)))
+	if (xi_find(f, local ? XI_WANT(XI_DIR_IN) : XI_WANT(XI_DIR_IN) | XI_WANT(XI_DIR_OUT)))
 		return drop(XI_DROP_IN_LOOKUP);
-	rc = inbound_policy(&f.hit[XI_DIR_IN]);
+	rc = inbound_policy(&f->hit[XI_DIR_IN]);
 	if (rc != GO_ON)
 		return rc;
 	if (many)
 		return pass(XI_PASS_MULTICAST); /* what is forwarded meets tc egress */
 	if (local)
 		return pass(iif ? XI_PASS_LOCAL : XI_PASS_NO_VLAN);
-	return outbound(ctx, &f, iif && for_us((const __u8 *)(long)ctx->data, (const __u8 *)(long)ctx->data_end), iif);
+	return outbound(ctx, f, iif && for_us((const __u8 *)(long)ctx->data, (const __u8 *)(long)ctx->data_end), iif);
+}
+
+SEC("xdp.frags")
+int xi_xdp_ingress(struct xdp_md *ctx)
+{
+	struct xi_find f = {};
+	int rc = ingress(ctx, &f);
+
+	if (!IS_DROPPED(rc))
+		return rc;
+	xi_dropped(&f, DROP_REASON(rc), ctx->ingress_ifindex, (__u32)bpf_xdp_get_buff_len(ctx));
+	return XDP_DROP;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -48,6 +48,9 @@
 #define XI_MAP_WSTAT "xi_wstat"	      /* array[XI_WORKER_MAX] of struct xi_wstat, mmapable, written by workers */
 #define XI_MAP_WPOLSTAT "xi_wpolstat" /* array[XI_WORKER_MAX * spd_max] of struct xi_polstat, mmapable, by workers */
 
+#define XI_MAP_DROPS "xi_drops"	    /* ring buffer of XI_DROPS_BYTES: struct xi_sample, written by the BPF programs */
+#define XI_MAP_SAMPLER "xi_sampler" /* per-CPU array[1] of struct xi_sampler: what the programs may write there */
+
 #define XI_DIR_IN 0  /* towards us: AH/ESP to be opened, or plaintext that arrived */
 #define XI_DIR_OUT 1 /* away from us */
 
@@ -116,7 +119,8 @@ struct xi_meta {
 	__u64 netns; /* cookie of the network namespace that the maps belong to, 0 = not known */
 	__u32 natt; /* not 0: UDP port 4500 of this host is IPsec's (spec 13.5). Set with the first SA with UDP; writers:
 				whoever publishes SAs, and xdp-iked for a peer with nat-traversal=yes */
-	__u8 res[140];
+	__u32 drops; /* listeners to dropped packets; writer: xdp-ipsecd. 0: no sample is taken anywhere */
+	__u8 res[136];
 };
 
 /* xi_local */
@@ -243,6 +247,36 @@ struct xi_polstat {
 	__u64 res;
 };
 
+#define XI_DROPS_BYTES (256 * 1024)
+#define XI_SAMPLE_BURST 50 /* samples at once, and a second, of one CPU's programs and of one worker */
+
+/* xi_drops: a packet that was dropped. What is not known is 0. */
+struct xi_sample {
+	__u64 ns; /* CLOCK_BOOTTIME */
+	struct xi_addr src;
+	struct xi_addr dst;
+	__u32 policy; /* slot and generation of the policy that had a say; generation 0 = none */
+	__u32 policy_gen;
+	__u32 ifindex;
+	__be32 spi;
+	__u32 len; /* of the frame; a worker's: of the IP packet */
+	__be16 src_port;
+	__be16 dst_port;
+	__u8 reason; /* enum xi_drop */
+	__u8 family; /* 0: it is not IP, or could not be read */
+	__u8 proto;
+	__u8 flags; /* XI_TUPLE_* */
+	__u32 pad;
+};
+
+/* xi_sampler: one CPU's budget of samples, and how many packets it dropped without one while somebody listened. */
+struct xi_sampler {
+	__u64 left_out;
+	__u64 earned_ns; /* CLOCK_BOOTTIME */
+	__u32 tokens;
+	__u32 pad;
+};
+
 _Static_assert(sizeof(struct xi_addr) == 16, "abi");
 _Static_assert(sizeof(struct xi_meta) == 256, "abi");
 _Static_assert(sizeof(struct xi_local_key) == 20, "abi");
@@ -255,5 +289,7 @@ _Static_assert(sizeof(struct xi_frag_key) == 40, "abi");
 _Static_assert(sizeof(struct xi_frag_val) == 16, "abi");
 _Static_assert(sizeof(struct xi_vlan_key) == 12, "abi");
 _Static_assert(sizeof(struct xi_polstat) == 64, "abi");
+_Static_assert(sizeof(struct xi_sample) == 72, "abi");
+_Static_assert(sizeof(struct xi_sampler) == 24, "abi");
 
 #endif

@@ -39,7 +39,7 @@ static int subscriber(int acquires)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	assert_int_equal(events_subscribe(ev, pair[0], acquires), 0);
+	assert_int_equal(events_subscribe(ev, pair[0], acquires, 0), 0);
 	assert_true(events_has(ev, pair[0]));
 	return pair[1];
 }
@@ -206,7 +206,7 @@ static void t_subscribers_are_bounded(void **state)
 		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 		ours[n] = pair[1];
 		theirs[n] = pair[0];
-		if (events_subscribe(ev, pair[0], 1))
+		if (events_subscribe(ev, pair[0], 1, 0))
 			break;
 	}
 	close(theirs[n]);

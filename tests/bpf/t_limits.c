@@ -29,7 +29,7 @@ static int setup(void **state)
 	m = sandbox_maps(8, 8);
 	assert_ok(events_open(&ev, m, 1, &e), &e);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	assert_int_equal(events_subscribe(ev, pair[0], 0), 0);
+	assert_int_equal(events_subscribe(ev, pair[0], 0, 0), 0);
 	heard = pair[1];
 	memset(&w, 0, sizeof(w));
 	memset(entries, 0, sizeof(entries));

@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 	make_sa(&k.sa[XI_DIR_OUT], XI_DIR_OUT, argv[3], argv[5], argv[6], argv[7]);
 	if (path_enter_bpffs(&e) || paths_init(&p, argv[1], XI_ABI_VERSION, &e) || maps_open(&k.m, &p, &e))
 		bad(e.text);
-	fd = datasock_subscribe(&p, 1, &e);
+	fd = datasock_subscribe(&p, DATASOCK_ACQUIRES, &e);
 	if (fd < 0)
 		bad(e.text);
 	puts("ready");

@@ -45,16 +45,20 @@ int datasock_call_wait(const struct paths *p, const char *request, char *reply, 
 	return rc;
 }
 
-int datasock_subscribe(const struct paths *p, int acquires, struct err *e)
+int datasock_subscribe(const struct paths *p, enum datasock_want want, struct err *e)
 {
+	static const char *const request[] = {
+		[DATASOCK_EVENTS] = "{\"cmd\":\"subscribe\"}",
+		[DATASOCK_ACQUIRES] = "{\"cmd\":\"subscribe\",\"acquire\":true}",
+		[DATASOCK_DROPS] = "{\"cmd\":\"subscribe\",\"drops\":true}",
+	};
 	char reply[DATASOCK_MSG_MAX];
 	struct timeval forever = {0};
 	int fd = dial(p, DATASOCK_WAIT_S, e), rc;
 
 	if (fd < 0)
 		return fd;
-	rc = talk(fd, acquires ? "{\"cmd\":\"subscribe\",\"acquire\":true}" : "{\"cmd\":\"subscribe\"}", reply,
-		  DATASOCK_WAIT_S, e);
+	rc = talk(fd, request[want], reply, DATASOCK_WAIT_S, e);
 	if (!rc && !strstr(reply, "\"ok\":true"))
 		rc = err_set(e, -EBUSY, "xdp-ipsecd takes no more subscribers");
 	if (!rc && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever)) < 0)

@@ -113,6 +113,7 @@ int flush_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __
 
 /* monitor.c: prints until interrupted; returns when xdp-ipsecd has ended, with an error. */
 int monitor_events(struct cli *cli, struct conf_err *e) __must_check;
+int monitor_drops(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;
 
 /* explain.c: what would become of a packet. */
 int explain_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) __must_check;

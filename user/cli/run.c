@@ -162,6 +162,8 @@ int cli_run(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 		return no_args(cmd, 0, e) ? -EINVAL : show_status(cli, e);
 	case VERB_EVENTS:
 		return no_args(cmd, 0, e) ? -EINVAL : monitor_events(cli, e);
+	case VERB_DROPS:
+		return monitor_drops(cli, cmd, e);
 	case VERB_DUMP:
 		return no_args(cmd, 0, e) ? -EINVAL : dump_command(cli, e);
 	case VERB_EXPLAIN:

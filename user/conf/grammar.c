@@ -59,6 +59,8 @@ const struct verb verbs[VERB_MAX] = {
 	[VERB_STATUS] = { "status", BIT(NODE_IPSEC), "status", "a short summary; also shown without any command" },
 	[VERB_EVENTS] = { "events", BIT(NODE_MONITOR), "events",
 		"what happens to SAs: limits passed, peers behind NAT that move; until interrupted" },
+	[VERB_DROPS] = { "drops", BIT(NODE_MONITOR), "drops [reason=COUNTER|NUMBER] [interface=NAME]",
+		"dropped packets as they are dropped, with the reason; until interrupted" },
 	[VERB_DUMP] = { "dump-kernel-policies", BIT(MENU_POLICY), "dump-kernel-policies",
 		"write the policies in force to the log of xdp-ipsecd" },
 	[VERB_EXPLAIN] = { "explain", BIT(NODE_IPSEC),

@@ -67,6 +67,8 @@ static const struct shape {
 		       BPF_F_MMAPABLE, offsetof(struct maps, wstat)},
 	[MAP_WPOLSTAT] = {XI_MAP_WPOLSTAT, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct xi_polstat), XI_WORKER_MAX, PER_POLICY,
 			  BPF_F_MMAPABLE, offsetof(struct maps, wpolstat)},
+	[MAP_DROPS] = {XI_MAP_DROPS, BPF_MAP_TYPE_RINGBUF, 0, 0, XI_DROPS_BYTES, FIXED, 0, 0},
+	[MAP_SAMPLER] = {XI_MAP_SAMPLER, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct xi_sampler), 1, FIXED, 0, 0},
 };
 
 const char *map_name(enum map_id id)
@@ -340,6 +342,8 @@ static size_t memory_of(const struct maps_priv *mp)
 		/* a hash element: two pointers and the hash, then key and value, each at a multiple of 8 */
 		if (s->type == BPF_MAP_TYPE_HASH)
 			sum += n * (48 + ((s->key + 7) & ~7u) + ((s->value + 7) & ~7u));
+		else if (s->type == BPF_MAP_TYPE_RINGBUF)
+			sum += n;
 		else
 			sum += n * ((s->value + 7) & ~7u) * (size_t)cpus;
 	}

@@ -33,6 +33,8 @@ enum map_id {
 	MAP_POLSTAT,
 	MAP_WSTAT,
 	MAP_WPOLSTAT,
+	MAP_DROPS,
+	MAP_SAMPLER,
 	MAP_MAX
 };
 
@@ -158,6 +160,10 @@ int stats_reasons(const struct maps *m, uint64_t reason[XI_REASON_MAX]) __must_c
 void stats_from_reasons(uint64_t stat[XI_STAT_MAX], const uint64_t reason[XI_REASON_MAX]);
 const char *stat_name(unsigned stat);	  /* "in-errors" */
 const char *reason_text(unsigned reason); /* NULL when the number is unused */
+/* The counter that a drop reason belongs to, "in-errors"; NULL: it is no drop. */
+const char *reason_counter(unsigned reason);
+/* Packets that the programs dropped without a sample while somebody listened (xi_sampler), all CPUs. 0 when they cannot be read. */
+uint64_t stats_left_out(const struct maps *m);
 /* Counters of one policy slot; zero when they are of an older generation. */
 int stats_policy(const struct maps *m, uint32_t slot, struct xi_polstat *out) __must_check;
 

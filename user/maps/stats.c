@@ -38,6 +38,25 @@ const char *reason_text(unsigned reason)
 	return reason < XI_REASON_MAX ? texts[reason] : NULL;
 }
 
+const char *reason_counter(unsigned reason)
+{
+	return reason < XI_REASON_MAX && stat_of[reason] ? stat_names[stat_of[reason] - 1] : NULL;
+}
+
+uint64_t stats_left_out(const struct maps *m)
+{
+	int cpus = ((const struct maps_priv *)m)->possible_cpus;
+	struct xi_sampler *val = calloc((size_t)cpus, sizeof(*val));
+	uint64_t n = 0;
+	__u32 zero = 0;
+
+	if (val && bpf_map_lookup_elem(m->fd[MAP_SAMPLER], &zero, val) == 0)
+		for (int c = 0; c < cpus; c++)
+			n += val[c].left_out;
+	free(val);
+	return n;
+}
+
 int stats_reasons(const struct maps *m, uint64_t reason[XI_REASON_MAX])
 {
 	int cpus = ((const struct maps_priv *)m)->possible_cpus, rc = 0;

@@ -135,11 +135,12 @@ static int subscribe(struct serve *sv, int fd, const char *text, size_t len)
 	const char *cmd = json_string_value(json_object_get(req, "cmd"));
 	int mine = cmd && strcmp(cmd, "subscribe") == 0;
 	int acquires = json_is_true(json_object_get(req, "acquire"));
+	int drops = json_is_true(json_object_get(req, "drops"));
 
 	json_decref(req);
 	if (!mine)
 		return -1;
-	if (events_subscribe(sv->events, fd, acquires)) {
+	if (events_subscribe(sv->events, fd, acquires, drops)) {
 		(void)answer(fd, failure("too many subscribers"), 0);
 		close(fd);
 	} else if (answer(fd, json_pack("{s:b}", "ok", 1), 0) || epoll_ctl(sv->epoll, EPOLL_CTL_ADD, fd, &watch) < 0) {

@@ -159,6 +159,8 @@ static void refuse(struct worker *w, struct wpkt *pk, const struct flow *f)
 
 	if (ps && f->verdict == XI_DROP_IN_BLOCKED)
 		ps->in_dropped++;
+	pk->v.policy = f->in_policy; /* for who watches */
+	pk->v.policy_gen = ps ? f->in_gen : 0;
 	if (f->verdict == XI_DROP_IN_SA_SELECTOR)
 		sa_count_error(w, pk->sa);
 	drop(w, pk, (enum xi_drop)f->verdict);

@@ -94,7 +94,6 @@ int hold_packet(struct worker *w, struct wpkt *pk)
 	if (!e->n)
 		*e = (struct held){.policy = pk->v.policy, .gen = pk->v.policy_gen, .until = w->now + HOLD_NS};
 	pk->v.slot = pk->v.gen = 0; /* the policy's SA, when there is one */
-	pk->v.l3_off = 0;	    /* it is trimmed */
 	e->pk[e->n++] = *pk;
 	w->hold.policies += e->n == 1;
 	return 1;

@@ -32,6 +32,7 @@ int trim_ip(struct wpkt *pk)
 	size_t len;
 
 	pk->p.data += pk->v.l3_off;
+	pk->v.l3_off = 0;
 	len = ip_len(pk->p.data, pkt_len(&pk->p));
 	if (!len || ip_version(&pk->p) != pk->v.family)
 		return -1;
@@ -60,8 +61,10 @@ static int take(struct worker *w, const struct xdp_desc *d, struct wpkt *pk)
 	wpkt_init(w, pk, base);
 	pk->p.data = w->pool.area + d->addr;
 	pk->p.tail = pk->p.data + d->len;
-	if (d->addr - base < sizeof(pk->v))
+	if (d->addr - base < sizeof(pk->v)) {
+		pk->v = (struct xi_verdict){0};
 		return 0;
+	}
 	memcpy(&pk->v, pk->p.data - sizeof(pk->v), sizeof(pk->v));
 	return pk->v.if_slot < XI_IF_MAX && pk->v.l3_off <= d->len && pk->v.dir <= XI_DIR_OUT;
 }

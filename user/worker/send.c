@@ -55,7 +55,7 @@ enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct h
 	if (w->pool.nfree < count_)
 		rc = XI_DROP_OUT_NO_ROOM;
 	for (unsigned i = 0; i < count_ && rc == XI_OK; i++) {
-		struct wpkt f;
+		struct wpkt f = {.v = whole->v};
 
 		wpkt_init(w, &f, io_frame_get(&w->pool));
 		if (v4 ? frag4_make(&f.p, &whole->p, size, i) : frag6_make(&f.p, &whole->p, size, i, id)) {

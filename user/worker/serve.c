@@ -291,8 +291,8 @@ static int open_sources(struct serve *sv, struct sources *s, const sigset_t *set
 	s->signals = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s->epoll < 0 || s->timer < 0 || s->signals < 0 || timerfd_settime(s->timer, 0, &every, NULL) < 0 ||
 	    watch(s->epoll, s->timer) || watch(s->epoll, s->signals) || watch(s->epoll, sv->ctl_fd) ||
-	    watch(s->epoll, events_fd(sv->events)) || watch(s->epoll, rt_fd_events(sv->rt)) ||
-	    watch(s->epoll, rt_fd_requests(sv->rt)))
+	    watch(s->epoll, events_fd(sv->events)) || watch(s->epoll, events_drops_fd(sv->events)) ||
+	    watch(s->epoll, rt_fd_events(sv->rt)) || watch(s->epoll, rt_fd_requests(sv->rt)))
 		return err_set(e, -errno, "cannot set up the event loop: %s", strerror(errno));
 	return 0;
 }
@@ -317,6 +317,7 @@ static void tick(struct serve *sv)
 	for (unsigned i = 0; i < sv->running; i++)
 		worker_count_lost(&sv->worker[i]);
 	limits_tick(sv->maps, sv->events, clock_ns());
+	events_tick(sv->events);
 	(void)natt_keepalive(sv->natt, clock_ns());
 	natt_find_changed(sv->natt, on_mapping, sv);
 	if (++sv->ticks % REFRESH_S == 0) {
@@ -345,6 +346,8 @@ static void run(struct serve *sv, const struct sources *s)
 			control_accept(sv);
 		else if (ev.data.fd == events_fd(sv->events))
 			events_drain(sv->events);
+		else if (ev.data.fd == events_drops_fd(sv->events))
+			events_drain_drops(sv->events);
 		else if (events_has(sv->events, ev.data.fd))
 			control_subscriber(sv, ev.data.fd);
 		else if (ev.data.fd == rt_fd_events(sv->rt))

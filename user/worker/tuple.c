@@ -8,6 +8,7 @@
 #include <netinet/ip_icmp.h>
 
 #include "user/ipsec/ip6.h"
+#include "user/worker/events.h"
 
 /* The parser reads words where they stand; inner headers stand anywhere, which x86 does not mind. */
 #undef __always_inline
@@ -39,6 +40,35 @@ enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t)
 	if (unlikely(hidden == XI_TUPLE_NO_PORTS && !(k.flags & XI_PKT_LATER)))
 		return XI_DROP_IN_INNER_SELECTORS;
 	return XI_OK;
+}
+
+/* It stands at l3_off, and nothing of it was checked: what cannot be read is left 0. */
+void sample_drop(struct worker *w, const struct wpkt *pk, enum xi_drop reason)
+{
+	const struct xi_sa *sa = sad_get(w->maps, XI_REF(pk->v.slot, pk->v.gen));
+	struct xi_sample s = {.ns = w->now, .reason = (uint8_t)reason, .spi = sa ? sa->spi : 0};
+	struct pkt p = pk->p;
+	struct xi_pkt k;
+
+	s.policy = pk->v.policy;
+	s.policy_gen = pk->v.policy_gen;
+	s.ifindex = pk->v.if_slot < XI_IF_MAX ? arrival(w, pk) : 0;
+	if ((size_t)(p.tail - p.data) > pk->v.l3_off)
+		p.data += pk->v.l3_off;
+	s.len = (uint32_t)pkt_len(&p);
+	memset(&k, 0, sizeof(k));
+	if (s.len >= IP4_HDR && (ip_version(&p) == 4 || ip_version(&p) == 6)) {
+		(void)parse(&k, &p);
+		s.family = k.tuple.family;
+		s.proto = k.tuple.proto;
+		s.flags = k.tuple.flags;
+		s.src = k.tuple.src;
+		s.dst = k.tuple.dst;
+		s.src_port = k.tuple.src_port;
+		s.dst_port = k.tuple.dst_port;
+		s.spi = s.spi ? s.spi : k.spi;
+	}
+	events_drop(w->events, w->id, &s);
 }
 
 static int is_icmp4_error(uint8_t type)

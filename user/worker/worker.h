@@ -351,9 +351,14 @@ static inline void wpkt_init(const struct worker *w, struct wpkt *pk, uint64_t b
 	pk->nchain = 0;
 }
 
+/* tuple.c: shows a dropped packet to who listens (`monitor drops`), as far as it can be read. */
+void sample_drop(struct worker *w, const struct wpkt *pk, enum xi_drop reason);
+
 static inline void drop(struct worker *w, struct wpkt *pk, enum xi_drop reason)
 {
 	count(w, reason);
+	if (unlikely(__atomic_load_n(&w->maps->meta->drops, __ATOMIC_RELAXED)))
+		sample_drop(w, pk, reason);
 	io_frame_put(&w->pool, pk->addr);
 }
 
