@@ -315,6 +315,36 @@ static void t_spec_27_example(void **state)
 	assert_int_equal(peer(0)->address.len, 32);
 }
 
+/* What xdp-iked gets: a descriptor, which may have been read before. Ids are those of the file; a damaged one is refused. */
+static void t_store_load_fd(void **state)
+{
+	static const char script[] = "/ip ipsec peer\nadd address=192.0.2.1 secret=a\n# ids peer last=9 7\n";
+	struct paths p = {.conf = "the file"};
+	struct conf_err e = {0};
+	FILE *f = tmpfile();
+	struct conf c;
+
+	(void)state;
+	assert_non_null(f);
+	(void)fputs(script, f);
+	(void)fflush(f);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(store_load_fd(&p, fileno(f), &c, &e), 0);
+		assert_int_equal(c.list[MENU_PEER].item[0]->id, 7);
+		assert_int_equal(c.list[MENU_PROPOSAL].count, 1);
+		conf_free(&c);
+	}
+	(void)fputs("nonsense\n", f);
+	(void)fflush(f);
+	assert_true(store_load_fd(&p, fileno(f), &c, &e) < 0);
+	assert_int_equal(c.list[MENU_PEER].count, 0);
+	conf_free(&c);
+	(void)fclose(f);
+	e = (struct conf_err){0};
+	assert_true(store_load_fd(&p, -1, &c, &e) < 0);
+	conf_free(&c);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)

@@ -188,18 +188,10 @@ static void read_ids(struct conf *c, const char *text)
 	}
 }
 
-int store_load(const struct paths *p, struct conf *c, struct conf_err *e)
+static int load_text(const struct paths *p, char *text, size_t len, struct conf *c, struct conf_err *e)
 {
 	struct conf_err bad = {0};
-	size_t len;
-	char *text;
 
-	conf_init(c);
-	if (access(p->conf, F_OK) < 0 && errno == ENOENT)
-		return 0;
-	text = store_read_file(p->conf, &len, e);
-	if (!text)
-		return -EINVAL;
 	if (exec_script(c, text, len, NULL, &bad)) {
 		conf_free(c);
 		conf_init(c);
@@ -213,6 +205,38 @@ int store_load(const struct paths *p, struct conf *c, struct conf_err *e)
 	explicit_bzero(text, len);
 	free(text);
 	return e->class ? -EINVAL : 0;
+}
+
+int store_load(const struct paths *p, struct conf *c, struct conf_err *e)
+{
+	size_t len;
+	char *text;
+
+	conf_init(c);
+	if (access(p->conf, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	text = store_read_file(p->conf, &len, e);
+	return text ? load_text(p, text, len, c, e) : -EINVAL;
+}
+
+int store_load_fd(const struct paths *p, int fd, struct conf *c, struct conf_err *e)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	FILE *f = copy < 0 || lseek(copy, 0, SEEK_SET) < 0 ? NULL : fdopen(copy, "r");
+	size_t len;
+	char *text;
+
+	conf_init(c);
+	if (!f) {
+		int err = errno;
+
+		if (copy >= 0)
+			close(copy);
+		return sys_fail(e, err, "read", p->conf);
+	}
+	text = read_all(f, p->conf, &len, e);
+	(void)fclose(f);
+	return text ? load_text(p, text, len, c, e) : -EINVAL;
 }
 
 static void write_ids(FILE *f, const struct conf *c)

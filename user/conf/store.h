@@ -25,6 +25,8 @@ void store_unlock(struct store *s);
  * column, -EINVAL. Needs no lock: the file is replaced as a whole.
  */
 int store_load(const struct paths *p, struct conf *c, struct conf_err *e) __must_check;
+/* The same from an open descriptor, from its beginning, which stays open: for xdp-iked, which gets one with each reload (user/base/ikesock.h). */
+int store_load_fd(const struct paths *p, int fd, struct conf *c, struct conf_err *e) __must_check;
 
 /* Writes *c beside the file and syncs it; store_commit() puts it in place, store_abort() removes it. */
 int store_prepare(struct store *s, const struct conf *c, struct conf_err *e) __must_check;
