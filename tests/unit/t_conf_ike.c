@@ -13,6 +13,7 @@
 #include "user/conf/exec.h"
 #include "user/conf/plan.h"
 #include "user/conf/print.h"
+#include "user/conf/store.h"
 
 static struct conf conf;
 static char out[8000];
@@ -353,7 +354,7 @@ int main(void)
 		TEST(t_spec_4_2_peer_print), TEST(t_spec_4_2_peer_export), TEST(t_spec_4_1_shown_by_method),
 		TEST(t_spec_4_1_secret),     TEST(t_spec_4_1_defaults),	   TEST(t_spec_8_proposal_print),
 		TEST(t_spec_8_order),	     TEST(t_spec_6_4_proposal),	   TEST(t_proposal_rename_is_followed),
-		TEST(t_spec_28_weak),	     TEST(t_spec_27_example),
+		TEST(t_spec_28_weak),	     TEST(t_spec_27_example),	   TEST(t_store_load_fd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
