@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a peer sends of certificates: the first byte says as what the rest is taken: a certificate (0), one with the rest as CRL behind a
- * good one (1), a PKCS#7 bundle (2), an identity against a good certificate (3), a signature (4).
+ * What a peer sends of certificates, and what an operator imports: the first byte says as what the rest is taken: a certificate (0), one with
+ * the rest as CRL behind a good one (1), a PKCS#7 bundle (2), an identity against a good certificate (3), a signature (4), a key file (5), a
+ * certificate file (6).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "ike/cred/cred.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/certs.h"
-#include "user/conf/cred_files.h"
+#include "user/conf/cred_import.h"
 
 static struct cred *store;
 static struct bytes good;
@@ -69,19 +70,29 @@ static void judge(struct bytes cert, const struct bytes *crls, unsigned n)
 	EVP_PKEY_free(pub);
 }
 
+static int passphrase(void *ctx, char *buf, int size)
+{
+	(void)ctx;
+	if (size < 2)
+		return -1;
+	buf[0] = 'x';
+	return 1;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes in = {data + 1, size - 1};
 	struct ike_addr at = {.family = XI_IP4};
 	struct msg_id id = {.type = IPSEC_ID_FQDN, .data = {(const uint8_t *)"gw.example.net", 14}};
 	static uint8_t out[20000];
+	struct cred_bundle bundle;
 	struct err why;
 
 	if (!store)
 		make_store();
 	if (size < 2)
 		return 0;
-	switch (data[0] % 5) {
+	switch (data[0] % 7) {
 	case 0:
 		judge(in, NULL, 0);
 		(void)!cred_id_fits(in, &id, &at, 1, &why);
@@ -97,6 +108,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		id.type = data[1];
 		id.data = (struct bytes){data + 2, size - 2};
 		(void)!cred_id_fits(good, &id, &at, data[1] & 0x80, &why);
+		break;
+	case 5:
+		EVP_PKEY_free(cred_import_key((const char *)in.p, in.len, passphrase, NULL));
+		break;
+	case 6:
+		cred_import_bundle(&bundle, (const char *)in.p, in.len, passphrase, NULL);
+		cred_bundle_free(&bundle);
 		break;
 	default:
 		if (cred_verify(key, (struct bytes){in.p, MIN(in.len, 20)}, in) == 0)

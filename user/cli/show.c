@@ -27,13 +27,17 @@ static const char *next_modifier(const void *ctx, unsigned i)
 	return modifiers[i];
 }
 
-static unsigned terminal_width(void)
+/* Into a file or a pipe the lines are those of the examples of spec sections 4 to 11, which in column style are 81 wide. */
+static void terminal_width(struct print_opt *opt)
 {
 	struct winsize w;
 
-	if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col >= 40)
-		return w.ws_col;
-	return 80;
+	opt->width = 80;
+	opt->fill = 81;
+	if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col >= 40) {
+		opt->width = w.ws_col;
+		opt->fill = 0;
+	}
 }
 
 static int read_modifier(struct print_cmd *pc, const struct cmd *cmd, const struct cmd_arg *a, struct conf_err *e)
@@ -62,7 +66,8 @@ static int read_modifier(struct print_cmd *pc, const struct cmd *cmd, const stru
 
 static int read_print(struct cli *cli, struct print_cmd *pc, const struct cmd *cmd, struct conf_err *e)
 {
-	*pc = (struct print_cmd){.opt = {.width = terminal_width()}};
+	*pc = (struct print_cmd){0};
+	terminal_width(&pc->opt);
 	for (unsigned i = 0; i < cmd->narg; i++) {
 		const struct cmd_arg *a = &cmd->arg[i];
 

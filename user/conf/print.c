@@ -213,6 +213,8 @@ struct columns {
 static void choose_columns(struct columns *c, const struct menu *m, const struct print_row *row, unsigned count,
 			   const struct print_opt *opt, unsigned used)
 {
+	unsigned fill = opt->fill ? opt->fill : opt->width - 1;
+
 	c->count = 0;
 	for (unsigned i = 0; i < m->count && c->count < ARRAY_SIZE(c->prop); i++) {
 		const struct prop *p = &m->prop[i];
@@ -230,9 +232,9 @@ static void choose_columns(struct columns *c, const struct menu *m, const struct
 		c->width[c->count++] = width;
 		used += width + 1;
 	}
-	/* The first column takes what the line has left. */
-	if (c->count && used < opt->width)
-		c->width[0] += opt->width - used;
+	/* The first column takes what the line has left; behind the last one stands no blank. */
+	if (c->count && used - 1 < fill)
+		c->width[0] += fill - (used - 1);
 }
 
 static void upper(char *to, const char *from)

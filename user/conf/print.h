@@ -14,6 +14,7 @@ struct print_opt {
 	bool stats;	     /* policy: counters in place of the rest */
 	bool show_sensitive; /* keys in clear */
 	unsigned width;	     /* columns of the terminal, 80 when unknown */
+	unsigned fill;	     /* brief: columns that a line takes up, 0 = width - 1 */
 };
 
 /* One line to print: an item and the number it is called by. */
