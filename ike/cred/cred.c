@@ -96,7 +96,7 @@ void cred_free(struct cred *c)
 
 static const struct cred_der *der_of(const struct cred *c, const char *name)
 {
-	const struct cred_file *f = cred_list_find(&c->cert, name);
+	const struct cred_file *f = c ? cred_list_find(&c->cert, name) : NULL;
 
 	return f && f->cert ? &c->der[f - c->cert.item] : NULL;
 }
@@ -124,7 +124,7 @@ struct bytes cred_issuer(const struct cred *c, const char *name)
 
 struct bytes cred_authority(const struct cred *c, unsigned i)
 {
-	for (unsigned k = 0; k < c->cert.count; k++) {
+	for (unsigned k = 0; c && k < c->cert.count; k++) {
 		const struct cred_file *f = &c->cert.item[k];
 
 		if (f->cert && f->trusted && X509_check_ca(f->cert) == 1 && i-- == 0)
@@ -135,21 +135,21 @@ struct bytes cred_authority(const struct cred *c, unsigned i)
 
 EVP_PKEY *cred_cert_key(const struct cred *c, const char *name)
 {
-	const struct cred_file *f = cred_list_find(&c->cert, name);
+	const struct cred_file *f = c ? cred_list_find(&c->cert, name) : NULL;
 
 	return f ? f->pub : NULL;
 }
 
 EVP_PKEY *cred_key(const struct cred *c, const char *name)
 {
-	const struct cred_file *f = cred_list_find(&c->key, name);
+	const struct cred_file *f = c ? cred_list_find(&c->key, name) : NULL;
 
 	return f ? f->pub : NULL;
 }
 
 EVP_PKEY *cred_key_at(const struct cred *c, unsigned n, const char **name)
 {
-	for (unsigned i = 0; i < c->key.count; i++)
+	for (unsigned i = 0; c && i < c->key.count; i++)
 		if (!c->key.item[i].private_key && n-- == 0) {
 			*name = c->key.item[i].name;
 			return c->key.item[i].pub;

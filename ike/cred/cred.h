@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Certificates, certificate revocation lists and public RSA keys (spec sections 5, 23). Public parts only; private keys never enter the process that
- * talks to peers. Read-only once loaded. A peer's certificate is judged here; everything returned belongs to the store unless said otherwise.
+ * talks to peers. Read-only once loaded. A store of NULL holds nothing. A peer's certificate is judged here; everything returned belongs to the store unless said otherwise.
  */
 #ifndef IKE_CRED_CRED_H
 #define IKE_CRED_CRED_H

@@ -21,7 +21,7 @@ static X509_CRL *crl_of(struct bytes der)
 /* Is it of a CA of the store? Anything else from a peer is not looked at. */
 static bool crl_is_ours(const struct cred *c, X509_CRL *crl)
 {
-	for (unsigned i = 0; i < c->cert.count; i++) {
+	for (unsigned i = 0; c && i < c->cert.count; i++) {
 		const struct cred_file *f = &c->cert.item[i];
 
 		if (f->cert && X509_check_ca(f->cert) == 1 &&
@@ -41,7 +41,7 @@ static X509_STORE *anchors(const struct cred *c, const struct bytes *crls, unsig
 	X509_STORE *s = X509_STORE_new();
 	bool ok = s != NULL;
 
-	for (unsigned i = 0; ok && i < c->cert.count; i++) {
+	for (unsigned i = 0; ok && c && i < c->cert.count; i++) {
 		const struct cred_file *f = &c->cert.item[i];
 
 		if (f->crl)
@@ -125,7 +125,7 @@ static int verify_chain(const struct cred *c, X509_STORE *store, X509 *x, int64_
 	const char *text = NULL;
 	int rc = 0;
 
-	if (!ctx || !X509_STORE_CTX_init(ctx, store, x, c->chain)) {
+	if (!ctx || !X509_STORE_CTX_init(ctx, store, x, c ? c->chain : NULL)) {
 		X509_STORE_CTX_free(ctx);
 		return err_set(why, -ENOMEM, "out of memory");
 	}

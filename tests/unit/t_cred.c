@@ -360,6 +360,23 @@ static void t_spec_23_2_judge(void **state)
 	EVP_PKEY_free(ec);
 }
 
+/* Nothing was imported yet. */
+static void t_no_store(void **state)
+{
+	const char *name;
+
+	(void)state;
+	assert_int_equal(cred_cert(NULL, "x").len, 0);
+	assert_int_equal(cred_subject(NULL, "x").len, 0);
+	assert_int_equal(cred_issuer(NULL, "x").len, 0);
+	assert_int_equal(cred_authority(NULL, 0).len, 0);
+	assert_null(cred_cert_key(NULL, "x"));
+	assert_null(cred_key(NULL, "x"));
+	assert_null(cred_key_at(NULL, 0, &name));
+	assert_true(*judge(NULL, leaf_of((struct cert_spec){0}), NULL, 0));
+	cred_free(NULL);
+}
+
 /* The store knows more than the root: an untrusted CA certificate is a link, a trusted one an anchor (RFC 5280 §6.1). */
 static void t_rfc5280_6_1_chain(void **state)
 {
@@ -702,6 +719,7 @@ int main(void)
 		cmocka_unit_test(t_names_are_no_paths),
 		TEST(t_damaged_files),
 		TEST(t_spec_23_2_own_certificate),
+		cmocka_unit_test(t_no_store),
 		TEST(t_spec_23_2_judge),
 		TEST(t_rfc5280_6_1_chain),
 		TEST(t_rfc5280_6_3_revocation),
