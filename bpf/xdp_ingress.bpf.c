@@ -419,8 +419,6 @@ static __always_inline int local_packet(struct xdp_md *ctx, const struct xi_pkt 
 {
 	if (xi_is_ipsec(k) || (k->natt == XI_NATT_NONE && (says & XI_FRAG_ESP)))
 		return inbound_ipsec(ctx, k, iif);
-	if (xi_is_icmp(k) && !(k->flags & XI_PKT_FRAGMENT))
-		return too_big(ctx, k, iif);
 	if (!xi_is_udp(k))
 		return GO_ON;
 	if (xi_is_ike_port(k->tuple.dst_port) || (says & XI_FRAG_IKE))
@@ -495,6 +493,12 @@ static __always_inline int ingress(struct xdp_md *ctx, struct xi_find *f)
 	rc = inbound_policy(&f->hit[XI_DIR_IN]);
 	if (rc != GO_ON)
 		return rc;
+	/* Spec 13.4: what a router says in clear is judged like every other packet, before the worker learns from it. */
+	if (local && !many && iif && xi_is_icmp(&f->pkt) && !(f->pkt.flags & XI_PKT_FRAGMENT)) {
+		rc = too_big(ctx, &f->pkt, iif);
+		if (rc != GO_ON)
+			return rc;
+	}
 	if (many)
 		return pass(XI_PASS_MULTICAST); /* what is forwarded meets tc egress */
 	if (local)

@@ -35,6 +35,9 @@ static int setup(void **state)
 	(void)add_policy("192.0.2.1", "203.0.113.9", 32, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
 	(void)add_policy("10.10.0.0", "10.11.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 17, 53);
 	(void)add_policy("fd10::", "fd11::", 64, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 17, 53);
+	(void)add_policy("192.0.2.1", "10.56.0.1", 32, XI_ACTION_DISCARD, 0, 0, 0, 0);
+	(void)add_policy("192.0.2.1", "10.57.0.1", 32, XI_ACTION_NONE, 0, 0, 0, 0);
+	(void)add_policy("fd00::1", "fd56::1", 128, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
 	assert_ok(spd_commit(m, &e), &e);
 	spd_unlock(m);
 	return 0;
@@ -271,6 +274,7 @@ static void t_fragments_to_the_worker(void **state)
 static void t_rfc4301_8_2_too_big(void **state)
 {
 #define TOO_BIG4 .src = "10.55.0.1", ME, .proto = 1, .icmp_type = 3, .icmp_code = 4
+#define TOO_BIG4_OF(a) .src = (a), ME, .proto = 1, .icmp_type = 3, .icmp_code = 4
 #define TOO_BIG6 .src = "fd55::1", .dst = "fd00::1", .proto = 58, .icmp_type = 2
 #define OURS4 .src = "192.0.2.1", .dst = "198.51.100.1"
 #define OURS6 .src = "fd00::1", .dst = "fd99::1"
@@ -311,6 +315,14 @@ static void t_rfc4301_8_2_too_big(void **state)
 		 P,
 		 XI_PASS_LOCAL},
 		{"IPv6, cut", {TOO_BIG6, .quoted = &esp6, .body_len = 50}, P, XI_PASS_LOCAL},
+		/* spec 13.4: the policy that covers the message itself comes first */
+		{"policy none", {TOO_BIG4_OF("10.57.0.1"), .quoted = &esp}, R, XI_TO_WORKER},
+		{"policy discard", {TOO_BIG4_OF("10.56.0.1"), .quoted = &esp}, D, XI_DROP_IN_BLOCKED},
+		{"must come protected", {TOO_BIG4_OF("203.0.113.9"), .quoted = &esp}, D, XI_DROP_IN_PLAIN},
+		{"IPv6, must come protected",
+		 {.src = "fd56::1", .dst = "fd00::1", .proto = 58, .icmp_type = 2, .quoted = &esp6},
+		 D,
+		 XI_DROP_IN_PLAIN},
 		{"for another host",
 		 {.src = "10.55.0.1", .dst = "10.9.9.1", .proto = 1, .icmp_type = 3, .icmp_code = 4, .quoted = &esp},
 		 P,
