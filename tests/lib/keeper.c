@@ -4,7 +4,10 @@
  *
  *   keeper INSTANCE SPI-IN SPI-OUT KEY-IN KEY-OUT LOCAL REMOTE [DELAY_MS]
  *
- * Subscribes, says "ready", prints each event as it comes. An acquire for a policy gets a pair of ESP SAs with AES-128-CBC (keys of 16
+ *   keeper INSTANCE SPI-IN SPI-OUT KEY-IN KEY-OUT LOCAL REMOTE generate SRC DST
+ *
+ * The second form makes a dynamic policy of two IPv4 networks of 24 bits together with its SAs, as generate-policy does (spec section 19), says
+ * "generated" and ends. The first one subscribes, says "ready", prints each event as it comes. An acquire for a policy gets a pair of ESP SAs with AES-128-CBC (keys of 16
  * bytes, hexadecimal) and HMAC-SHA1 (the same key and 4 zero bytes) after DELAY_MS (default 0; negative: never).
  */
 #include <arpa/inet.h>
@@ -82,6 +85,31 @@ static void on_event(struct keeper *k, const char *text, size_t len)
 	json_decref(o);
 }
 
+/* Policy and SAs in one step: none is in force without the other. */
+static void generate(struct keeper *k, const char *src, const char *dst)
+{
+	struct xi_policy p = {.sel = {.src_len = 24, .dst_len = 24, .family = XI_IP4},
+			      .action = XI_ACTION_ENCRYPT,
+			      .level = XI_LEVEL_REQUIRE,
+			      .mode = XI_MODE_TUNNEL,
+			      .protos = XI_PROTOS_ESP,
+			      .flags = XI_POL_DYNAMIC,
+			      .sa_family = XI_IP4,
+			      .sa_src = k->sa[XI_DIR_OUT].src,
+			      .sa_dst = k->sa[XI_DIR_OUT].dst};
+	uint32_t slot;
+	struct err e;
+
+	if (inet_pton(AF_INET, src, &p.sel.src) != 1 || inet_pton(AF_INET, dst, &p.sel.dst) != 1)
+		bad("not a network");
+	if (spd_lock(k->m, &e) || sad_publish(k->m, &k->sa[XI_DIR_IN], 0, (uint64_t *)&p.sa_in, &e) ||
+	    sad_publish(k->m, &k->sa[XI_DIR_OUT], 0, (uint64_t *)&p.sa_out, &e) || spd_add(k->m, &p, &slot, &e) ||
+	    spd_commit(k->m, &e))
+		bad(e.text);
+	spd_unlock(k->m);
+	puts("generated");
+}
+
 int main(int argc, char **argv)
 {
 	struct keeper k = {.delay_ms = argc > 8 ? strtol(argv[8], NULL, 0) : 0};
@@ -97,6 +125,11 @@ int main(int argc, char **argv)
 	make_sa(&k.sa[XI_DIR_OUT], XI_DIR_OUT, argv[3], argv[5], argv[6], argv[7]);
 	if (path_enter_bpffs(&e) || paths_init(&p, argv[1], XI_ABI_VERSION, &e) || maps_open(&k.m, &p, &e))
 		bad(e.text);
+	if (argc == 11 && strcmp(argv[8], "generate") == 0) {
+		generate(&k, argv[9], argv[10]);
+		maps_close(k.m);
+		return 0;
+	}
 	fd = datasock_subscribe(&p, DATASOCK_ACQUIRES, &e);
 	if (fd < 0)
 		bad(e.text);

@@ -15,6 +15,7 @@
 
 #include "user/base/clock.h"
 #include "user/base/datasock.h"
+#include "user/conf/conf.h"
 
 #define RING 256 /* a power of two */
 #define SUBSCRIBERS 16
@@ -172,6 +173,12 @@ static void addr_text(char *buf, size_t size, const struct xi_addr *a, unsigned 
 		(void)snprintf(buf, size, "?");
 }
 
+/* As `policy print` shows it: a generated one is known by its generation. */
+static void id_text(char *buf, size_t size, const struct xi_policy *p, uint32_t gen)
+{
+	(void)snprintf(buf, size, "*%X", p->flags & XI_POL_DYNAMIC ? GENERATED_ID | gen : p->id);
+}
+
 static json_t *sa_event(const struct events *ev, const struct event *what)
 {
 	static const char *const name[] = {
@@ -219,7 +226,7 @@ static json_t *acquire_event(const struct events *ev, const struct event *what)
 	addr_text(dst, sizeof(dst), &what->t.dst, what->t.family);
 	addr_text(from, sizeof(from), &p->sa_src, p->sa_family);
 	addr_text(to, sizeof(to), &p->sa_dst, p->sa_family);
-	(void)snprintf(id, sizeof(id), "*%X", p->id);
+	id_text(id, sizeof(id), p, what->gen);
 	return json_pack("{s:s,s:s,s:i,s:i,s:s,s:s,s:i,s:i,s:i,s:s,s:s,s:s,s:s,s:s,s:i}", "event", "acquire", "policy",
 			 id, "slot", (int)what->slot, "generation", (int)what->gen, "src-address", src, "dst-address",
 			 dst, "protocol", (int)what->t.proto, "src-port", (int)ntohs(what->t.src_port), "dst-port",
@@ -254,7 +261,7 @@ static json_t *drop_event(const struct events *ev, const struct event *what)
 	if (if_indextoname(s->ifindex, text))
 		(void)json_object_set_new(o, "interface", json_string(text));
 	if (p && s->policy_gen && __atomic_load_n(&p->gen, __ATOMIC_ACQUIRE) == s->policy_gen) {
-		(void)snprintf(text, sizeof(text), "*%X", p->id);
+		id_text(text, sizeof(text), p, s->policy_gen);
 		(void)json_object_set_new(o, "policy", json_string(text));
 	}
 	if (s->spi) {
