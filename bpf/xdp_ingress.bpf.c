@@ -363,17 +363,40 @@ static __always_inline __u32 first_says(const struct xi_pkt *k)
 	return k->natt == XI_NATT_ESP && xi_spi_find(k, XI_DIR_IN) ? XI_FRAG_ESP : 0;
 }
 
-/* Spec 13.6: a fragment is judged like the first one of its datagram. Returns what that one was, XI_FRAG_*. */
-static __always_inline __u32 fragment(struct xi_pkt *k, int local, int trusted)
+/* Is there a worker for this queue? */
+static __always_inline int has_worker(const struct xdp_md *ctx)
+{
+	__u32 key = if_slot * XI_QUEUE_MAX + ctx->rx_queue_index;
+
+	return ctx->rx_queue_index < XI_QUEUE_MAX && bpf_map_lookup_elem(&xi_xsk, &key);
+}
+
+/*
+ * A later fragment of UDP for this host whose first one is not known: it may be of ESP in UDP, of which the stack would make nothing. So a worker
+ * puts the datagram together and gives what is not IPsec to the stack, if there is a worker.
+ */
+static __always_inline int is_to_hold(const struct xdp_md *ctx, const struct xi_pkt *k)
+{
+	return (k->tuple.flags & XI_TUPLE_NO_PORTS) && !(k->tuple.flags & XI_TUPLE_NO_PROTO) &&
+	       k->tuple.proto == XI_IPPROTO_UDP && xi_natt_used() && has_worker(ctx);
+}
+
+/*
+ * Spec 13.6: a fragment is judged like the first one of its datagram. Returns what that one was, XI_FRAG_*. ours: its frame is for this
+ * interface.
+ */
+static __always_inline __u32 fragment(const struct xdp_md *ctx, struct xi_pkt *k, int local, int trusted, int ours)
 {
 	__u32 says;
 
 	if (k->flags & XI_PKT_LATER) {
 		says = (__u32)xi_frag_follow(k);
+		if (local && ours && !says && is_to_hold(ctx, k))
+			says = (__u32)xi_frag_hold(k);
 	} else {
 		says = local ? first_says(k) : 0;
 		if (trusted)
-			(void)xi_frag_note(k, says);
+			says |= (__u32)xi_frag_note(k, says);
 	}
 	return local ? says : 0;
 }
@@ -401,7 +424,7 @@ static __always_inline int host_packet(struct xdp_md *ctx, struct xi_find *f, en
 	if (parsed != XI_PARSE_OK)
 		return drop(XI_DROP_OUT_MODE);
 	if (f->pkt.flags & XI_PKT_FRAGMENT)
-		(void)fragment(&f->pkt, 0, 1);
+		(void)fragment(ctx, &f->pkt, 0, 1, 0);
 	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
 		return drop(XI_DROP_OUT_LOOKUP);
 	reason = xi_out_judge(f, &sa);
@@ -414,9 +437,24 @@ static __always_inline int host_packet(struct xdp_md *ctx, struct xi_find *f, en
 	return drop(reason);
 }
 
+/* To the worker that puts its datagram together. */
+static __always_inline int hold(struct xdp_md *ctx, const struct xi_pkt *k, __u32 iif)
+{
+	const struct xi_verdict v = {.dir = XI_DIR_IN,
+				     .l3_off = k->l3_off,
+				     .family = k->tuple.family,
+				     .if_slot = (__u8)if_slot,
+				     .flags = XI_VF_FRAG,
+				     .iif = iif};
+
+	return to_worker(ctx, &v);
+}
+
 /* For an address of this host. says: XI_FRAG_* of its datagram. GO_ON: plaintext, for the inbound policy. */
 static __always_inline int local_packet(struct xdp_md *ctx, const struct xi_pkt *k, __u32 says, __u32 iif)
 {
+	if ((says & XI_FRAG_HELD) && has_worker(ctx))
+		return hold(ctx, k, iif);
 	if (xi_is_ipsec(k) || (k->natt == XI_NATT_NONE && (says & XI_FRAG_ESP)))
 		return inbound_ipsec(ctx, k, iif);
 	if (!xi_is_udp(k))
@@ -482,7 +520,7 @@ static __always_inline int ingress(struct xdp_md *ctx, struct xi_find *f)
 	many = xi_is_multicast(&f->pkt.tuple);
 	local = many || xi_is_local(&f->pkt.tuple.dst, f->pkt.tuple.family);
 	if (unlikely(f->pkt.flags & XI_PKT_FRAGMENT))
-		says = fragment(&f->pkt, local && !many, may_speak(ctx, &f->pkt, local, iif));
+		says = fragment(ctx, &f->pkt, local && !many, may_speak(ctx, &f->pkt, local, iif), for_us(data, end));
 	if (local && !many && iif) {
 		rc = local_packet(ctx, &f->pkt, says, iif);
 		if (rc != GO_ON)

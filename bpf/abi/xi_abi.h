@@ -189,6 +189,9 @@ struct xi_frag_key {
 #define XI_FRAG_ESP                                                                                                    \
 	0x02 /* ESP, AH or ESP in UDP, for this host: goes to the worker that puts it together; our own: leaves */
 #define XI_FRAG_IKE 0x04 /* of or for this host, port 4500, IKE by its marker: exempt (spec 13.5) */
+#define XI_FRAG_HELD                                                                                                   \
+	0x08 /* UDP for this host, a later fragment came before the first: all go to the worker that puts them together. With
+		proto 0 there was no first one yet */
 
 struct xi_frag_val {
 	__be16 src_port;

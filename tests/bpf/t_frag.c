@@ -204,7 +204,8 @@ static void t_fragments_of_ike(void **state)
 	static struct row row[] = {
 		{"500, first", {WARY, .dport = 500, .frag = 0x2000, .id = 1}, P, XI_PASS_IKE},
 		{"500, later", {WARY, .frag = 0x10, .id = 1}, P, XI_PASS_IKE},
-		{"later of none", {WARY, .frag = 0x10, .id = 2}, D, XI_DROP_IN_PLAIN},
+		/* judged when it is whole */
+		{"later of none", {WARY, .frag = 0x10, .id = 2}, R, XI_TO_WORKER},
 		{"4500, first", {WARY, NATT, MARKED, .udp_len = 2000, .frag = 0x2000, .id = 3}, P, XI_PASS_IKE},
 		{"4500, later", {WARY, .frag = 0x10, .id = 3}, P, XI_PASS_IKE},
 		{"4500, nothing to see",
@@ -244,7 +245,17 @@ static void t_fragments_to_the_worker(void **state)
 		 XI_PASS_NO_VLAN},
 		{"in UDP, first", {FAR, ME, ESP_PART, .id = 24}, R, XI_TO_WORKER},
 		{"in UDP, later", {FAR, ME, .frag = 0x10, .id = 24}, R, XI_TO_WORKER},
-		{"in UDP, later of none", {FAR, ME, .frag = 0x10, .id = 25}, P, XI_PASS_LOCAL},
+		{"in UDP, later before the first", {FAR, ME, .frag = 0x10, .id = 25}, R, XI_TO_WORKER},
+		{"in UDP, first behind it", {FAR, ME, ESP_PART, .id = 25}, R, XI_TO_WORKER},
+		{"UDP, later before the first", {FAR, ME, .frag = 0x10, .id = 28}, R, XI_TO_WORKER},
+		{"UDP, another", {FAR, ME, .frag = 0x20, .id = 28}, R, XI_TO_WORKER},
+		{"UDP, first behind them", {FAR, ME, .dport = 53, .frag = 0x2000, .id = 28}, R, XI_TO_WORKER},
+		{"UDP, one more", {FAR, ME, .frag = 0x30, .id = 28}, R, XI_TO_WORKER},
+		{"UDP of IPv6, later before the first", {ME6, .ext = "f", .frag = 0x48, .id = 28}, R, XI_TO_WORKER},
+		{"UDP of IPv6, first behind it", {ME6, .ext = "f", .dport = 53, .frag = 1, .id = 28}, R, XI_TO_WORKER},
+		{"UDP, first", {FAR, ME, .dport = 53, .frag = 0x2000, .id = 29}, P, XI_PASS_LOCAL},
+		{"UDP, later", {FAR, ME, .frag = 0x10, .id = 29}, P, XI_PASS_LOCAL},
+		{"TCP, later of none", {FAR, ME, .proto = 6, .frag = 0x10, .id = 30}, P, XI_PASS_LOCAL},
 		{"in UDP, unknown SPI",
 		 {FAR, ME, NATT, BODY("\0\0\x19\x99\0\0\0\1"), .udp_len = 2000, .frag = 0x2000, .id = 26},
 		 D,
@@ -267,6 +278,31 @@ static void t_fragments_to_the_worker(void **state)
 		assert_int_equal(o.v.gen, 0);
 		assert_int_equal(o.v.dir, XI_DIR_IN);
 	}
+	m->meta->natt = 0;
+}
+
+/* Nothing that is not ours waits for a worker that is not there, or for NAT traversal that is not in use. */
+static void t_fragments_without_a_worker(void **state)
+{
+	static struct row row[] = {
+		{"UDP, later of none", {FAR, ME, .frag = 0x10, .id = 40}, P, XI_PASS_LOCAL},
+		{"UDP, first", {FAR, ME, .dport = 53, .frag = 0x2000, .id = 40}, P, XI_PASS_LOCAL},
+	};
+	static struct row gone[] = {
+		{"UDP, first of what a worker has", {FAR, ME, .dport = 53, .frag = 0x2000, .id = 41}, P, XI_PASS_LOCAL},
+	};
+
+	(void)state;
+	check_rows(prog_nic, "no NAT traversal", row, ARRAY_SIZE(row));
+	m->meta->natt = 1;
+	row[0].p.id = row[1].p.id = 42;
+	set_workers(0);
+	check_rows(prog_nic, "no worker", row, ARRAY_SIZE(row));
+	set_workers(1);
+	assert_int_equal(one((struct packet){FAR, ME, .frag = 0x10, .id = 41}).reason, XI_TO_WORKER);
+	set_workers(0);
+	check_rows(prog_nic, "the worker is gone", gone, ARRAY_SIZE(gone));
+	set_workers(1);
 	m->meta->natt = 0;
 }
 
@@ -353,6 +389,7 @@ int main(void)
 		cmocka_unit_test(t_fragments_of_a_spoofed_source),
 		cmocka_unit_test(t_fragments_of_ike),
 		cmocka_unit_test(t_fragments_to_the_worker),
+		cmocka_unit_test(t_fragments_without_a_worker),
 		cmocka_unit_test(t_rfc4301_8_2_too_big),
 	};
 

@@ -125,9 +125,22 @@ def esp_of(a, seq, inner):
     return esp
 
 
+def cut(a, ident, packet):
+    """The fragments of a whole IPv4 packet, RFC 791 section 3.2."""
+    head, body = packet[:20], packet[20:]
+    step = (a.fragment - 20) & ~7
+    out = [ipv4(socket.inet_ntoa(head[12:16]), socket.inet_ntoa(head[16:20]), head[9], body[i:i + step], ident=ident,
+                flags_off=(0x2000 if i + step < len(body) else 0) | i >> 3) for i in range(0, len(body), step)]
+    return out[::-1] if a.reverse else out
+
+
 def fragments(a, seq, esp):
     ident = 0x5000 + (seq & 0xFFF)
     df = 0x4000 if a.outer_df else 0
+    if a.natt:  # RFC 3948 section 2.1, checksum zero
+        esp = struct.pack("!HHHH", 4500, 4500, 8 + len(esp), 0) + esp
+        whole = ipv4(a.outer_src, a.outer_dst, 17, esp, ident=ident)
+        return cut(a, ident, whole) if a.fragment else [whole]
     if not a.fragment:
         return [ipv4(a.outer_src, a.outer_dst, 50, esp, tos=a.outer_tos, ident=ident, flags_off=df,
                      total=a.outer_total)]
@@ -180,7 +193,8 @@ def sequences(text):
 def packets(a):
     if a.kind == "clear":
         proto, body = upper(a, a.src, a.dst)
-        return [ipv4(a.src, a.dst, proto, body, ttl=a.ttl, tos=a.tos, flags_off=0x4000 if a.df else 0)]
+        whole = ipv4(a.src, a.dst, proto, body, ttl=a.ttl, tos=a.tos, flags_off=0x4000 if a.df else 0)
+        return cut(a, a.ident, whole) if a.fragment else [whole]
     return [p for seq in sequences(a.seq) for p in fragments(a, seq, esp_packet(a, seq))]
 
 
@@ -213,6 +227,10 @@ def arguments():
     clear.add_argument("--dst", required=True)
     clear.add_argument("--ttl", type=number, default=64)
     clear.add_argument("--tos", type=number, default=0)
+    clear.add_argument("--fragment", type=number, help="in IP fragments of at most so many bytes")
+    clear.add_argument("--ident", type=number, default=1, help="of the fragments")
+    clear.add_argument("--reverse", action="store_true", help="last fragment first")
+    esp.add_argument("--natt", action="store_true", help="in UDP, port 4500 at both ends")
     for name in ("outer-src", "outer-dst", "inner-src", "inner-dst"):
         esp.add_argument("--" + name, required=True)
     esp.add_argument("--enc", choices=("null", "cbc", "gcm"), default="gcm")

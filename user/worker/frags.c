@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fragments of ESP, AH and ESP in UDP for this host: put together before anything of them is looked at (spec 13.6, RFC 4303 §3.4.1). Those of one
+ * Fragments of ESP, AH and ESP in UDP for this host: put together before anything of them is looked at (spec 13.6, RFC 4303 §3.4.1), and
+ * with NAT traversal any UDP whose first fragment was not the first to come: what it is shows when it is whole. Those of one
  * datagram may come by several queues, so that all workers share one table (user/ipsec/reasm.h) and its lock: this is the slow path.
  * The other table is for what this host sends itself and its stack has cut, since transport mode takes whole datagrams only (RFC 4303
  * §3.3.4, RFC 4302 §3.3.4); the result is cut again.
  */
 #include "user/worker/worker.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "user/base/clock.h"
 #include "user/ipsec/reasm.h"
+#include "user/ipsec/split.h"
 
 #define DATAGRAMS 64  /* under way at once: 4 MiB */
 #define PER_SOURCE 16 /* of these, so that four peers in trouble do not keep out a fifth */
 #define HOST_DATAGRAMS 32
 #define EXPIRE_NS NS_PER_S
+#define UDP_HDR 8
 #define TAIL_ROOM 256 /* that the frame of a datagram must still have for what sealing puts behind it */
 
 struct frags {
@@ -139,6 +143,51 @@ int frags_take_host(struct worker *w, struct wpkt *pk)
 	return whole;
 }
 
+/* Spec 13.5: IKE is subject to no policy. Port 4500 has ESP, which nest_next() has seen, IKE behind its marker, and nothing else. */
+static enum xi_drop judge_ike(const struct worker *w, const struct wpkt *pk, const struct xi_tuple *t, int *exempt)
+{
+	struct ip_split s;
+	const uint8_t *udp;
+
+	*exempt = t->proto == IPPROTO_UDP && t->dst_port == htons(500);
+	if (t->proto != IPPROTO_UDP || t->dst_port != htons(4500) ||
+	    !__atomic_load_n(&w->maps->meta->natt, __ATOMIC_RELAXED))
+		return XI_OK;
+	if (ip_split(pk->p.data, pkt_len(&pk->p), &s) < 0)
+		return XI_DROP_IN_HEADER;
+	udp = pk->p.data + s.len;
+	*exempt = pk->p.tail - udp >= UDP_HDR + 4 && be32_get(udp + UDP_HDR) == 0;
+	return *exempt ? XI_OK : XI_DROP_IN_HEADER;
+}
+
+/* A datagram in clear for this host, by the policies as the XDP program judges those that were never cut (spec 13.4). */
+static enum xi_drop judge_clear(struct worker *w, const struct wpkt *pk)
+{
+	struct xi_polstat *ps;
+	struct xi_tuple t;
+	struct xi_rule r;
+	enum xi_drop why;
+	int exempt, rc;
+
+	if (read_tuple(&pk->p, &t) != XI_OK)
+		return XI_DROP_IN_HEADER;
+	why = judge_ike(w, pk, &t, &exempt);
+	if (why != XI_OK || exempt)
+		return why;
+	rc = class_match(w->maps, &t, XI_DIR_IN, &r);
+	if (rc <= 0)
+		return rc < 0 ? XI_DROP_IN_LOOKUP : XI_OK;
+	ps = polstat(w, r.slot, r.gen);
+	if (r.action == XI_ACTION_NONE || (r.action == XI_ACTION_ENCRYPT && r.level == XI_LEVEL_USE)) {
+		if (ps)
+			ps->in_accepted++;
+		return XI_OK;
+	}
+	if (ps)
+		ps->in_dropped++;
+	return r.action == XI_ACTION_ENCRYPT ? XI_DROP_IN_PLAIN : XI_DROP_IN_BLOCKED;
+}
+
 int frags_take(struct worker *w, struct wpkt *pk)
 {
 	struct reasm_lost lost = {0};
@@ -155,9 +204,11 @@ int frags_take(struct worker *w, struct wpkt *pk)
 	next = nest_next(w, pk, &why);
 	if (next > 0)
 		return 1;
-	if (next < 0)
+	if (next == 0)
+		why = judge_clear(w, pk);
+	if (next < 0 || why != XI_OK)
 		drop(w, pk, why);
-	else if (pkt_len(&pk->p) <= w->maps->ifs[XI_IF_INTERNAL].mtu) /* IKE, say */
+	else if (pkt_len(&pk->p) <= w->maps->ifs[XI_IF_INTERNAL].mtu)
 		slow_inject(w, pk);
 	else
 		slow_inject_fragments(w, pk, w->maps->ifs[XI_IF_INTERNAL].mtu);
