@@ -138,6 +138,8 @@ struct xi_local_key {
 #define XI_IF_RPF_LOOSE 0x10   /* 2: there must be a way back */
 #define XI_IF_NO_FORWARD 0x20  /* net.ipv4.conf.*.forwarding is 0: nothing that arrives here goes on */
 #define XI_IF_NO_FORWARD6 0x40 /* the same of net.ipv6 */
+#define XI_IF_RXVLAN 0x80      /* ethtool's rxvlan was on, and comes back on detach */
+#define XI_IF_TAGS_GONE 0x100  /* it could not be switched off: XDP sees no 802.1Q tag */
 
 /*
  * xi_if: one attached interface. Writer: the loader; sock_mask, zc_mask: xdp-ipsecd.

@@ -16,6 +16,15 @@ said() { # DEV PATTERN: everywhere
 	check "status as JSON" grep -qE "\"not-served\": \".*$2" <(xi 1 -j)
 }
 
+# VLAN tags stay in received frames while it is attached; what was set comes back.
+rxvlan() { in_ns gw1 ethtool -k "$1" | awk '$1 == "rx-vlan-offload:" {print $2}'; }
+in_ns gw1 ethtool -K wan rxvlan off >/dev/null
+is "before" "$(rxvlan lan) $(rxvlan wan)" "on off"
+gw_attach 1 queues=1 || fatal "attach"
+is "attached" "$(rxvlan lan) $(rxvlan wan)" "off off"
+xi 1 interface detach lan && xi 1 interface detach wan || not_ok "detach"
+is "detached" "$(rxvlan lan) $(rxvlan wan)" "on off"
+
 # Another program has the socket of a queue.
 gw_attach 1 queues=1 || fatal "attach"
 bg gw1 hold "$LIBDIR/xskhold.py" wan

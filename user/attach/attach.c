@@ -163,10 +163,13 @@ static void leave(struct xi_if *nic)
 static void slot_down(struct maps *m, unsigned slot)
 {
 	struct xi_if *nic = &m->ifs[slot];
+	char name[IF_NAMESIZE];
 
 	prog_xdp_detach(m, nic->name);
 	if (slot != XI_IF_INTERNAL)
 		prog_egress_detach(nic);
+	if (nic->flags & XI_IF_RXVLAN && if_indextoname(nic->ifindex, name))
+		nic_take_tags(name);
 	leave(nic);
 }
 
@@ -178,7 +181,7 @@ static int slot_up(struct maps *m, unsigned slot, const struct nic *n, uint32_t 
 	enter(nic, n, flags, queues);
 	attach_refresh_sysctl(m);
 	if (slot != XI_IF_INTERNAL) {
-		nic_keep_tags(n->name);
+		nic->flags |= nic_keep_tags(n->name);
 		rc = prog_egress_attach(m, slot, e);
 	}
 	if (!rc)

@@ -160,13 +160,33 @@ int nic_offloads_off(const char *name, struct err *e)
 	return 0;
 }
 
-void nic_keep_tags(const char *name)
+static int rxvlan(const char *name, int on)
 {
 	struct ethtool_value v = {.cmd = ETHTOOL_GFLAGS};
 
-	if (ethtool(name, &v) || !(v.data & ETH_FLAG_RXVLAN))
-		return;
+	if (ethtool(name, &v))
+		return -1;
 	v.cmd = ETHTOOL_SFLAGS;
-	v.data &= ~(uint32_t)ETH_FLAG_RXVLAN;
-	(void)ethtool(name, &v);
+	v.data = on ? v.data | ETH_FLAG_RXVLAN : v.data & ~(uint32_t)ETH_FLAG_RXVLAN;
+	return ethtool(name, &v);
+}
+
+static int has_rxvlan(const char *name)
+{
+	struct ethtool_value v = {.cmd = ETHTOOL_GFLAGS};
+
+	return ethtool(name, &v) == 0 && (v.data & ETH_FLAG_RXVLAN);
+}
+
+uint32_t nic_keep_tags(const char *name)
+{
+	if (!has_rxvlan(name))
+		return 0;
+	/* a driver that has it fixed on may say yes and do nothing */
+	return rxvlan(name, 0) || has_rxvlan(name) ? XI_IF_TAGS_GONE : XI_IF_RXVLAN;
+}
+
+void nic_take_tags(const char *name)
+{
+	(void)rxvlan(name, 1); /* the interface may be gone */
 }

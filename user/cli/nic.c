@@ -70,7 +70,14 @@ static int attach_one(struct cli *cli, const struct conf_if *nic, struct err *e)
 				       .mode = nic->mode ? ATTACH_GENERIC : ATTACH_NATIVE,
 				       .queues = (unsigned)nic->queues};
 
-	return attach_interface(cli->maps, &req, e);
+	int rc = attach_interface(cli->maps, &req, e), slot = rc ? -1 : attach_find(cli->maps, nic->name);
+
+	if (slot >= 0 && (cli->maps->ifs[slot].flags & XI_IF_TAGS_GONE))
+		cli_warn("%s takes VLAN tags out of received frames and cannot be told not to (ethtool -k: "
+			 "rx-vlan-offload): frames "
+			 "of all its VLANs count as untagged ones",
+			 nic->name);
+	return rc;
 }
 
 /* Takes back the first `count` steps of attach_all() and detach_all(); the first failure has been reported already. */
