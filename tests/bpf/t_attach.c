@@ -178,7 +178,7 @@ static void t_attach_fills_everything_in(void **state)
 	assert_int_equal(slot, 1);
 	nic = &m->ifs[slot];
 	assert_int_equal(nic->ifindex, if_nametoindex("lan0"));
-	assert_int_equal(nic->flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED | XI_IF_CLSACT);
+	assert_int_equal(nic->flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED | XI_IF_CLSACT | XI_IF_RXVLAN);
 	assert_int_equal(nic->queues, 2);
 	assert_int_equal(nic->mtu, 1500);
 	assert_int_equal(bpf_xdp_query((int)nic->ifindex, 0, &q), 0);
@@ -199,7 +199,7 @@ static void t_attach_fills_everything_in(void **state)
 	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EEXIST);
 	assert_says("attached already");
 	assert_ok(attach("wan0", ATTACH_GENERIC, 1), &e);
-	assert_int_equal(m->ifs[2].flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED | XI_IF_CLSACT | XI_IF_GENERIC);
+	assert_int_equal(m->ifs[2].flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED | XI_IF_CLSACT | XI_IF_GENERIC | XI_IF_RXVLAN);
 	assert_ok(detach_interface(m, "lan0", &e), &e);
 	assert_int_not_equal(if_nametoindex("xi0"), 0);
 	assert_ok(detach_interface(m, "wan0", &e), &e);
@@ -306,7 +306,7 @@ static void t_attach_late_failures_undo(void **state)
 	add_filter(BPF_TC_EGRESS, 9);
 	take_inventory(&before);
 	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
-	assert_int_equal(m->ifs[1].flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED);
+	assert_int_equal(m->ifs[1].flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED | XI_IF_RXVLAN);
 	assert_ok(detach_interface(m, "lan0", &e), &e);
 	maps_close(m);
 	m = sandbox_maps(64, 64);
