@@ -10,6 +10,7 @@
 #include "ike/core/timer.h"
 
 struct ike1;
+struct ike_conf;
 
 struct ike_child {
 	struct ike *ike;
@@ -23,6 +24,7 @@ struct ike_child {
 	uint8_t initiator;		   /* we started that phase 2 */
 	uint8_t rekeyed;		   /* a successor is installed, or being negotiated */
 	uint8_t soft;			   /* soft limit passed */
+	uint8_t rebound;		   /* sa is not the one that it was made under */
 	uint8_t udp;			   /* ESP in UDP */
 	uint8_t dying;			   /* a Delete came: only the inbound SAs are left, for the linger */
 	uint32_t pair;			   /* xi_sa.pair */
@@ -41,6 +43,26 @@ void child_take_over(struct ike *k);
 void child_free_all(struct ike *k);
 /* k->conf is the new configuration, old the one before: children end whose policy is gone or names another proposal (spec 6.4). */
 void child_reload(struct ike *k, const struct ike_conf *old);
+
+/* What a phase 2 made; nothing is kept of *bundle but its references. */
+struct child_new {
+	const struct ike_policy *policy;
+	const struct ike_bundle *bundle; /* installed */
+	struct ike_addr local, remote;
+	uint8_t initiator;
+	uint32_t replaces; /* ike_child.pair, 0 = none */
+};
+int child_add(struct ike1 *sa, const struct child_new *n) __must_check;
+/* The phase 2 that was to replace it came to nothing: it is tried again while there is time. */
+void child_rekey_failed(struct ike *k, uint32_t pair);
+/* The peer's Delete (spec 20.2): outbound SA, policy and all at once, inbound ones 5 s later. Unknown SPIs are left alone. */
+void child_deleted(struct ike1 *sa, uint8_t proto, __be32 spi);
+/* The peer has lost its state (spec 20.3): all that was not made under sa. */
+void child_initial_contact(struct ike1 *sa);
+/* An ISAKMP SA is there: those that have none come under it. */
+void child_bind(struct ike1 *sa);
+/* Did a packet that was good come from the peer since then? */
+int child_heard(const struct ike1 *sa, uint64_t since_ns);
 
 /* Called by phase 1. Does one of the ISAKMP SA's phase 2s still live? Those under way count, too (spec 14.3). */
 int child_any(const struct ike1 *sa);

@@ -11,8 +11,17 @@ struct ike1;
 struct ike1_quick;
 struct ike_child;
 
+#define IKE_MSG_ROOM (65535 + 64) /* a datagram and padding */
 #define IKE_COOKIE_BUCKETS 4096
 #define IKE_CHILD_BUCKETS 1024
+#define IKE_PLACE_BUCKETS 4096
+#define IKE_LIMIT_SLOTS 1024
+
+/* Half-open responders in the order of their coming, bounded; ike/v1/halfopen.c. */
+struct ike1_halfopen {
+	struct ike1 *first, **last;
+	unsigned count;
+};
 
 struct ike {
 	const struct ike_env *env;
@@ -26,7 +35,13 @@ struct ike {
 	uint64_t count[IKE_COUNT_MAX];
 	struct ike_addr *contacted; /* remote addresses that INITIAL-CONTACT was sent to (spec 20.3) */
 	unsigned n_contacted, contacted_room;
-	struct ike1_halfopen *halfopen; /* ike/v1: half-open responders by source prefix (spec section 22) */
+	struct ike1 *by_place[IKE_PLACE_BUCKETS]; /* by the remote prefix, /24 or /48: ike1_find(), half-open limits */
+	struct ike1_halfopen halfopen[2];	  /* [1]: the peer has shown its address */
+	unsigned stranger_jobs;		 /* Diffie-Hellman under way for peers that have not shown their address */
+	uint64_t limit[IKE_LIMIT_SLOTS]; /* when the last answer or log line for a source was due to a stranger */
+	uint64_t limit_all;		 /* the same for all sources together */
+	uint8_t out[IKE_MSG_ROOM];	 /* a message is written here, from msg_wr_begin() to ike1_send() */
+	uint8_t plain[IKE_MSG_ROOM];	 /* a message is decrypted into here */
 };
 
 static inline uint64_t ike_now(const struct ike *k)
@@ -36,7 +51,15 @@ static inline uint64_t ike_now(const struct ike *k)
 
 void ike_log(const struct ike *k, enum log_level level, const char *fmt, ...) __printf(3, 4);
 
+/*
+ * May something be said that a stranger at this address asked for? At most once a second for each source, and 20 times a second for all together:
+ * for unprotected answers and for log lines.
+ */
+int ike_may_say(struct ike *k, const struct ike_addr *source);
+
 int ike_addr_eq(const struct ike_addr *a, const struct ike_addr *b);
+int ike_end_eq(const struct ike_end *a, const struct ike_end *b);
+struct bytes ike_addr_bytes(const struct ike_addr *a); /* 4 or 16, as on the wire */
 /* "198.51.100.1", "198.51.100.1[500]"; return buf. */
 const char *ike_addr_text(const struct ike_addr *a, char *buf, size_t size);
 const char *ike_end_text(const struct ike_end *e, char *buf, size_t size);

@@ -17,8 +17,8 @@ struct ike_timers {
 	uint32_t count, room;
 };
 
-/* Sets, or sets anew. -ENOMEM. */
-int timer_set(struct ike_timers *ts, struct ike_timer *t, uint64_t at) __must_check;
+/* Sets, or sets anew. -ENOMEM; never when it was set before, or has just fired. */
+int timer_set(struct ike_timers *ts, struct ike_timer *t, uint64_t at);
 void timer_clear(struct ike_timers *ts, struct ike_timer *t);
 uint64_t timer_next(const struct ike_timers *ts); /* UINT64_MAX: none */
 /* Calls fn of all that are due; each is cleared before. fn may set and clear any. */

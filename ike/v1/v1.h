@@ -32,6 +32,7 @@ enum ike1_state {
 
 /* A message that is repeated until an answer comes (spec section 22), or kept to answer a repeated request. */
 struct ike1_retry {
+	struct ike1 *sa;
 	uint8_t *buf; /* as sent, encrypted; NULL = none */
 	size_t len;
 	struct ike_path path;
@@ -62,12 +63,16 @@ struct ike1 {
 	struct ike *ike;
 	struct ike1 *next, **pprev;	       /* all of the engine */
 	struct ike1 *by_cookie, **by_cookie_p; /* hash chain */
+	struct ike1 *by_place, **by_place_p;   /* hash chain */
+	struct ike1 *half_next, **half_pprev;  /* while a half-open responder */
 	const struct ike_peer *peer;	       /* of the configuration in force; ike_reload keeps it true */
 	struct ike_path path;
 	uint8_t icookie[8], rcookie[8];
 	uint8_t initiator; /* of this phase 1 */
 	uint8_t mode;	   /* enum isakmp_exchange */
 	uint8_t state;	   /* enum ike1_state */
+	uint8_t dropping;  /* within ike1_drop() */
+	uint8_t stale;	   /* its peer item is gone: dropped within ike_reload() */
 	struct ike1_terms terms;
 	struct ike1_skeyid k;
 	uint8_t key[CIPHER_KEY_MAX];
@@ -93,7 +98,11 @@ struct ike1 {
 	struct ike1_quick *quick; /* phase 2s under way */
 	uint32_t mid[IKE1_MIDS];  /* the peer's message IDs, newest overwrites oldest */
 	unsigned n_mids;
+	uint8_t got_contact; /* INITIAL-CONTACT came under it */
 	uint32_t ph2_total;
+	/* IKE fragmentation, spec section 25 */
+	uint16_t frag_id;	  /* of the last message that we cut */
+	struct ike1_frags *frags; /* a message of the peer's that comes in pieces */
 };
 
 /* --- phase1.c: (phase 1) --- */
@@ -106,6 +115,8 @@ struct ike1 *ike1_want(struct ike *k, const struct ike_peer *peer, const struct 
 /* Forgets it and all that hangs on it; its IPsec SAs live on. why is for the log; delete: tell the peer. */
 void ike1_drop(struct ike1 *sa, int delete, const char *why);
 /* A datagram of IKEv1 (header is sound). */
+/* An authenticated message of the peer's came this way: with NAT traversal its address or port is taken over (spec section 21). */
+void ike1_seen(struct ike1 *sa, const struct ike_path *path);
 void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
 
 /* --- wire.c --- */
@@ -120,10 +131,22 @@ int ike1_open(struct ike1 *sa, uint8_t *iv, struct msg *m, struct bytes datagram
  */
 int ike1_send(struct ike1 *sa, struct msg_wr *w, uint8_t *iv, int encrypt, struct ike1_retry *retry) __must_check;
 void ike1_retry_clear(struct ike *k, struct ike1_retry *r);
-/* Sends the kept answer again when the datagram is the request that it answers: 1, else 0. */
+/* What ike1_send() kept last in r answers this request: ike1_repeated() knows it. gave_up is not set then. */
+void ike1_answers(struct ike1_retry *r, struct bytes request);
+int ike1_digest(struct bytes datagram, uint8_t out[32]) __must_check; /* what requests are known by */
+/* Is the datagram the request that the kept answer belongs to? 1: it was sent again, at most 5 times; else 0. */
 int ike1_repeated(struct ike1 *sa, struct ike1_retry *r, struct bytes datagram);
+/* Sends what is kept once more. */
+void ike1_again(struct ike1 *sa, struct ike1_retry *r);
+/* Gives up phase 1: gave_up of its messages. */
+void ike1_gave_up(struct ike1_retry *r);
 /* A message ID that the peer has not used under sa; remembered. 0 = fresh, -EEXIST. */
 int ike1_mid_fresh(struct ike1 *sa, uint32_t message_id) __must_check;
+/*
+ * A datagram of sa whose first payload is a fragment. 1: *whole is the complete message, to be handed to free(); 0: not yet, or dropped and counted.
+ */
+int ike1_fragment(struct ike1 *sa, struct bytes datagram, uint8_t **whole, size_t *len);
+void ike1_fragments_free(struct ike1 *sa);
 
 /* --- quick.c: called by phase 1 --- */
 void ike1_ready(struct ike1 *sa); /* established: what waits for it starts; INITIAL-CONTACT */
@@ -131,6 +154,8 @@ void ike1_gone(struct ike1 *sa);  /* is about to be freed: phase 2s under way en
 void ike1_quick_receive(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
 /* --- info.c --- */
 void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
+/* INITIAL-CONTACT came in an authenticated message of phase 1; called before ike1_ready() (spec 20.3). */
+void ike1_initial_contact(struct ike1 *sa);
 /* Encrypted informational with a notification; body of the notify as in spec 20. Sent once. */
 void ike1_notify(struct ike1 *sa, uint16_t type, uint8_t protocol, struct bytes spi, struct bytes data);
 void ike1_delete_isakmp(struct ike1 *sa);

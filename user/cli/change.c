@@ -271,7 +271,7 @@ static int change_commit(struct change *ch, struct conf_err *e)
 	ike_warnings(&ch->after);
 	/* Last: the policies are in the maps, so that SAs of those that are gone are deleted, peers told. */
 	if (!ch->cli->check_only && (ch->files || concerns_ike(ch)))
-		ike_reload(ch->cli, &ch->after, false);
+		cli_ike_reload(ch->cli, &ch->after, false);
 	return 0;
 }
 
@@ -517,7 +517,7 @@ int change_start(struct cli *cli, struct conf_err *e)
 	if (!rc)
 		warn_inactive(&ch);
 	if (!rc && !cli->check_only)
-		ike_reload(cli, &ch.after, true); /* it may wait for the maps */
+		cli_ike_reload(cli, &ch.after, true); /* it may wait for the maps */
 	if (!rc && first.class) {
 		*e = first;
 		rc = -EINVAL;

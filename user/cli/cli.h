@@ -69,11 +69,11 @@ void cert_show(struct conf *c, const struct cred_file *f);
 /* --- ike.c: xdp-iked --- */
 
 /* Hands it the configuration as it is stored now; a warning when it cannot, but when it does not run only with enabled peers and not quiet. */
-void ike_reload(const struct cli *cli, const struct conf *c, bool quiet);
+void cli_ike_reload(const struct cli *cli, const struct conf *c, bool quiet);
 /* Fills the list remote-peers; empty, with a warning, when xdp-iked does not run. */
 int view_remote_peers(const struct cli *cli, struct conf *c, struct conf_err *e) __must_check;
 /* Spec section 10: SAs that IKE made, XI_PROTO_* or 0 for all. The maps are open. */
-int ike_flush(struct cli *cli, unsigned proto, struct conf_err *e) __must_check;
+int cli_ike_flush(struct cli *cli, unsigned proto, struct conf_err *e) __must_check;
 int kill_command(struct cli *cli, struct conf_err *e) __must_check;
 /* What an operator should know of the peers and proposals that the command edited. */
 void ike_warnings(const struct conf *c);

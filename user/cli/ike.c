@@ -52,7 +52,7 @@ static unsigned enabled_peers(const struct conf *c)
 	return n;
 }
 
-void ike_reload(const struct cli *cli, const struct conf *c, bool quiet)
+void cli_ike_reload(const struct cli *cli, const struct conf *c, bool quiet)
 {
 	struct err e = {0};
 	int fds[2] = {-1, -1}, rc;
@@ -157,7 +157,7 @@ int view_remote_peers(const struct cli *cli, struct conf *c, struct conf_err *e)
 	}
 }
 
-int ike_flush(struct cli *cli, unsigned proto, struct conf_err *e)
+int cli_ike_flush(struct cli *cli, unsigned proto, struct conf_err *e)
 {
 	static const char *const names[] = {[0] = "all", [XI_PROTO_AH] = "ah", [XI_PROTO_ESP] = "esp"};
 	struct err base = {0};

@@ -95,7 +95,7 @@ int flush_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 	}
 	rc = cli_open_maps(cli, e);
 	if (!rc && cli->maps && !cli->check_only) {
-		rc = ike_flush(cli, protos[type], e);
+		rc = cli_ike_flush(cli, protos[type], e);
 		if (!rc && apply_flush(cli->maps, protos[type], &base))
 			rc = cli_fail(e, -EINVAL, &base);
 	}

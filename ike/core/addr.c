@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Addresses: equal, as bytes, as text. */
+#include <stdio.h>
+
+#include <arpa/inet.h>
+
+#include "ike/core/engine.h"
+
+int ike_addr_eq(const struct ike_addr *a, const struct ike_addr *b)
+{
+	return a->family == b->family && !memcmp(&a->addr, &b->addr, sizeof(a->addr));
+}
+
+int ike_end_eq(const struct ike_end *a, const struct ike_end *b)
+{
+	return a->port == b->port && ike_addr_eq(&a->a, &b->a);
+}
+
+struct bytes ike_addr_bytes(const struct ike_addr *a)
+{
+	return (struct bytes){(const uint8_t *)a->addr.w, a->family == XI_IP4 ? 4 : 16};
+}
+
+const char *ike_addr_text(const struct ike_addr *a, char *buf, size_t size)
+{
+	if (!a->family || !inet_ntop(a->family == XI_IP4 ? AF_INET : AF_INET6, a->addr.w, buf, (socklen_t)size))
+		(void)str_copy(buf, size, "unset");
+	return buf;
+}
+
+const char *ike_end_text(const struct ike_end *e, char *buf, size_t size)
+{
+	char addr[INET6_ADDRSTRLEN];
+
+	(void)snprintf(buf, size, "%s[%u]", ike_addr_text(&e->a, addr, sizeof(addr)), e->port);
+	return buf;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Negotiated SAs: what is there, how it ends, and who asks for it. Their rekeying stands in child_life.c. */
+#include "ike/core/child_priv.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "ike/v1/quick.h"
+
+struct ike_child **child_bucket(struct ike *k, const struct ike_addr *remote)
+{
+	uint64_t h = remote->family;
+
+	for (unsigned i = 0; i < 4; i++)
+		h = hash_mix(h, remote->addr.w[i]);
+	_Static_assert(IKE_CHILD_BUCKETS == 1 << 10, "bits");
+	return &k->children[hash_end(h, 10)];
+}
+
+void child_link(struct ike_child *c)
+{
+	struct ike_child **at = child_bucket(c->ike, &c->path.remote.a);
+
+	c->next = *at;
+	c->pprev = at;
+	if (c->next)
+		c->next->pprev = &c->next;
+	*at = c;
+}
+
+void child_unlink(struct ike_child *c)
+{
+	*c->pprev = c->next;
+	if (c->next)
+		c->next->pprev = c->pprev;
+}
+
+int child_same_pair(const struct ike_child *c, const struct ike_path *p)
+{
+	if (!ike_addr_eq(&c->path.remote.a, &p->remote.a) || !ike_addr_eq(&c->path.local.a, &p->local.a))
+		return 0;
+	return !c->udp || !p->remote.port || c->path.remote.port == p->remote.port;
+}
+
+static void child_free(struct ike_child *c)
+{
+	timer_clear(&c->ike->timers, &c->timer);
+	timer_clear(&c->ike->timers, &c->linger);
+	child_unlink(c);
+	free(c);
+}
+
+/* --- end --- */
+static void remove_refs(struct ike_child *c, uint64_t *ref)
+{
+	const struct ike_env *env = c->ike->env;
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (ref[i])
+			env->sadb->remove(env->ctx, ref[i]);
+		ref[i] = 0;
+	}
+}
+
+/* Spec 19.6: a generated policy goes with the last of its SAs. */
+static void drop_policy(struct ike_child *c)
+{
+	const struct ike_policy *p = &c->policy;
+	struct ike *k = c->ike;
+
+	if (!p->dynamic || !p->gen)
+		return;
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++)
+		for (const struct ike_child *o = k->children[i]; o; o = o->next)
+			if (o != c && !o->dying && o->policy.slot == p->slot && o->policy.gen == p->gen)
+				return;
+	(void)k->env->sadb->policy_remove(k->env->ctx, p->slot, p->gen); /* it may be gone already */
+	c->policy.gen = 0;
+}
+
+/* Spec 20.2: the inbound SPIs, one in a Delete; under any ISAKMP SA with the peer, none is made for it. */
+static void tell_peer(struct ike_child *c)
+{
+	const struct ike_path *p = &c->path;
+	struct ike1 *sa = c->sa;
+
+	if (!sa)
+		sa = ike1_find(c->ike, &p->local.a, &p->remote.a, c->udp ? p->remote.port : 0);
+	for (unsigned i = 0; sa && i < 2; i++)
+		if (c->in[i])
+			ike1_delete_ipsec(sa, c->proto[i], c->in_spi[i]);
+}
+
+void child_end(struct ike_child *c, int tell)
+{
+	if (tell && !c->dying)
+		tell_peer(c);
+	remove_refs(c, c->out);
+	remove_refs(c, c->in);
+	drop_policy(c);
+	child_free(c);
+}
+
+static void linger_over(struct ike_timer *t)
+{
+	child_end((struct ike_child *)((char *)t - offsetof(struct ike_child, linger)), 0);
+}
+
+static void child_linger(struct ike_child *c)
+{
+	struct ike *k = c->ike;
+
+	remove_refs(c, c->out);
+	drop_policy(c);
+	c->dying = 1;
+	timer_clear(&k->timers, &c->timer);
+	c->linger.fn = linger_over;
+	if (timer_set(&k->timers, &c->linger, ike_now(k) + CHILD_LINGER_NS))
+		child_end(c, 0);
+}
+
+void child_deleted(struct ike1 *sa, uint8_t proto, __be32 spi)
+{
+	struct ike_child *c, *next;
+	char text[64];
+
+	for (c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = next) {
+		next = c->next;
+		if (c->dying || !child_same_pair(c, &sa->path))
+			continue;
+		for (unsigned i = 0; i < 2; i++) {
+			if (c->proto[i] != proto || c->out_spi[i] != spi || !c->out[i])
+				continue;
+			ike_log(sa->ike, LOG_L_INFO, "%s deleted the IPsec-SA spi=%u(0x%x)",
+				ike_addr_text(&sa->path.remote.a, text, sizeof(text)), ntohl(spi), ntohl(spi));
+			child_linger(c);
+			break;
+		}
+	}
+}
+
+void child_initial_contact(struct ike1 *sa)
+{
+	struct ike_child *c, *next;
+
+	for (c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = next) {
+		next = c->next;
+		if (!child_same_pair(c, &sa->path) || (c->sa == sa && !c->rebound))
+			continue;
+		/* With Delete: should the peer still have it, because messages overtook each other, it must not go on sending. */
+		child_end(c, 1);
+	}
+}
+
+void child_drop_peer(struct ike *k, const struct ike_path *path, const struct ike1 *except)
+{
+	struct ike_child *c, *next;
+
+	for (c = *child_bucket(k, &path->remote.a); c; c = next) {
+		next = c->next;
+		if (child_same_pair(c, path) && (!c->sa || c->sa == except))
+			child_end(c, 0);
+	}
+}
+
+/* --- begin --- */
+static void log_established(const struct ike_child *c)
+{
+	char a[64], b[64];
+	unsigned la = c->udp ? c->path.local.port : 0, lb = c->udp ? c->path.remote.port : 0;
+
+	(void)ike_addr_text(&c->path.local.a, a, sizeof(a));
+	(void)ike_addr_text(&c->path.remote.a, b, sizeof(b));
+	for (unsigned i = 0; i < 2 && c->proto[i]; i++) {
+		const char *proto = c->proto[i] == XI_PROTO_AH ? "AH" : "ESP";
+		const char *mode = c->policy.mode == XI_MODE_TUNNEL ? "Tunnel" : "Transport";
+
+		ike_log(c->ike, LOG_L_INFO, "IPsec-SA established: %s/%s %s[%u]->%s[%u] spi=%u(0x%x)", proto, mode, b,
+			lb, a, la, ntohl(c->in_spi[i]), ntohl(c->in_spi[i]));
+		ike_log(c->ike, LOG_L_INFO, "IPsec-SA established: %s/%s %s[%u]->%s[%u] spi=%u(0x%x)", proto, mode, a,
+			la, b, lb, ntohl(c->out_spi[i]), ntohl(c->out_spi[i]));
+	}
+}
+
+/* Spec 19.5: what another peer had under a generated policy that is now this one's. */
+static void take_over_policy(const struct ike_child *c)
+{
+	struct ike *k = c->ike;
+
+	if (!c->policy.dynamic)
+		return;
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++) {
+		struct ike_child *o, *next;
+
+		for (o = k->children[i]; o; o = next) {
+			next = o->next;
+			if (o == c || o->policy.slot != c->policy.slot || o->policy.gen != c->policy.gen ||
+			    child_same_pair(o, &c->path))
+				continue;
+			child_end(o, 1);
+		}
+	}
+}
+
+int child_add(struct ike1 *sa, const struct child_new *n)
+{
+	const struct ike_bundle *b = n->bundle;
+	struct ike *k = sa->ike;
+	struct ike_child *c = calloc(1, sizeof(*c)), *old;
+
+	if (!c)
+		return -ENOMEM;
+	*c = (struct ike_child){.ike = k, .sa = sa, .path = sa->path, .policy = *n->policy, .initiator = n->initiator};
+	c->path.local.a = n->local;
+	c->path.remote.a = n->remote;
+	for (unsigned i = 0; i < b->n; i++) {
+		c->in[i] = b->in_ref[i];
+		c->out[i] = b->out_ref[i];
+		c->in_spi[i] = b->in[i].spi;
+		c->out_spi[i] = b->out[i].spi;
+		c->proto[i] = b->in[i].proto;
+	}
+	c->udp = !!(b->in[0].flags & XI_SA_F_UDP);
+	c->pair = b->in[0].pair;
+	child_link(c);
+	if (child_set_life(c, ike_now(k), &b->in[0])) {
+		child_unlink(c);
+		free(c);
+		return -ENOMEM;
+	}
+	old = child_by_pair(k, n->replaces);
+	if (old)
+		old->rekeyed = 1;
+	log_established(c);
+	take_over_policy(c);
+	return 0;
+}
+
+/* --- with phase 1 --- */
+void child_bind(struct ike1 *sa)
+{
+	for (struct ike_child *c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = c->next) {
+		if (!c->sa && child_same_pair(c, &sa->path)) {
+			c->sa = sa;
+			c->rebound = 1;
+		}
+	}
+}
+
+void child_rebind(struct ike1 *from, struct ike1 *to)
+{
+	for (struct ike_child *c = *child_bucket(from->ike, &from->path.remote.a); c; c = c->next) {
+		if (c->sa == from) {
+			c->sa = to;
+			c->rebound = 1;
+		}
+	}
+}
+
+int child_any(const struct ike1 *sa)
+{
+	for (const struct ike1_quick *q = sa->quick; q; q = q->next)
+		if (q->state != QUICK_OVER)
+			return 1;
+	for (const struct ike_child *c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = c->next)
+		if (c->sa == sa && !c->dying)
+			return 1;
+	return 0;
+}
+
+int child_heard(const struct ike1 *sa, uint64_t since_ns)
+{
+	const struct ike_env *env = sa->ike->env;
+
+	for (const struct ike_child *c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = c->next) {
+		struct ike_sa_use use = {0};
+
+		if (child_same_pair(c, &sa->path) && c->in[0] && !env->sadb->use(env->ctx, c->in[0], &use) &&
+		    use.last_ns > since_ns)
+			return 1;
+	}
+	return 0;
+}
+
+/* --- with the operator --- */
+struct ike_child *child_by_pair(struct ike *k, uint32_t pair)
+{
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS && pair; i++)
+		for (struct ike_child *c = k->children[i]; c; c = c->next)
+			if (c->pair == pair)
+				return c;
+	return NULL;
+}
+
+unsigned ike_flush(struct ike *k, uint8_t proto)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++) {
+		struct ike_child *c, *next;
+
+		for (c = k->children[i]; c; c = next) {
+			unsigned has = 0;
+
+			next = c->next;
+			for (unsigned j = 0; j < 2; j++)
+				if (c->proto[j] && (!proto || c->proto[j] == proto))
+					has += !!c->in[j] + !!c->out[j];
+			/* Without one of its two protocols a bundle is of no use (spec 6.2): both go. */
+			if (has)
+				child_end(c, 1);
+			n += has;
+		}
+	}
+	return n;
+}
+
+void ike_kill(struct ike *k)
+{
+	quick_end_all(k);
+	(void)ike_flush(k, 0);
+	while (k->sas)
+		ike1_drop(k->sas, 1, "kill-connections");
+	k->n_contacted = 0;
+}
+
+void child_free_all(struct ike *k)
+{
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++)
+		while (k->children[i])
+			child_free(k->children[i]);
+}
+
+/* Spec 6.4. A shared SA that another policy uses goes on as that one's. */
+static int outlived(struct ike_child *c, const struct ike_conf *old)
+{
+	const struct ike_env *env = c->ike->env;
+	const struct ike_proposal *before, *now;
+	struct ike_policy p;
+
+	if (!c->out[0])
+		return 0;
+	if (env->sadb->policy_get(env->ctx, c->policy.slot, c->policy.gen, &p) &&
+	    (c->policy.dynamic || env->sadb->user(env->ctx, c->out[0], &p)))
+		return 1;
+	before = c->policy.id == p.id ? ike_conf_policy_proposal(old, p.id) : NULL;
+	now = ike_conf_policy_proposal(c->ike->conf, p.id);
+	c->policy = p;
+	return before && (!now || strcmp(before->name, now->name) != 0);
+}
+
+void child_reload(struct ike *k, const struct ike_conf *old)
+{
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++) {
+		struct ike_child *c, *next;
+
+		for (c = k->children[i]; c; c = next) {
+			next = c->next;
+			if (!c->dying && outlived(c, old))
+				child_end(c, 1);
+		}
+	}
+}
+
+/* --- acquire (spec 13.3) --- */
+static int acquire_ends(struct ike *k, const struct ike_policy *p, const struct xi_selector *pkt, struct ike_path *ends)
+{
+	*ends = (struct ike_path){.local.a = p->sa_src, .remote.a = p->sa_dst};
+	if (!ends->remote.a.family) {
+		if (p->mode == XI_MODE_TUNNEL || !pkt || !pkt->family)
+			return -EINVAL;
+		ends->remote.a = (struct ike_addr){pkt->family, pkt->dst}; /* spec 6.1 */
+	}
+	if (!ends->local.a.family)
+		return k->env->source(k->env->ctx, &ends->remote.a, &ends->local.a);
+	return 0;
+}
+
+void ike_acquire(struct ike *k, uint32_t policy_slot, uint32_t policy_gen, const struct xi_selector *pkt)
+{
+	const struct ike_env *env = k->env;
+	struct ike_policy p;
+	struct ike_path ends;
+
+	if (env->sadb->policy_get(env->ctx, policy_slot, policy_gen, &p))
+		return;
+	if (p.action != XI_ACTION_ENCRYPT || p.level == XI_LEVEL_USE || p.manual || quick_under_way(k, &p))
+		return;
+	if (acquire_ends(k, &p, pkt, &ends)) {
+		ike_log(k, LOG_L_ERROR, "acquire: no way to the peer of the policy");
+		env->sadb->acquire_failed(env->ctx, policy_slot, policy_gen);
+		return;
+	}
+	if (quick_initiate(k, &p, &ends, 1, 0))
+		env->sadb->acquire_failed(env->ctx, policy_slot, policy_gen);
+}

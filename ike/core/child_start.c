@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* At start: SAs that an earlier daemon made become children again. What cannot be put together is removed: it has no owner any more. */
+#include <stdlib.h>
+
+#include <arpa/inet.h>
+
+#include "ike/core/child_priv.h"
+
+struct found {
+	uint64_t ref;
+	uint32_t pair;
+	uint8_t dir, proto, flags, family;
+	__be32 spi;
+	struct xi_addr src, dst;
+	uint16_t local_port, remote_port;
+	uint64_t add_ns, soft_ns, hard_ns;
+};
+
+struct list {
+	struct found *f;
+	unsigned n, room;
+	int err;
+};
+
+static void collect(void *arg, uint64_t ref, const struct xi_sa *sa)
+{
+	struct list *l = arg;
+
+	if (l->n == l->room) {
+		unsigned room = l->room * 2 + 64;
+		struct found *more = realloc(l->f, room * sizeof(*more));
+
+		if (!more) {
+			l->err = -ENOMEM;
+			return;
+		}
+		l->f = more;
+		l->room = room;
+	}
+	l->f[l->n++] = (struct found){
+		.ref = ref,
+		.pair = sa->pair,
+		.dir = sa->dir,
+		.proto = sa->proto,
+		.flags = sa->flags,
+		.family = sa->family,
+		.spi = sa->spi,
+		.src = sa->src,
+		.dst = sa->dst,
+		.local_port = ntohs(sa->udp_local),
+		.remote_port = ntohs(sa->udp_remote),
+		.add_ns = sa->add_ns,
+		.soft_ns = sa->soft_ns,
+		.hard_ns = sa->hard_ns,
+	};
+}
+
+static int by_pair(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->pair != y->pair)
+		return x->pair < y->pair ? -1 : 1;
+	if (x->proto != y->proto)
+		return x->proto < y->proto ? -1 : 1; /* ESP is 50, AH 51 */
+	return x->dir - y->dir;
+}
+
+static int fill(struct ike_child *c, const struct found *f, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		unsigned at = f[i].proto != f[0].proto;
+
+		if (f[i].dir == XI_DIR_IN) {
+			c->in[at] = f[i].ref;
+			c->in_spi[at] = f[i].spi;
+		} else {
+			c->out[at] = f[i].ref;
+			c->out_spi[at] = f[i].spi;
+			c->path.local.a = (struct ike_addr){f[i].family, f[i].src};
+			c->path.remote.a = (struct ike_addr){f[i].family, f[i].dst};
+		}
+		c->proto[at] = f[i].proto;
+	}
+	if (!c->in[0] || !c->out[0] || !c->in[1] != !c->out[1])
+		return -EINVAL;
+	c->udp = !!(f[0].flags & XI_SA_F_UDP);
+	c->path.local.port = c->udp ? f[0].local_port : IKE_PORT;
+	c->path.remote.port = c->udp ? f[0].remote_port : IKE_PORT;
+	c->initiator = !!(f[0].flags & XI_SA_F_INITIATOR);
+	c->pair = f[0].pair;
+	return 0;
+}
+
+/* SAs f[0..n-1] of one phase 2. */
+static int adopt(struct ike *k, const struct found *f, unsigned n)
+{
+	struct ike_child *c = f[0].pair ? calloc(1, sizeof(*c)) : NULL;
+	struct xi_sa life = {.soft_ns = f[0].soft_ns, .hard_ns = f[0].hard_ns};
+
+	if (!c)
+		return -ENOENT;
+	c->ike = k;
+	if (fill(c, f, n)) {
+		free(c);
+		return -EINVAL;
+	}
+	if (k->env->sadb->user(k->env->ctx, c->out[0], &c->policy))
+		c->policy =
+			(struct ike_policy){0}; /* an older one whose successor is in use: it lives to its hard limit */
+	child_link(c);
+	if (child_set_life(c, f[0].add_ns, &life)) {
+		child_unlink(c);
+		free(c);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void child_take_over(struct ike *k)
+{
+	struct list l = {0};
+	unsigned n, pairs = 0, lost = 0;
+
+	k->env->sadb->each(k->env->ctx, collect, &l);
+	if (l.n)
+		qsort(l.f, l.n, sizeof(*l.f), by_pair);
+	for (unsigned i = 0; i < l.n; i += n) {
+		for (n = 1; i + n < l.n && l.f[i + n].pair == l.f[i].pair && n < 4;)
+			n++;
+		if (!adopt(k, &l.f[i], n)) {
+			pairs++;
+			continue;
+		}
+		for (unsigned j = i; j < i + n; j++)
+			k->env->sadb->remove(k->env->ctx, l.f[j].ref);
+		lost += n;
+	}
+	free(l.f);
+	if (l.err)
+		ike_log(k, LOG_L_ERROR, "no memory to take over all SAs that are installed; they end at their limits");
+	if (pairs || lost)
+		ike_log(k, LOG_L_INFO, "%u SA pairs taken over, %u single SAs removed", pairs, lost);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Life of the engine, and what comes in from the daemon. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+
+#include "ike/core/child.h"
+#include "ike/v1/phase1.h"
+
+#define LIMIT_ALL_NS (NS_PER_S / 20)
+
+void ike_log(const struct ike *k, enum log_level level, const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	k->env->log(k->env->ctx, level, text);
+}
+
+int ike_may_say(struct ike *k, const struct ike_addr *source)
+{
+	uint64_t now = ike_now(k), h, *slot;
+
+	memcpy(&h, k->cookie_secret, sizeof(h));
+	for (unsigned i = 0; i < 4; i++)
+		h = hash_mix(h, source->addr.w[i]);
+	slot = &k->limit[hash_end(h, 10)];
+	if ((*slot && now - *slot < NS_PER_S) || (k->limit_all && now - k->limit_all < LIMIT_ALL_NS))
+		return 0;
+	*slot = k->limit_all = now;
+	return 1;
+}
+
+struct ike *ike_new(const struct ike_env *env, struct ike_conf *conf)
+{
+	struct ike *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->env = env;
+	k->conf = conf;
+	ike1_halfopen_init(k);
+	if (env->random(env->ctx, k->cookie_secret, sizeof(k->cookie_secret))) {
+		free(k);
+		return NULL;
+	}
+	child_take_over(k);
+	return k;
+}
+
+void ike_free(struct ike *k)
+{
+	if (!k)
+		return;
+	while (k->sas)
+		ike1_drop(k->sas, 0, NULL);
+	child_free_all(k);
+	ike_conf_free(k->conf);
+	timers_free(&k->timers);
+	free(k->contacted);
+	OPENSSL_cleanse(k, sizeof(*k));
+	free(k);
+}
+
+void ike_receive(struct ike *k, const struct ike_path *path, struct bytes datagram)
+{
+	struct msg_hdr h;
+	struct msg_err e;
+
+	if (msg_hdr_parse(&h, datagram, &e)) {
+		k->count[IKE_COUNT_MALFORMED]++;
+		return;
+	}
+	ike1_receive(k, path, datagram, &h);
+}
+
+uint64_t ike_next(const struct ike *k)
+{
+	return timer_next(&k->timers);
+}
+
+void ike_run(struct ike *k)
+{
+	timer_run(&k->timers, ike_now(k));
+}
+
+/* Spec 4.2: a peer item that changed, is gone, or is no longer the best match drops its phase 1; no Delete goes out. The others go on. */
+void ike_reload(struct ike *k, struct ike_conf *conf)
+{
+	struct ike_conf *old = k->conf;
+	struct ike1 *sa, *next;
+
+	for (sa = k->sas; sa; sa = next) {
+		const struct ike_peer *p = ike_conf_peer(conf, &sa->path.remote.a);
+
+		next = sa->next;
+		if (p && !memcmp(p, sa->peer, sizeof(*p)))
+			sa->peer = p;
+		else
+			sa->stale = 1;
+	}
+	k->conf = conf;
+	/* Dropping one may start or free others: from the beginning each time. */
+	for (sa = k->sas; sa; sa = next) {
+		next = sa->next;
+		if (!sa->stale)
+			continue;
+		ike1_drop(sa, 0, "peer was changed");
+		next = k->sas;
+	}
+	child_reload(k, old);
+	ike_conf_free(old);
+}
+
+uint64_t ike_count(const struct ike *k, unsigned which)
+{
+	return which < IKE_COUNT_MAX ? k->count[which] : 0;
+}
+
+void ike_peers(const struct ike *k, void (*cb)(void *arg, const struct ike_peer_info *row), void *arg)
+{
+	struct ike_peer_info row;
+
+	for (const struct ike1 *sa = k->sas; sa; sa = sa->next) {
+		ike1_info(sa, &row);
+		cb(arg, &row);
+	}
+}

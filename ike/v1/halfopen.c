@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bounds on what strangers can make us keep (spec section 22): half-open responders, 64 of a source prefix, 2048 of peers that have not shown their address
+ * and as many of those that have. Beyond that the oldest of its kind makes room: under a flood from spoofed addresses a real peer's
+ * stays for as long as 2048 others need to come, and it is out of their reach with its second message.
+ */
+#include "ike/v1/phase1.h"
+
+#define PREFIX_MAX 64
+#define KIND_MAX 2048
+
+void ike1_halfopen_init(struct ike *k)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(k->halfopen); i++)
+		k->halfopen[i].last = &k->halfopen[i].first;
+}
+
+int ike1_halfopen_may(struct ike *k, const struct ike_addr *remote)
+{
+	unsigned n = 0;
+
+	for (const struct ike1 *sa = *ike1_place(k, remote); sa && n < PREFIX_MAX; sa = sa->by_place)
+		n += sa->half_pprev && ike1_same_prefix(&sa->path.remote.a, remote);
+	if (n < PREFIX_MAX)
+		return 1;
+	k->count[IKE_COUNT_HALF_OPEN]++;
+	return 0;
+}
+
+void ike1_halfopen_remove(struct ike1 *sa)
+{
+	struct ike1_halfopen *h = sa->hs ? &sa->ike->halfopen[sa->hs->proven] : NULL;
+
+	if (!h || !sa->half_pprev)
+		return;
+	*sa->half_pprev = sa->half_next;
+	if (sa->half_next)
+		sa->half_next->half_pprev = sa->half_pprev;
+	else
+		h->last = sa->half_pprev;
+	h->count--;
+	sa->half_next = NULL;
+	sa->half_pprev = NULL;
+}
+
+void ike1_halfopen_add(struct ike1 *sa, int proven)
+{
+	struct ike1_halfopen *h = &sa->ike->halfopen[proven];
+
+	ike1_halfopen_remove(sa);
+	if (h->count >= KIND_MAX) {
+		sa->ike->count[IKE_COUNT_HALF_OPEN]++;
+		ike1_drop(h->first, 0, NULL);
+	}
+	sa->hs->proven = (uint8_t)proven;
+	sa->half_pprev = h->last;
+	*h->last = sa;
+	h->last = &sa->half_next;
+	h->count++;
+}

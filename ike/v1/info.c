@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Informational exchange (RFC 2409 §5.7; spec section 20): notifications and Deletes, both ways. */
+#include <stdio.h>
+
+#include "ike/v1/quick.h"
+
+uint8_t ike1_protocol(uint8_t xi_proto)
+{
+	return xi_proto == XI_PROTO_AH ? IPSEC_PROTO_AH : IPSEC_PROTO_ESP;
+}
+
+/* --- out: encrypted, a fresh message ID, sent once --- */
+static int begin(struct ike1 *sa, struct msg_wr *w, uint32_t *mid)
+{
+	const struct ike_env *env = sa->ike->env;
+
+	if (!sa->established_ns || env->random(env->ctx, mid, sizeof(*mid)) || !*mid)
+		return -EIO;
+	hashed_begin(sa, w, ISAKMP_X_INFORMATIONAL, *mid);
+	return 0;
+}
+
+static void finish(struct ike1 *sa, struct msg_wr *w, uint32_t mid)
+{
+	uint8_t iv[CIPHER_BLOCK_MAX], *hash;
+	struct bytes rest;
+
+	if (hashed_end(sa, w, &hash, &rest) || ike1_hash1(sa->terms.hash, &sa->k, mid, rest, hash) ||
+	    ike1_iv(sa, mid, iv) || ike1_send(sa, w, iv, 1, NULL))
+		ike_log(sa->ike, LOG_L_ERROR, "an informational message cannot be made");
+}
+
+void ike1_notify(struct ike1 *sa, uint16_t type, uint8_t protocol, struct bytes spi, struct bytes data)
+{
+	struct msg_notify n = {.doi = IPSEC_DOI, .protocol = protocol, .type = type, .spi = spi, .data = data};
+	struct msg_wr w;
+	uint32_t mid;
+
+	if (begin(sa, &w, &mid))
+		return;
+	msg_wr_notify(&w, &n);
+	finish(sa, &w, mid);
+}
+
+static void send_delete(struct ike1 *sa, uint8_t protocol, struct bytes spi)
+{
+	struct msg_delete d = {
+		.doi = IPSEC_DOI, .protocol = protocol, .spi_size = (uint8_t)spi.len, .n_spis = 1, .spis = spi};
+	struct msg_wr w;
+	uint32_t mid;
+
+	if (begin(sa, &w, &mid))
+		return;
+	msg_wr_delete(&w, &d);
+	finish(sa, &w, mid);
+}
+
+void ike1_delete_isakmp(struct ike1 *sa)
+{
+	uint8_t cookies[16];
+
+	memcpy(cookies, sa->icookie, 8);
+	memcpy(cookies + 8, sa->rcookie, 8);
+	send_delete(sa, IPSEC_PROTO_ISAKMP, (struct bytes){cookies, sizeof(cookies)});
+}
+
+void ike1_delete_ipsec(struct ike1 *sa, uint8_t proto, __be32 spi)
+{
+	send_delete(sa, ike1_protocol(proto), (struct bytes){(const uint8_t *)&spi, sizeof(spi)});
+}
+
+/* --- in --- */
+void ike1_initial_contact(struct ike1 *sa)
+{
+	char text[64];
+
+	/* It comes with the first phase 1 after a start, so once under an ISAKMP SA; one that was recorded and is sent again does nothing. */
+	if (sa->got_contact)
+		return;
+	sa->got_contact = 1;
+	ike_log(sa->ike, LOG_L_INFO, "received INITIAL-CONTACT from %s",
+		ike_end_text(&sa->path.remote, text, sizeof(text)));
+	child_initial_contact(sa);
+}
+
+/* Errors that end a quick mode. Others an attacker who spoils messages could have called up. */
+static int ends_quick(unsigned type)
+{
+	return type == ISAKMP_N_NO_PROPOSAL_CHOSEN || type == ISAKMP_N_INVALID_ID_INFORMATION ||
+	       type == ISAKMP_N_ATTRIBUTES_NOT_SUPPORTED || type == ISAKMP_N_INVALID_KEY_INFORMATION;
+}
+
+/* Peers do not agree on what SPI such a notification has; so only when there is just one that it can be about. */
+static void refused(struct ike1 *sa, const struct msg_notify *n)
+{
+	struct ike1_quick *only = NULL;
+	char why[96];
+
+	for (struct ike1_quick *q = sa->quick; q; q = q->next) {
+		if (q->state != QUICK_SENT1 && q->state != QUICK_SENT2)
+			continue;
+		if (only)
+			return;
+		only = q;
+	}
+	if (!only)
+		return;
+	(void)snprintf(why, sizeof(why), "the peer says %s", msg_notify_name(n->type));
+	quick_end(only, why);
+}
+
+static void take_notify(struct ike1 *sa, const struct msg_notify *n)
+{
+	char text[64];
+
+	if (n->doi != IPSEC_DOI && n->doi != 0) {
+		sa->ike->count[IKE_COUNT_UNEXPECTED]++;
+		return;
+	}
+	if (n->type == ISAKMP_N_R_U_THERE || n->type == ISAKMP_N_R_U_THERE_ACK) {
+		ike1_dpd_notify(sa, n);
+		return;
+	}
+	if (n->type == ISAKMP_N_INITIAL_CONTACT) {
+		ike1_initial_contact(sa);
+		return;
+	}
+	ike_log(sa->ike, LOG_L_INFO, "received %s (%u) from %s", msg_notify_name(n->type), n->type,
+		ike_end_text(&sa->path.remote, text, sizeof(text)));
+	if (ends_quick(n->type))
+		refused(sa, n);
+}
+
+/* 1: the ISAKMP SA itself is deleted. */
+static int take_delete(struct ike1 *sa, const struct msg_delete *d)
+{
+	unsigned size = d->protocol == IPSEC_PROTO_ISAKMP ? 16 : 4;
+	struct rd r = rd_of(d->spis);
+
+	if (d->doi != IPSEC_DOI || d->spi_size != size || !d->n_spis ||
+	    (d->protocol != IPSEC_PROTO_ISAKMP && d->protocol != IPSEC_PROTO_AH && d->protocol != IPSEC_PROTO_ESP)) {
+		ike_log(sa->ike, LOG_L_INFO, "a Delete with wrong DOI, protocol, size or count is ignored");
+		return 0;
+	}
+	for (unsigned i = 0; i < d->n_spis; i++) {
+		struct bytes spi = rd_bytes(&r, size);
+		__be32 number;
+
+		if (r.err)
+			return 0;
+		if (size == 16) {
+			if (!memcmp(spi.p, sa->icookie, 8) && !memcmp(spi.p + 8, sa->rcookie, 8))
+				return 1;
+			continue;
+		}
+		memcpy(&number, spi.p, sizeof(number));
+		child_deleted(sa, d->protocol == IPSEC_PROTO_AH ? XI_PROTO_AH : XI_PROTO_ESP, number);
+	}
+	return 0;
+}
+
+/* Spec 20.2: with DPD the SAs that no other phase 1 holds go, too. */
+static void deleted_by_peer(struct ike1 *sa)
+{
+	struct ike_path path = sa->path;
+
+	if (sa->peer_dpd && sa->peer->dpd_interval_s)
+		child_drop_peer(sa->ike, &path, sa);
+	ike1_drop(sa, 0, "deleted by the peer");
+}
+
+/* RFC 2408 §3.1: a quick mode waits for CONNECTED, under its own message ID; some send it on with the IV of the exchange. 1: it was that. */
+static int connected(struct ike1 *sa, struct bytes datagram, const struct msg_hdr *h)
+{
+	struct ike1_quick *q = quick_by_mid(sa, h->message_id);
+	uint8_t iv[CIPHER_BLOCK_MAX], want[HASH_MAX];
+	const struct msg_payload *n;
+	struct hashed in;
+
+	if (!q || q->state != QUICK_COMMIT)
+		return 0;
+	memcpy(iv, q->iv, sizeof(iv));
+	if (hashed_open(sa, iv, &in, datagram) &&
+	    (ike1_iv(sa, h->message_id, iv) || hashed_open(sa, iv, &in, datagram)))
+		return 1;
+	if (ike1_hash1(sa->terms.hash, &sa->k, h->message_id, in.rest, want) || !hashed_equal(sa, &in, want)) {
+		sa->ike->count[IKE_COUNT_BAD_HASH]++;
+		return 1;
+	}
+	n = msg_find(&in.m, ISAKMP_P_NOTIFY, 0);
+	if (n && n->notify.type == ISAKMP_N_CONNECTED)
+		quick_connected(q);
+	return 1;
+}
+
+static void act(struct ike1 *sa, const struct msg *m)
+{
+	int gone = 0;
+
+	for (unsigned i = 1; i < m->n_payloads; i++) {
+		const struct msg_payload *p = &m->payload[i];
+
+		if (p->type == ISAKMP_P_NOTIFY)
+			take_notify(sa, &p->notify);
+		else if (p->type == ISAKMP_P_DELETE)
+			gone |= take_delete(sa, &p->del);
+	}
+	if (gone)
+		deleted_by_peer(sa);
+}
+
+/* Spec 20.1: unprotected ones are never acted upon, and after phase 1 not even looked at. */
+static void unprotected(struct ike1 *sa, const struct ike_path *path, struct bytes datagram)
+{
+	struct ike *k = sa->ike;
+	const struct msg_payload *p;
+	struct msg_err e;
+	struct msg m;
+	char text[64];
+
+	k->count[IKE_COUNT_UNPROTECTED]++;
+	if (sa->established_ns || !ike_may_say(k, &path->remote.a) || msg_parse(&m, datagram, &e))
+		return;
+	p = msg_find(&m, ISAKMP_P_NOTIFY, 0);
+	ike_log(k, LOG_L_INFO, "unprotected informational message from %s is only looked at: %s",
+		ike_end_text(&path->remote, text, sizeof(text)),
+		p ? msg_notify_name(p->notify.type) : "no notification");
+}
+
+void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
+{
+	struct ike *k = sa->ike;
+	uint8_t iv[CIPHER_BLOCK_MAX], want[HASH_MAX];
+	struct hashed in;
+
+	if (!(h->flags & ISAKMP_F_ENCRYPTED)) {
+		unprotected(sa, path, datagram);
+		return;
+	}
+	if ((sa->state != IKE1_ESTABLISHED && sa->state != IKE1_DYING) || !h->message_id) {
+		k->count[IKE_COUNT_UNEXPECTED]++;
+		return;
+	}
+	if (connected(sa, datagram, h))
+		return;
+	if (ike1_iv(sa, h->message_id, iv) || hashed_open(sa, iv, &in, datagram) ||
+	    ike1_hash1(sa->terms.hash, &sa->k, h->message_id, in.rest, want))
+		return;
+	if (!hashed_equal(sa, &in, want)) {
+		k->count[IKE_COUNT_BAD_HASH]++;
+		if (ike_may_say(k, &path->remote.a))
+			ike_log(k, LOG_L_ERROR, "HASH mismatched in an informational message");
+		return;
+	}
+	if (ike1_mid_fresh(sa, h->message_id)) {
+		k->count[IKE_COUNT_REPLAY]++;
+		return;
+	}
+	ike1_seen(sa, path);
+	act(sa, &in.m);
+}

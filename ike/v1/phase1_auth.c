@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who is it? Keys, HASH and SIG of phase 1, certificates (RFC 2409 §5; spec sections 16.4, 16.6, 23). */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+
+#include "ike/v1/phase1.h"
+
+/* A signature under way: the engine's ike_sign stands first. */
+struct p1_sign {
+	struct ike_sign sign;
+	struct ike1 *sa; /* NULL: it is gone */
+};
+
+int p1_keys(struct ike1 *sa)
+{
+	const struct hash *h = sa->terms.hash;
+	struct ike1_inputs in;
+	int rc;
+
+	p1_inputs(sa, &in);
+	if (sa->peer->auth == IKE_AUTH_PSK)
+		rc = ike1_skeyid_psk(h, (struct bytes){sa->peer->psk, sa->peer->psk_len}, &in, &sa->k);
+	else
+		rc = ike1_skeyid_sig(h, &in, &sa->k);
+	if (!rc)
+		rc = ike1_skeyid_rest(h, &in, &sa->k);
+	if (!rc)
+		rc = ike1_cipher_key(h, &sa->k, sa->key, sa->terms.key_len);
+	if (!rc)
+		rc = ike1_iv_phase1(h, &in, sa->iv, sa->terms.cipher->block);
+	if (!rc)
+		sa->hs->keyed = 1;
+	return rc;
+}
+
+/* HASH_I or HASH_R; other: of the order of nonces that racoon has in base mode (spec 16.4). */
+static int hash_of_side(const struct ike1 *sa, int of_initiator, int other, uint8_t *out)
+{
+	const struct hash *h = sa->terms.hash;
+	struct ike1_inputs in;
+
+	p1_inputs(sa, &in);
+	if (sa->mode == ISAKMP_X_BASE && sa->peer->auth != IKE_AUTH_PSK)
+		return of_initiator ? ike1_base_sig_hash_i(h, &in, other, out) : ike1_base_sig_hash_r(h, &in, out);
+	if (sa->mode == ISAKMP_X_BASE && of_initiator)
+		return ike1_base_hash_i(h, &sa->k, &in, out);
+	return of_initiator ? ike1_hash_i(h, &sa->k, &in, out) : ike1_hash_r(h, &sa->k, &in, out);
+}
+
+/* --- ours --- */
+
+static void signed_(struct ike_sign *s)
+{
+	struct p1_sign *ps = (struct p1_sign *)s;
+	struct ike1 *sa = ps->sa;
+	int rc = s->rc;
+
+	if (sa) {
+		sa->hs->sign = NULL;
+		sa->hs->busy = 0;
+		if (!rc)
+			rc = blob_set(&sa->hs->sig, (struct bytes){s->sig, s->sig_len});
+	}
+	OPENSSL_cleanse(ps, sizeof(*ps));
+	free(ps);
+	if (!sa)
+		return;
+	if (rc)
+		p1_fatal(sa,
+			 "there is no signature: has the item of the peer a certificate or key with a private part?");
+	else
+		sa->hs->next(sa);
+}
+
+static int sign(struct ike1 *sa, const uint8_t *hash, void (*next)(struct ike1 *sa))
+{
+	const struct ike_peer *p = sa->peer;
+	int cert = p->auth == IKE_AUTH_RSA_SIGNATURE;
+	struct p1_sign *ps = calloc(1, sizeof(*ps));
+
+	if (!ps)
+		return -ENOMEM;
+	ps->sa = sa;
+	ps->sign.of_cert = (uint8_t)cert;
+	(void)str_copy(ps->sign.name, sizeof(ps->sign.name), cert ? p->certificate : p->key);
+	memcpy(ps->sign.text, hash, sa->terms.hash->len);
+	ps->sign.text_len = sa->terms.hash->len;
+	ps->sign.done = signed_;
+	sa->hs->sign = ps;
+	sa->hs->busy = 1;
+	sa->hs->next = next;
+	sa->ike->env->sign(sa->ike->env->ctx, &ps->sign);
+	return 0;
+}
+
+int p1_prove(struct ike1 *sa, void (*next)(struct ike1 *sa))
+{
+	uint8_t hash[HASH_MAX];
+	int rc = hash_of_side(sa, sa->initiator, 1, hash);
+
+	if (!rc && sa->peer->auth != IKE_AUTH_PSK)
+		return sign(sa, hash, next);
+	if (!rc)
+		rc = blob_set(&sa->hs->sig, (struct bytes){hash, sa->terms.hash->len});
+	if (!rc)
+		next(sa);
+	return rc;
+}
+
+void p1_put_proof(struct ike1 *sa, struct msg_wr *w)
+{
+	const struct ike_peer *p = sa->peer;
+
+	if (p->auth == IKE_AUTH_RSA_SIGNATURE) {
+		struct msg_cert c = {.encoding = ISAKMP_CERT_X509_SIG,
+				     .data = cred_cert(sa->ike->conf->cred, p->certificate)};
+
+		msg_wr_cert(w, ISAKMP_P_CERT, &c);
+	}
+	msg_wr_raw(w, p->auth == IKE_AUTH_PSK ? ISAKMP_P_HASH : ISAKMP_P_SIG, blob_bytes(&sa->hs->sig));
+}
+
+void p1_sign_abandon(struct ike1 *sa)
+{
+	if (sa->hs && sa->hs->sign)
+		sa->hs->sign->sa = NULL;
+}
+
+/* --- the peer's --- */
+
+static int peer_id(const struct ike1 *sa, struct msg_id *id)
+{
+	const struct blob *b = sa->initiator ? &sa->hs->idr : &sa->hs->idi;
+
+	if (b->len < 4)
+		return -EBADMSG;
+	*id = (struct msg_id){.type = b->p[0],
+			      .protocol = b->p[1],
+			      .port = (uint16_t)(b->p[2] << 8 | b->p[3]),
+			      .data = {b->p + 4, b->len - 4}};
+	return 0;
+}
+
+static int sig_fits(struct ike1 *sa, EVP_PKEY *key, const uint8_t *hash)
+{
+	return key && !cred_verify(key, (struct bytes){hash, sa->terms.hash->len}, blob_bytes(&sa->hs->proof));
+}
+
+/* Base mode: the order of nonces of the text is accepted as well as racoon's. */
+static int sig_good(struct ike1 *sa, EVP_PKEY *key)
+{
+	uint8_t hash[HASH_MAX];
+
+	for (int other = 1; other >= 0; other--) {
+		if (hash_of_side(sa, !sa->initiator, other, hash))
+			return 0;
+		if (sig_fits(sa, key, hash))
+			return 1;
+		if (sa->mode != ISAKMP_X_BASE || sa->initiator)
+			return 0;
+	}
+	return 0;
+}
+
+static int verify_certificate(struct ike1 *sa)
+{
+	const struct cred *store = sa->ike->conf->cred;
+	const char *pinned = sa->peer->remote_certificate;
+	struct bytes crl[P1_CRLS_MAX], cert;
+	struct msg_id id;
+	EVP_PKEY *pub = NULL;
+	struct err why;
+	int good;
+
+	if (peer_id(sa, &id))
+		return p1_fail(sa, ISAKMP_N_INVALID_ID_INFORMATION, "the identity is too short"), -EBADMSG;
+	for (unsigned i = 0; i < sa->hs->n_crls; i++)
+		crl[i] = blob_bytes(&sa->hs->crl[i]);
+	cert = pinned[0] ? cred_cert(store, pinned) : blob_bytes(&sa->hs->cert);
+	if (!cert.len)
+		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY,
+			       pinned[0] ? "there is no certificate \"%s\"" : "the peer sent no certificate%.0s",
+			       pinned),
+		       -EKEYREJECTED;
+	if (!pinned[0] &&
+	    cred_judge(store, cert, crl, sa->hs->n_crls, sa->ike->env->wall(sa->ike->env->ctx), &pub, &why))
+		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY, "%s", why.text), -EKEYREJECTED;
+	if (cred_id_fits(cert, &id, &sa->path.remote.a, pinned[0] != 0, &why)) {
+		EVP_PKEY_free(pub);
+		return p1_fail(sa, ISAKMP_N_INVALID_ID_INFORMATION, "%s", why.text), -EKEYREJECTED;
+	}
+	good = sig_good(sa, pinned[0] ? cred_cert_key(store, pinned) : pub);
+	EVP_PKEY_free(pub);
+	if (!good)
+		return p1_fail(sa, ISAKMP_N_INVALID_SIGNATURE, "the signature does not fit the certificate"),
+		       -EKEYREJECTED;
+	return 0;
+}
+
+/* Spec 23.3: remote-key, or each public key until one fits. */
+static int verify_key(struct ike1 *sa)
+{
+	const struct cred *store = sa->ike->conf->cred;
+	const char *name = sa->peer->remote_key;
+	EVP_PKEY *key;
+
+	if (name[0]) {
+		if (sig_good(sa, cred_key(store, name)))
+			return 0;
+	} else {
+		for (unsigned i = 0; (key = cred_key_at(store, i, &name)); i++)
+			if (sig_good(sa, key)) {
+				ike_log(sa->ike, LOG_L_INFO, "the signature is that of key \"%s\"", name);
+				return 0;
+			}
+	}
+	return p1_fail(sa, ISAKMP_N_INVALID_SIGNATURE, "no public key of ours fits the signature"), -EKEYREJECTED;
+}
+
+/* Spec 16.5: with a PSK plain main mode takes addresses only. */
+static int id_type_may(const struct ike1 *sa)
+{
+	struct msg_id id;
+
+	if (peer_id(sa, &id))
+		return 0;
+	return sa->peer->auth != IKE_AUTH_PSK || sa->peer->mode != IKE_MODE_MAIN || id.type == IPSEC_ID_IPV4 ||
+	       id.type == IPSEC_ID_IPV6;
+}
+
+int p1_verify(struct ike1 *sa)
+{
+	uint8_t hash[HASH_MAX];
+	unsigned len = sa->terms.hash->len;
+
+	if (sa->peer->auth == IKE_AUTH_PSK) {
+		/* the HASH comes first: what is not proven is not judged */
+		if (hash_of_side(sa, !sa->initiator, 0, hash) || sa->hs->proof.len != len ||
+		    CRYPTO_memcmp(hash, sa->hs->proof.p, len)) {
+			sa->ike->count[IKE_COUNT_BAD_HASH]++;
+			p1_fail(sa, ISAKMP_N_INVALID_HASH_INFORMATION, "HASH mismatched: the secrets may differ");
+			return -EKEYREJECTED;
+		}
+		if (!id_type_may(sa)) {
+			p1_fail(sa, ISAKMP_N_INVALID_ID_INFORMATION,
+				"the peer's identity is no address; exchange-mode=main-l2tp takes any with a "
+				"pre-shared key");
+			return -EKEYREJECTED;
+		}
+		return 0;
+	}
+	if ((sa->peer->auth == IKE_AUTH_RSA_SIGNATURE ? verify_certificate(sa) : verify_key(sa)) == 0)
+		return 0;
+	sa->ike->count[IKE_COUNT_BAD_HASH]++;
+	return -EKEYREJECTED;
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Quick mode as initiator: HDR*, HASH(1), SA, Ni [, KE] [, IDci, IDcr] [, NAT-OA]; HASH(3) when the answer is good (RFC 2409 §5.5; spec section 17). */
+#include "ike/v1/quick.h"
+
+static int draw_mid(struct ike1_quick *q)
+{
+	struct ike1 *sa = q->sa;
+
+	for (unsigned i = 0; i < 16; i++) {
+		uint32_t mid;
+
+		if (sa->ike->env->random(sa->ike->env->ctx, &mid, sizeof(mid)))
+			return -EIO;
+		if (mid && !quick_by_mid(sa, mid)) {
+			q->mid = mid;
+			return ike1_iv(sa, mid, q->iv);
+		}
+	}
+	return -EIO;
+}
+
+static void send_first(struct ike1_quick *q)
+{
+	struct ike1 *sa = q->sa;
+	struct bytes rest;
+	struct msg_wr w;
+	uint8_t *hash;
+
+	hashed_begin(sa, &w, ISAKMP_X_QUICK, q->mid);
+	if (!phase2_write(&w, &q->own, q->s[0].spi)) {
+		quick_end(q, "the proposal has no algorithm for the policy's protocols");
+		return;
+	}
+	quick_write_rest(q, &w);
+	if (hashed_end(sa, &w, &hash, &rest) || ike1_hash1(sa->terms.hash, &sa->k, q->mid, rest, hash) ||
+	    ike1_send(sa, &w, q->iv, 1, &q->retry)) {
+		quick_end(q, "message 1 cannot be made");
+		return;
+	}
+	q->state = QUICK_SENT1;
+}
+
+void quick_begin(struct ike1_quick *q)
+{
+	struct ike1 *sa = q->sa;
+	struct ike *k = sa->ike;
+	char local[64], remote[64];
+	const char *why;
+
+	ike_log(k, LOG_L_INFO, "initiate new phase 2 negotiation: %s<=>%s",
+		ike_end_text(&sa->path.local, local, sizeof(local)),
+		ike_end_text(&sa->path.remote, remote, sizeof(remote)));
+	if (quick_own(q, ike_conf_policy_proposal(k->conf, q->policy.id), &why)) {
+		quick_end(q, why);
+		return;
+	}
+	q->n = 1;
+	q->nonce_len[0] = QUICK_NONCE_LEN;
+	q->group = q->own.group ? group_by_id(q->own.group) : NULL;
+	q->has_ids = (uint8_t)quick_ids_of_policy(q);
+	q->has_oa = q->own.encap && q->own.mode == XI_MODE_TRANSPORT;
+	if (draw_mid(q) || k->env->random(k->env->ctx, q->nonce[0], QUICK_NONCE_LEN)) {
+		quick_end(q, "no random numbers");
+		return;
+	}
+	if (quick_reserve(q, &q->s[0], q->own.protos)) {
+		quick_end(q, "no SPI");
+		return;
+	}
+	sa->ph2_total++;
+	if (!q->group) {
+		send_first(q);
+		return;
+	}
+	if (!quick_job_new(q, q->group)) {
+		quick_end(q, "no memory");
+		return;
+	}
+	q->state = QUICK_KEY;
+	quick_job_start(q);
+}
+
+/* --- message 2 --- */
+
+/* Spec section 17: what message 2 has. */
+static const char *shape(const struct ike1_quick *q, const struct msg *m)
+{
+	const struct msg_payload *nonce = msg_find(m, ISAKMP_P_NONCE, 0);
+
+	if (!msg_find(m, ISAKMP_P_SA, 0) || msg_find(m, ISAKMP_P_SA, 1))
+		return "not one SA payload";
+	if (!nonce || msg_find(m, ISAKMP_P_NONCE, 1) || nonce->body.len < MSG_NONCE_MIN ||
+	    nonce->body.len > MSG_NONCE_MAX)
+		return "not one nonce of a sound length";
+	if (msg_find(m, ISAKMP_P_KE, 1) || (msg_find(m, ISAKMP_P_KE, 0) && !q->group))
+		return "a KE payload that was not asked for";
+	return NULL;
+}
+
+static void install_and_confirm(struct ike1_quick *q);
+
+static void refuse_answer(struct ike1_quick *q, const struct phase2_refusal *r)
+{
+	char text[700];
+
+	ike_log(q->sa->ike, LOG_L_ERROR, "failed to get valid proposal. message 2 of quick mode; %s",
+		phase2_refusal_text(r, &q->own, q->proposal, text, sizeof(text)));
+	quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN, "the peer's answer is not one to our proposal");
+}
+
+static void take_second(struct ike1_quick *q, const struct msg *m)
+{
+	const struct msg_payload *nonce = msg_find(m, ISAKMP_P_NONCE, 0), *ke = msg_find(m, ISAKMP_P_KE, 0);
+	struct phase2_terms *t = &q->s[0].terms;
+	struct phase2_refusal r;
+
+	if (phase2_answer(m, &msg_find(m, ISAKMP_P_SA, 0)->sa, &q->own, t, &r)) {
+		refuse_answer(q, &r);
+		return;
+	}
+	if (!!t->use.group != !!ke || (ke && ke->body.len != q->group->public_len)) {
+		quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN,
+			     "KE payload and PFS group of the answer do not fit each other");
+		return;
+	}
+	if (!quick_ids_same(q, m)) {
+		quick_refuse(q, ISAKMP_N_ATTRIBUTES_NOT_SUPPORTED,
+			     "the identities that came back are not those that were sent");
+		return;
+	}
+	memcpy(q->nonce[1], nonce->body.p, nonce->body.len);
+	q->nonce_len[1] = (uint16_t)nonce->body.len;
+	quick_notifies(q, m);
+	q->state = QUICK_SECRET;
+	if (!ke) {
+		q->group = NULL; /* proposal-check obey: the peer wants no PFS */
+		install_and_confirm(q);
+		return;
+	}
+	memcpy(q->job->peer, ke->body.p, ke->body.len);
+	q->job->peer_len = (uint16_t)ke->body.len;
+	quick_job_start(q);
+}
+
+void quick_receive_second(struct ike1_quick *q, const struct ike_path *path, struct bytes datagram)
+{
+	struct ike1 *sa = q->sa;
+	uint8_t iv[CIPHER_BLOCK_MAX], want[HASH_MAX];
+	struct hashed h;
+	const char *bad;
+
+	memcpy(iv, q->iv, sizeof(iv));
+	if (hashed_open(sa, iv, &h, datagram))
+		return;
+	if (ike1_hash2(sa->terms.hash, &sa->k, q->mid, (struct bytes){q->nonce[0], q->nonce_len[0]}, h.rest, want))
+		return;
+	if (!hashed_equal(sa, &h, want)) {
+		sa->ike->count[IKE_COUNT_BAD_HASH]++;
+		if (!q->told++) {
+			ike_log(sa->ike, LOG_L_ERROR, "HASH mismatched in message 2 of quick mode");
+			ike1_notify(sa, ISAKMP_N_INVALID_HASH_INFORMATION, IPSEC_PROTO_ISAKMP, (struct bytes){0},
+				    (struct bytes){0});
+		}
+		return;
+	}
+	memcpy(q->iv, iv, sizeof(iv));
+	ike1_seen(sa, path);
+	q->commit = !!(h.m.hdr.flags & ISAKMP_F_COMMIT);
+	ike1_retry_clear(sa->ike, &q->retry);
+	q->digested = !hash_of(hash_by_ike1(IKE1_SHA256), &datagram, 1, q->digest);
+	bad = shape(q, &h.m);
+	if (bad)
+		quick_refuse(q, ISAKMP_N_PAYLOAD_MALFORMED, bad);
+	else
+		take_second(q, &h.m);
+}
+
+/* --- message 3 --- */
+static int send_third(struct ike1_quick *q)
+{
+	struct ike1 *sa = q->sa;
+	struct bytes rest;
+	struct msg_wr w;
+	uint8_t *hash;
+
+	hashed_begin(sa, &w, ISAKMP_X_QUICK, q->mid);
+	if (hashed_end(sa, &w, &hash, &rest) ||
+	    ike1_hash3(sa->terms.hash, &sa->k, q->mid, (struct bytes){q->nonce[0], q->nonce_len[0]},
+		       (struct bytes){q->nonce[1], q->nonce_len[1]}, hash))
+		return -EIO;
+	return ike1_send(sa, &w, q->iv, 1, &q->retry);
+}
+
+static void timer_over(struct ike_timer *t)
+{
+	struct ike1_quick *q = (struct ike1_quick *)((char *)t - offsetof(struct ike1_quick, timer));
+
+	if (q->state == QUICK_COMMIT)
+		quick_connected(
+			q); /* the peer asked for patience and said nothing more: it has our HASH(3), or will ask again */
+	else
+		quick_end(q, NULL);
+}
+
+static int timer_in(struct ike1_quick *q, uint64_t ns)
+{
+	struct ike *k = q->sa->ike;
+
+	q->timer.fn = timer_over;
+	return timer_set(&k->timers, &q->timer, ike_now(k) + ns);
+}
+
+static void over(struct ike1_quick *q)
+{
+	q->state = QUICK_OVER;
+	q->acquired = 0;
+	q->replaces = 0;
+	quick_job_free(q);
+	if (timer_in(q, QUICK_KEPT_NS))
+		quick_end(q, NULL);
+}
+
+void quick_connected(struct ike1_quick *q)
+{
+	if (quick_install_out(q))
+		quick_end(q, "the SAs cannot be installed");
+	else
+		over(q);
+}
+
+/*
+ * Spec section 17: inbound SAs before outbound ones, both before HASH(3). With the peer's commit bit the outbound ones wait for CONNECTED (RFC
+ * 2408 §3.1), but not for ever.
+ */
+static void install_and_confirm(struct ike1_quick *q)
+{
+	struct bytes secret = {0};
+
+	if (q->group)
+		secret = (struct bytes){q->job->secret, q->group->secret_len};
+	if (quick_make_bundles(q, secret) || quick_install_in(q) || (!q->commit && quick_install_out(q))) {
+		quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN, "the SAs cannot be installed");
+		return;
+	}
+	q->retry.gave_up = NULL;
+	if (send_third(q))
+		ike_log(q->sa->ike, LOG_L_ERROR,
+			"message 3 of quick mode cannot be made"); /* the peer asks again, then gives up */
+	else if (q->digested)
+		memcpy(q->retry.digest, q->digest, sizeof(q->digest));
+	if (!q->commit) {
+		over(q);
+		return;
+	}
+	q->state = QUICK_COMMIT;
+	if (timer_in(q, QUICK_COMMIT_NS))
+		quick_connected(q);
+}
+
+void quick_init_job_done(struct ike1_quick *q)
+{
+	if (q->state == QUICK_KEY) {
+		if (q->job->rc)
+			quick_end(q, "the public value cannot be made");
+		else
+			send_first(q);
+		return;
+	}
+	if (q->job->rc == -EINVAL)
+		quick_refuse(q, ISAKMP_N_INVALID_KEY_INFORMATION, "the peer's public value is not one of the group");
+	else if (q->job->rc)
+		quick_end(q, "the shared secret cannot be made");
+	else
+		install_and_confirm(q);
+}
