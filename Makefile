@@ -27,7 +27,7 @@ CFLAGS ?= -O2 -g
 XCFLAGS := -std=gnu11 $(WARN) -I. -I$(O) -D_GNU_SOURCE -DXI_VERSION='"$(VERSION)"' -pthread -march=x86-64-v2 \
 	-fstack-protector-strong
 XLDFLAGS := -pthread
-LIBS := -lxdp -lbpf -lIPSec_MB -lcrypto -lnettle -lmnl -ljansson -lcap-ng -lelf -lz
+LIBS := -lxdp -lbpf -lIPSec_MB -lcrypto -lnettle -lmnl -ljansson -lcap-ng -luv -lseccomp -lelf -lz
 ifneq ($(SAN),)
 XCFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 XLDFLAGS += -fsanitize=address,undefined
@@ -58,7 +58,7 @@ LIB := $(O)/libxi.a
 CLI_LIB := $(O)/libcli.a
 WORKER_LIB := $(O)/libworker.a
 IKE_LIB := $(O)/libike.a
-PROGRAMS := $(O)/xdp-ipsec $(O)/xdp-ipsecd
+PROGRAMS := $(O)/xdp-ipsec $(O)/xdp-ipsecd $(O)/xdp-iked
 UNIT := $(patsubst %.c,$(O)/%,$(UNIT_SRC))
 BPFT := $(patsubst %.c,$(O)/%,$(BPFT_SRC))
 FUZZ_REPLAY := $(patsubst %.c,$(O)/%_replay,$(FUZZ_SRC))
@@ -90,7 +90,7 @@ $(O)/%.o: %.c | $(SKEL)
 $(LIB): $(call obj,$(LIB_SRC))
 $(CLI_LIB): $(call obj,$(filter-out user/cli/main.c,$(CLI_SRC)))
 $(WORKER_LIB): $(call obj,$(filter-out user/worker/main.c,$(WORKER_SRC)))
-$(IKE_LIB): $(call obj,$(IKE_SRC))
+$(IKE_LIB): $(call obj,$(filter-out ike/daemon/main.c,$(IKE_SRC)))
 $(LIB) $(CLI_LIB) $(WORKER_LIB) $(IKE_LIB): $(O)/sources
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
@@ -104,6 +104,9 @@ $(O)/xdp-ipsec: $(O)/user/cli/main.o $(CLI_LIB) $(LIB)
 	$(call say,LD,$@)
 	$(call link,$^)
 $(O)/xdp-ipsecd: $(O)/user/worker/main.o $(WORKER_LIB) $(LIB)
+	$(call say,LD,$@)
+	$(call link,$^)
+$(O)/xdp-iked: $(O)/ike/daemon/main.o $(IKE_LIB) $(LIB)
 	$(call say,LD,$@)
 	$(call link,$^)
 $(UNIT) $(BPFT): $(O)/%: $(O)/%.o $(CLI_LIB) $(WORKER_LIB) $(IKE_LIB) $(LIB)
@@ -128,7 +131,7 @@ FUZZ_CC := $(CLANG) -g -O1 -std=gnu11 -D_GNU_SOURCE -DXI_VERSION='"$(VERSION)"' 
 $(FUZZERS): $(O)/%: %.c $(LIB_SRC) $(CLI_SRC) $(WORKER_SRC) $(IKE_SRC) | $(SKEL)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $< $(LIB_SRC) $(IKE_SRC) \
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ $< $(LIB_SRC) $(filter-out ike/daemon/main.c,$(IKE_SRC)) \
 		$(filter-out user/cli/main.c,$(CLI_SRC)) $(filter-out user/worker/main.c,$(WORKER_SRC)) $(LIBS)
 $(FUZZ_REPLAY): $(O)/%_replay: $(O)/%.o $(O)/tests/fuzz/replay.o $(CLI_LIB) $(WORKER_LIB) $(IKE_LIB) $(LIB)
 	$(call say,LD,$@)

@@ -100,7 +100,7 @@ static int generate(struct sad *s, struct ike_policy *p, struct ike_bundle *b, s
 
 int sad_policy_generate(void *ctx, struct ike_policy *p, struct ike_bundle *b, struct err *e)
 {
-	struct sad *s = ctx;
+	struct sad *s = sad_of(ctx);
 	int rc = allowed(p, e);
 
 	if (!rc)

@@ -105,12 +105,12 @@ static int install(struct sad *s, const struct ike_policy *p, struct ike_bundle 
 
 int sad_install_in(void *ctx, const struct ike_policy *p, struct ike_bundle *b, struct err *e)
 {
-	return install(ctx, p, b, XI_DIR_IN, e);
+	return install(sad_of(ctx), p, b, XI_DIR_IN, e);
 }
 
 int sad_install_out(void *ctx, const struct ike_policy *p, struct ike_bundle *b, struct err *e)
 {
-	return install(ctx, p, b, XI_DIR_OUT, e);
+	return install(sad_of(ctx), p, b, XI_DIR_OUT, e);
 }
 
 static int points_at(const struct xi_policy *pol, uint64_t ref)
@@ -137,7 +137,7 @@ static void take_out(struct sad *s, uint64_t ref)
 
 void sad_ops_remove(void *ctx, uint64_t ref)
 {
-	struct sad *s = ctx;
+	struct sad *s = sad_of(ctx);
 	struct err e;
 
 	if (!sad_get(s->m, ref) || sad_lock(s, &e))
@@ -175,7 +175,7 @@ static int move_anew(struct sad *s, uint64_t ref, const struct xi_sa *sa, uint64
 
 int sad_ops_move(void *ctx, uint64_t *ref, const struct ike_end *remote, struct err *e)
 {
-	struct sad *s = ctx;
+	struct sad *s = sad_of(ctx);
 	const struct xi_sa *old;
 	struct xi_sa sa;
 	uint64_t new_ref = 0;

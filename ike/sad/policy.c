@@ -58,7 +58,7 @@ void sad_policy_out(const struct sad *s, uint32_t slot, struct ike_policy *out)
 
 int sad_policy_get(void *ctx, uint32_t slot, uint32_t gen, struct ike_policy *out)
 {
-	const struct sad *s = ctx;
+	const struct sad *s = sad_of(ctx);
 
 	if (!gen || slot >= s->m->meta->spd_max || __atomic_load_n(&s->m->spd[slot].gen, __ATOMIC_ACQUIRE) != gen ||
 	    (s->m->spd[slot].flags & XI_POL_INACTIVE))
@@ -91,7 +91,7 @@ static int contains(const struct xi_selector *big, const struct xi_selector *sel
 
 int sad_policy_find(void *ctx, const struct xi_selector *sel, struct ike_policy *out)
 {
-	const struct sad *s = ctx;
+	const struct sad *s = sad_of(ctx);
 	uint32_t left = s->m->class[s->m->meta->spd_gen & 1].rules, order = UINT32_MAX, slot = 0;
 	int exact = 0;
 
@@ -119,7 +119,7 @@ int sad_policy_find(void *ctx, const struct xi_selector *sel, struct ike_policy 
 
 int sad_policy_remove(void *ctx, uint32_t slot, uint32_t gen)
 {
-	struct sad *s = ctx;
+	struct sad *s = sad_of(ctx);
 	struct err e;
 	int rc = sad_lock(s, &e);
 

@@ -13,7 +13,7 @@ static int by_ike(const struct xi_sa *sa)
 
 static int use(void *ctx, uint64_t ref, struct ike_sa_use *out)
 {
-	const struct sad *s = ctx;
+	const struct sad *s = sad_of(ctx);
 	const struct xi_sa *sa = sad_get(s->m, ref);
 	const struct xi_sa_rt *rt = &s->m->sa_rt[XI_REF_SLOT(ref)];
 	__be16 port;
@@ -31,7 +31,7 @@ static int use(void *ctx, uint64_t ref, struct ike_sa_use *out)
 
 static int user(void *ctx, uint64_t ref, struct ike_policy *out)
 {
-	const struct sad *s = ctx;
+	const struct sad *s = sad_of(ctx);
 
 	if (!sad_get(s->m, ref))
 		return -ENOENT;
@@ -49,7 +49,7 @@ static int user(void *ctx, uint64_t ref, struct ike_policy *out)
 
 static void acquire_failed(void *ctx, uint32_t slot, uint32_t gen)
 {
-	const struct sad *s = ctx;
+	const struct sad *s = sad_of(ctx);
 
 	if (slot < s->m->meta->spd_max && __atomic_load_n(&s->m->spd[slot].gen, __ATOMIC_ACQUIRE) == gen)
 		__atomic_store_n(&s->m->spd[slot].acquire_ns, 0, __ATOMIC_RELEASE);
@@ -57,7 +57,7 @@ static void acquire_failed(void *ctx, uint32_t slot, uint32_t gen)
 
 static void each(void *ctx, void (*cb)(void *arg, uint64_t ref, const struct xi_sa *sa), void *arg)
 {
-	const struct sad *s = ctx;
+	const struct sad *s = sad_of(ctx);
 
 	for (uint32_t i = 0; i < s->m->meta->sad_max; i++) {
 		const struct xi_sa *sa = &s->m->sad[i];

@@ -11,7 +11,8 @@
 
 struct sad;
 
-extern const struct ike_sadb_ops sad_ops; /* their ctx is a struct sad */
+/* Their ctx points to a struct sad *: the first member of what the engine's environment has as ctx. */
+extern const struct ike_sadb_ops sad_ops;
 
 /*
  * m stays the caller's and must outlive it. Opens the SPD lock for good, so root may be given up afterwards. Removes what an earlier daemon left half

@@ -29,6 +29,11 @@ struct sad {
 	uint32_t last_reqid;
 };
 
+static inline struct sad *sad_of(void *ctx)
+{
+	return *(struct sad **)ctx;
+}
+
 static inline int sad_lock(const struct sad *s, struct err *e)
 {
 	return spd_lock(s->m, e);

@@ -74,7 +74,7 @@ static int reserve(struct sad *s, const struct ike_addr *dst, uint8_t proto, __b
 
 int sad_spi(void *ctx, const struct ike_addr *dst, uint8_t proto, __be32 *spi, struct err *e)
 {
-	struct sad *s = ctx;
+	struct sad *s = sad_of(ctx);
 	int rc = sad_lock(s, e);
 
 	if (rc)
@@ -107,7 +107,7 @@ void sad_spi_take(struct sad *s, const struct xi_addr *dst, uint8_t family, uint
 
 void sad_spi_free(void *ctx, const struct ike_addr *dst, uint8_t proto, __be32 spi)
 {
-	struct sad *s = ctx;
+	struct sad *s = sad_of(ctx);
 	struct err e;
 
 	if (sad_lock(s, &e))

@@ -77,7 +77,7 @@ static struct ike_policy put(const struct xi_policy *pol)
 	assert_ok(spd_add(m, pol, &slot, &e), &e);
 	assert_ok(spd_commit(m, &e), &e);
 	spd_unlock(m);
-	assert_int_equal(sad_ops.policy_get(s, slot, m->spd[slot].gen, &p), 0);
+	assert_int_equal(sad_ops.policy_get(&s, slot, m->spd[slot].gen, &p), 0);
 	return p;
 }
 
@@ -105,7 +105,7 @@ static struct ike_bundle bundle(uint32_t pair)
 	__be32 spi = 0;
 	struct err e;
 
-	assert_ok(sad_ops.spi(s, LOCAL_P, XI_PROTO_ESP, &spi, &e), &e);
+	assert_ok(sad_ops.spi(&s, LOCAL_P, XI_PROTO_ESP, &spi, &e), &e);
 	b.in[0] = an_sa(XI_DIR_IN, spi, pair);
 	b.out[0] = an_sa(XI_DIR_OUT, htonl(0x1000 + pair), pair);
 	return b;
@@ -116,8 +116,8 @@ static struct ike_bundle install(const struct ike_policy *p, uint32_t pair)
 	struct ike_bundle b = bundle(pair);
 	struct err e;
 
-	assert_ok(sad_ops.install_in(s, p, &b, &e), &e);
-	assert_ok(sad_ops.install_out(s, p, &b, &e), &e);
+	assert_ok(sad_ops.install_in(&s, p, &b, &e), &e);
+	assert_ok(sad_ops.install_out(&s, p, &b, &e), &e);
 	return b;
 }
 
@@ -137,11 +137,11 @@ static void t_spi_is_reserved_by_a_larval_sa(void **state)
 	struct err e;
 
 	(void)state;
-	assert_ok(sad_ops.spi(s, LOCAL_P, XI_PROTO_ESP, &key.spi, &e), &e);
+	assert_ok(sad_ops.spi(&s, LOCAL_P, XI_PROTO_ESP, &key.spi, &e), &e);
 	assert_true(ntohl(key.spi) >= 0x100);
 	assert_int_equal(bpf_map_lookup_elem(m->fd[MAP_SPI], &key, &val), 0);
 	assert_int_equal(m->sad[val.slot].state, XI_SA_LARVAL);
-	sad_ops.spi_free(s, LOCAL_P, XI_PROTO_ESP, key.spi);
+	sad_ops.spi_free(&s, LOCAL_P, XI_PROTO_ESP, key.spi);
 	assert_int_not_equal(bpf_map_lookup_elem(m->fd[MAP_SPI], &key, &val), 0);
 	assert_int_equal(sas(), 0);
 }
@@ -159,16 +159,16 @@ static void t_make_before_break(void **state)
 	assert_int_equal(m->spd[p.slot].sa_in, one.in_ref[0]);
 	two = bundle(2);
 	two.in[0].add_ns = two.out[0].add_ns = m->sad[XI_REF_SLOT(one.in_ref[0])].add_ns + 1000000000;
-	assert_ok(sad_ops.install_in(s, &p, &two, &e), &e);
+	assert_ok(sad_ops.install_in(&s, &p, &two, &e), &e);
 	/* not before the peer is known to be ready */
 	assert_int_equal(m->spd[p.slot].sa_out, one.out_ref[0]);
-	assert_ok(sad_ops.install_out(s, &p, &two, &e), &e);
+	assert_ok(sad_ops.install_out(&s, &p, &two, &e), &e);
 	assert_int_equal(m->spd[p.slot].sa_out, two.out_ref[0]);
 	assert_non_null(sad_get(m, one.in_ref[0]));
 	/* the newest that is left takes over again */
-	sad_ops.remove(s, two.out_ref[0]);
+	sad_ops.remove(&s, two.out_ref[0]);
 	assert_int_equal(m->spd[p.slot].sa_out, one.out_ref[0]);
-	sad_ops.remove(s, one.out_ref[0]);
+	sad_ops.remove(&s, one.out_ref[0]);
 	assert_int_equal(m->spd[p.slot].sa_out, 0);
 	assert_int_equal(sas(), 2);
 }
@@ -199,8 +199,8 @@ static void t_another_peer_gets_nothing_of_a_policy(void **state)
 
 	(void)state;
 	b.in[0].src = b.out[0].dst = addr4("192.0.2.66").addr;
-	assert_int_equal(sad_ops.install_in(s, &p, &b, &e), -EPERM);
-	assert_int_equal(sad_ops.install_out(s, &p, &b, &e), -EPERM);
+	assert_int_equal(sad_ops.install_in(&s, &p, &b, &e), -EPERM);
+	assert_int_equal(sad_ops.install_out(&s, &p, &b, &e), -EPERM);
 	assert_int_equal(m->spd[p.slot].sa_in, 0);
 }
 
@@ -217,13 +217,13 @@ static void t_spec_17_exact_before_containing(void **state)
 	w = put(&wide);
 	n = put(&narrow);
 	sel = narrow.sel;
-	assert_int_equal(sad_ops.policy_find(s, &sel, &got), 0);
+	assert_int_equal(sad_ops.policy_find(&s, &sel, &got), 0);
 	assert_int_equal(got.slot, n.slot);
 	sel.src_len = 25;
-	assert_int_equal(sad_ops.policy_find(s, &sel, &got), 0);
+	assert_int_equal(sad_ops.policy_find(&s, &sel, &got), 0);
 	assert_int_equal(got.slot, w.slot); /* first in evaluation order */
 	sel.src_len = 8;
-	assert_int_equal(sad_ops.policy_find(s, &sel, &got), -ENOENT);
+	assert_int_equal(sad_ops.policy_find(&s, &sel, &got), -ENOENT);
 }
 
 static struct ike_policy dynamic(void)
@@ -244,7 +244,7 @@ static void t_spec_19_generated_policy(void **state)
 
 	(void)state;
 	b.in[0].mode = b.out[0].mode = XI_MODE_TRANSPORT;
-	assert_ok(sad_ops.policy_generate(s, &p, &b, &e), &e);
+	assert_ok(sad_ops.policy_generate(&s, &p, &b, &e), &e);
 	assert_true(m->spd[p.slot].flags & XI_POL_DYNAMIC);
 	assert_int_equal(m->spd[p.slot].gen, p.gen);
 	assert_int_equal(m->spd[p.slot].sa_out, b.out_ref[0]);
@@ -253,12 +253,12 @@ static void t_spec_19_generated_policy(void **state)
 	c = bundle(2);
 	c.in[0].mode = c.out[0].mode = XI_MODE_TRANSPORT;
 	c.in[0].add_ns = c.out[0].add_ns = m->sad[XI_REF_SLOT(b.in_ref[0])].add_ns + 1000000000;
-	assert_ok(sad_ops.policy_generate(s, &again, &c, &e), &e);
+	assert_ok(sad_ops.policy_generate(&s, &again, &c, &e), &e);
 	assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 1);
 	assert_int_equal(m->spd[again.slot].sa_out, c.out_ref[0]);
-	assert_int_equal(sad_ops.policy_remove(s, again.slot, again.gen), 0);
+	assert_int_equal(sad_ops.policy_remove(&s, again.slot, again.gen), 0);
 	assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 0);
-	assert_int_equal(sad_ops.policy_remove(s, again.slot, again.gen), -ENOENT);
+	assert_int_equal(sad_ops.policy_remove(&s, again.slot, again.gen), -ENOENT);
 }
 
 static void t_spec_19_7_safety_net(void **state)
@@ -271,11 +271,11 @@ static void t_spec_19_7_safety_net(void **state)
 	foreign.mode = all.mode = XI_MODE_TUNNEL;
 	foreign.sel.src = addr4("10.77.0.0").addr;
 	foreign.sel.src_len = 16;
-	assert_int_equal(sad_ops.policy_generate(s, &foreign, &b, &e), -EPERM);
+	assert_int_equal(sad_ops.policy_generate(&s, &foreign, &b, &e), -EPERM);
 	all.sel.src_len = all.sel.dst_len = 0;
 	memset(&all.sel.src, 0, sizeof(all.sel.src));
 	memset(&all.sel.dst, 0, sizeof(all.sel.dst));
-	assert_int_equal(sad_ops.policy_generate(s, &all, &b, &e), -EPERM);
+	assert_int_equal(sad_ops.policy_generate(&s, &all, &b, &e), -EPERM);
 	assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 0);
 	assert_int_equal(sas(), 1); /* the larval one */
 }
@@ -287,16 +287,16 @@ static void t_spec_9_manual_spis_are_not_handed_out(void **state)
 	struct err e;
 
 	(void)state;
-	assert_ok(sad_ops.spi(s, LOCAL_P, XI_PROTO_ESP, &spi, &e), &e);
+	assert_ok(sad_ops.spi(&s, LOCAL_P, XI_PROTO_ESP, &spi, &e), &e);
 	list[0] = (struct sad_manual){XI_PROTO_ESP, ntohl(spi)};
 	assert_int_equal(sad_set_manual(s, list, 1), 0);
-	sad_ops.spi_free(s, LOCAL_P, XI_PROTO_ESP, spi);
+	sad_ops.spi_free(&s, LOCAL_P, XI_PROTO_ESP, spi);
 	for (int i = 0; i < 100; i++) {
 		__be32 other;
 
-		assert_ok(sad_ops.spi(s, LOCAL_P, XI_PROTO_ESP, &other, &e), &e);
+		assert_ok(sad_ops.spi(&s, LOCAL_P, XI_PROTO_ESP, &other, &e), &e);
 		assert_int_not_equal(other, spi);
-		sad_ops.spi_free(s, LOCAL_P, XI_PROTO_ESP, other);
+		sad_ops.spi_free(&s, LOCAL_P, XI_PROTO_ESP, other);
 	}
 }
 
@@ -311,12 +311,12 @@ static void t_mapping_moves_with_its_numbers(void **state)
 
 	(void)state;
 	m->sa_rt[XI_REF_SLOT(ref)].seq_out = 41;
-	assert_ok(sad_ops.move(s, &ref, &to, &e), &e);
+	assert_ok(sad_ops.move(&s, &ref, &to, &e), &e);
 	assert_int_equal(m->spd[p.slot].sa_out, ref);
 	assert_int_equal(m->sad[XI_REF_SLOT(ref)].udp_remote, htons(1024));
 	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].seq_out, 41);
 	to.a = addr4("192.0.2.9");
-	assert_ok(sad_ops.move(s, &ref, &to, &e), &e);
+	assert_ok(sad_ops.move(&s, &ref, &to, &e), &e);
 	assert_int_equal(m->spd[p.slot].sa_out, ref);
 	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].seq_out, 41);
 	assert_null(sad_get(m, b.out_ref[0]));
@@ -344,15 +344,15 @@ static void t_restart_takes_over(void **state)
 	left.flags = XI_POL_DYNAMIC;
 	left.sel.src_len = 30;
 	(void)put(&left);
-	assert_ok(sad_ops.spi(s, LOCAL_P, XI_PROTO_ESP, &spi, &e), &e);
+	assert_ok(sad_ops.spi(&s, LOCAL_P, XI_PROTO_ESP, &spi, &e), &e);
 	assert_ok(sad_open(&next, m, &e), &e);
-	sad_ops.each(next, count, &n);
+	sad_ops.each(&next, count, &n);
 	assert_int_equal(n, 2);
 	assert_int_equal(sas(), 2);
 	assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 1);
-	assert_int_equal(sad_ops.user(next, b.out_ref[0], &who), 0);
+	assert_int_equal(sad_ops.user(&next, b.out_ref[0], &who), 0);
 	assert_int_equal(who.slot, p.slot);
-	sad_ops.remove(next, b.out_ref[0]);
+	sad_ops.remove(&next, b.out_ref[0]);
 	assert_int_equal(m->spd[p.slot].sa_out, 0);
 	sad_close(next);
 }
@@ -369,7 +369,7 @@ static int without_privileges(const struct ike_policy *p)
 	if (fd >= 0)
 		return 3; /* the test would prove nothing */
 	b = bundle(3);
-	return sad_ops.install_in(s, p, &b, &e) || sad_ops.install_out(s, p, &b, &e);
+	return sad_ops.install_in(&s, p, &b, &e) || sad_ops.install_out(&s, p, &b, &e);
 }
 
 static void t_writes_after_root_is_given_up(void **state)

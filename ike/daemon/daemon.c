@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Start, loop and end of xdp-iked; the engine's environment. */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/provider.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ike/daemon/run.h"
+#include "user/base/clock.h"
+#include "user/conf/cred_files.h"
+#include "user/conf/store.h"
+
+/* --- the environment of the engine --- */
+
+static uint64_t env_now(void *ctx)
+{
+	(void)ctx;
+	return clock_ns();
+}
+
+static int64_t env_wall(void *ctx)
+{
+	(void)ctx;
+	return (int64_t)time(NULL);
+}
+
+static int env_random(void *ctx, void *buf, size_t len)
+{
+	(void)ctx;
+	return RAND_bytes(buf, (int)len) == 1 ? 0 : -EIO;
+}
+
+static void env_send(void *ctx, const struct ike_path *p, struct bytes msg)
+{
+	net_send(ctx, p, msg);
+}
+
+static void env_keepalive(void *ctx, const struct ike_path *p)
+{
+	net_keepalive(ctx, p);
+}
+
+struct work {
+	uv_work_t req;
+	struct daemon *d;
+	struct ike_job *job;
+};
+
+static void work_run(uv_work_t *req)
+{
+	struct ike_job *job = ((struct work *)req)->job;
+
+	job->run(job);
+}
+
+static void work_done(uv_work_t *req, int status)
+{
+	struct work *w = (struct work *)req;
+	struct daemon *d = w->d;
+
+	(void)status;
+	w->job->done(w->job);
+	free(w);
+	daemon_rearm(d);
+}
+
+/* A group of 8192 bits takes its time on a thread of the pool, not on the loop. Without memory it is done here. */
+static void env_work(void *ctx, struct ike_job *job)
+{
+	struct work *w = calloc(1, sizeof(*w));
+	struct daemon *d = ctx;
+
+	if (w) {
+		w->d = d;
+		w->job = job;
+	}
+	if (!w || uv_queue_work(&d->loop, &w->req, work_run, work_done)) {
+		free(w);
+		job->run(job);
+		job->done(job);
+	}
+}
+
+static void env_sign(void *ctx, struct ike_sign *s)
+{
+	root_sign(ctx, s);
+}
+
+static int env_source(void *ctx, const struct ike_addr *remote, struct ike_addr *local)
+{
+	(void)ctx;
+	return sad_source(remote, local);
+}
+
+static void env_log(void *ctx, enum log_level level, const char *text)
+{
+	(void)ctx;
+	log_line(level, "%s", text);
+}
+
+static void make_env(struct daemon *d)
+{
+	d->env = (struct ike_env){.ctx = d,
+				  .now = env_now,
+				  .wall = env_wall,
+				  .random = env_random,
+				  .send = env_send,
+				  .keepalive = env_keepalive,
+				  .work = env_work,
+				  .sign = env_sign,
+				  .source = env_source,
+				  .log = env_log,
+				  .sadb = &sad_ops};
+}
+
+/* --- the engine's timer --- */
+
+static void on_timer(uv_timer_t *t)
+{
+	struct daemon *d = t->data;
+
+	ike_run(d->ike);
+	daemon_rearm(d);
+}
+
+void daemon_rearm(struct daemon *d)
+{
+	uint64_t at = d->ike ? ike_next(d->ike) : UINT64_MAX, now = clock_ns();
+
+	if (at == UINT64_MAX)
+		(void)uv_timer_stop(&d->timer);
+	else
+		(void)uv_timer_start(&d->timer, on_timer, at > now ? (at - now) / 1000000 + 1 : 0, 0);
+}
+
+/* --- start --- */
+
+static void notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (!path || (path[0] != '/' && path[0] != '@') || str_copy(sa.sun_path, sizeof(sa.sun_path), path))
+		return;
+	if (path[0] == '@')
+		sa.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
+		log_warning("cannot tell the service manager \"%s\": %s", state, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* One an instance: the lock lives as long as the process. */
+static int take_lock(struct daemon *d, struct err *e)
+{
+	char path[PATH_LEN + 16];
+	int rc = path_mkdir(d->paths.run, e);
+
+	if (rc)
+		return rc;
+	(void)snprintf(path, sizeof(path), "%s/xdp-iked.pid", d->paths.run);
+	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (d->lock_fd < 0)
+		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
+	if (flock(d->lock_fd, LOCK_EX | LOCK_NB))
+		return err_set(e, -EBUSY, "xdp-iked already runs for instance \"%s\"", d->paths.instance);
+	if (ftruncate(d->lock_fd, 0) || dprintf(d->lock_fd, "%d\n", (int)getpid()) < 0)
+		return err_set(e, -errno, "cannot write %s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* Blowfish and DES are in OpenSSL's legacy provider; what is loaded before the drop needs no files after it. */
+static int load_crypto(struct err *e)
+{
+	uint8_t byte;
+
+	if (!OSSL_PROVIDER_load(NULL, "legacy") || !OSSL_PROVIDER_load(NULL, "default"))
+		return err_set(e, -ENOENT, "OpenSSL's legacy provider is missing: no DES, no Blowfish");
+	return RAND_bytes(&byte, 1) == 1 ? 0 : err_set(e, -EIO, "no random numbers");
+}
+
+/* What needs root. */
+static int open_all(struct daemon *d, struct conf *c, struct err *e)
+{
+	int rc = take_lock(d, e);
+
+	if (!rc)
+		rc = root_fork(d, e);
+	if (!rc)
+		rc = load_crypto(e);
+	if (!rc)
+		rc = maps_open_or_create(&d->maps, &d->paths, (unsigned)c->settings.max_sas,
+					 (unsigned)c->settings.max_policies, e);
+	if (!rc)
+		rc = sad_open(&d->sad, d->maps, e);
+	if (!rc)
+		rc = net_open(d, e);
+	return rc ? rc : control_open(d, e);
+}
+
+static int make_engine(struct daemon *d, const struct conf *c, struct err *e)
+{
+	int public_fd = cred_open_public(&d->paths, NULL);
+	struct ike_conf *conf = NULL;
+	int rc;
+
+	rc = conf_make(d, c, public_fd, &conf, e);
+	if (public_fd >= 0)
+		close(public_fd);
+	if (rc)
+		return rc;
+	make_env(d);
+	d->ike = ike_new(&d->env, conf);
+	return d->ike ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
+static void on_signal(uv_signal_t *s, int sig)
+{
+	(void)sig;
+	uv_stop(s->loop);
+}
+
+static int start_loop(struct daemon *d, struct err *e)
+{
+	int rc;
+
+	d->timer.data = d;
+	if (uv_loop_init(&d->loop) || uv_timer_init(&d->loop, &d->timer) || uv_signal_init(&d->loop, &d->term) ||
+	    uv_signal_init(&d->loop, &d->interrupt) || uv_signal_start(&d->term, on_signal, SIGTERM) ||
+	    uv_signal_start(&d->interrupt, on_signal, SIGINT))
+		return err_set(e, -EIO, "cannot make the event loop");
+	rc = root_start(d, e);
+	if (!rc)
+		rc = net_start(d, e);
+	return rc ? rc : control_start(d, e);
+}
+
+static void close_all(struct daemon *d)
+{
+	if (d->ike)
+		ike_free(d->ike);
+	control_close(d);
+	data_close(d);
+	net_close(d);
+	root_close(d);
+	sad_close(d->sad);
+	maps_close(d->maps);
+	if (d->lock_fd >= 0)
+		close(d->lock_fd);
+}
+
+static int start(struct daemon *d, struct err *e)
+{
+	struct conf_err ce = {0};
+	struct conf c;
+	int rc;
+
+	if (store_load(&d->paths, &c, &ce))
+		return err_set(e, -EINVAL, "%s", ce.text);
+	rc = open_all(d, &c, e);
+	if (!rc)
+		rc = start_loop(d, e);
+	if (!rc)
+		rc = make_engine(d, &c, e);
+	conf_free(&c);
+	if (!rc)
+		rc = priv_drop(d->opt->user, e);
+	return rc ? rc : priv_filter(0, e);
+}
+
+int daemon_run(const struct daemon_options *opt, struct err *e)
+{
+	struct daemon d = {
+		.opt = opt, .lock_fd = -1, .udp = {-1, -1, -1, -1}, .root_fd = -1, .data_fd = -1, .ctl_fd = -1};
+	int rc = paths_init(&d.paths, opt->instance, XI_ABI_VERSION, e);
+
+	if (!rc)
+		rc = start(&d, e);
+	if (!rc) {
+		data_start(&d);
+		daemon_rearm(&d);
+		log_info("xdp-iked " XI_VERSION " instance %s: listening on UDP ports 500 and 4500", d.paths.instance);
+		notify("READY=1");
+		(void)uv_run(&d.loop, UV_RUN_DEFAULT);
+		notify("STOPPING=1");
+		log_info("stopping: installed SAs go on until they expire");
+	}
+	close_all(&d);
+	return rc;
+}
