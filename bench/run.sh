@@ -178,6 +178,7 @@ gateway_start() {
 	local sock=$T/notify waiter
 	quiet gw xi interface attach lan
 	quiet gw xi interface attach wan
+	: >"$T/notify.out" # of the round before: it would be taken for the word of this one
 	tests/lib/notify.py "$sock" 20 >"$T/notify.out" 2>&1 &
 	waiter=$!
 	wait_for "grep -q bound $T/notify.out" 10 || fail "notify.py: $(cat "$T/notify.out")"
