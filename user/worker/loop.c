@@ -84,8 +84,11 @@ static unsigned poll_socket(struct worker *w, struct io_sock *s)
 	struct wpkt store[WRK_BURST], *in[WRK_BURST], *out[WRK_BURST];
 	unsigned n = io_rx(s, &w->pool, desc, WRK_BURST), nin = 0, nout = 0;
 
-	for (unsigned i = 0; i < n; i++)
+	/* The verdict, and the headers behind it: another CPU has just written both. */
+	for (unsigned i = 0; i < n; i++) {
 		__builtin_prefetch(w->pool.area + desc[i].addr - sizeof(struct xi_verdict));
+		__builtin_prefetch(w->pool.area + desc[i].addr + RT_L2_PLAIN);
+	}
 	for (unsigned i = 0; i < n; i++) {
 		struct wpkt *pk = &store[i];
 
