@@ -73,11 +73,26 @@ static int may_cut(const struct wpkt *pk)
 	return !(u16_get(p->data + IP4_FRAG) & IP4_DF);
 }
 
+/*
+ * Does what the packet becomes under its first SA fit into mtu? In tunnel mode its length alone decides, and the longest that fits is
+ * computed once for each mtu.
+ */
+static int fits(struct sa_entry *se, const struct pkt *p, size_t mtu)
+{
+	if (unlikely(se->sa.mode != XI_MODE_TUNNEL))
+		return ipsec_sealed_len(&se->sa, p) <= mtu;
+	if (unlikely(se->fit_mtu != mtu)) {
+		se->fit_mtu = (uint32_t)mtu;
+		se->fit_len = (uint32_t)ipsec_inner_mtu(&se->sa, mtu);
+	}
+	return pkt_len(p) <= se->fit_len;
+}
+
 enum xi_drop path_judge(struct worker *w, const struct wpkt *pk)
 {
 	size_t over = pk->ah ? pk->ah->ah_len : 0, mtu = path_mtu(w, pk->ah ? pk->ah : pk->sa), inner;
 
-	if (likely(ipsec_sealed_len(&pk->sa->sa, &pk->p) + over <= mtu) || may_cut(pk))
+	if ((likely(mtu > over) && likely(fits(pk->sa, &pk->p, mtu - over))) || may_cut(pk))
 		return XI_OK;
 	inner = inner_mtu(w, pk->sa, pk->ah);
 	if (ip_version(&pk->p) == 6)

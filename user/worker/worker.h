@@ -70,9 +70,11 @@ struct hold {
 /* An SA as this worker uses it: a copy taken when its generation was first seen, so that the owner may take the SA away
  * at any moment, and its expanded keys. */
 struct sa_entry {
-	uint32_t gen;	 /* 0 = nothing here */
-	uint32_t usable; /* keys are expanded */
-	uint32_t ah_len; /* AH: bytes that it adds to a packet */
+	uint32_t gen;	  /* 0 = nothing here */
+	uint32_t usable;  /* keys are expanded */
+	uint32_t ah_len;  /* AH: bytes that it adds to a packet */
+	uint32_t fit_mtu; /* tunnel mode: packets of fit_len bytes become no longer than this; see path.c */
+	uint32_t fit_len;
 	struct xi_sa sa; /* without keys */
 	struct hop hop;	 /* outbound: to the peer */
 };
