@@ -33,6 +33,24 @@ static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 	return why;
 }
 
+/* Spec 14.2: bytes are those behind the decapsulation. Packets of an SA without a limit are counted together, the others in finish(). */
+static void account_runs(struct worker *w, struct wpkt **pk, const struct ipsec_op *op, unsigned n)
+{
+	for (unsigned i = 0, j; i < n; i = j) {
+		unsigned packets = 0;
+		size_t bytes = 0;
+
+		for (j = i; j < n && pk[j]->sa == pk[i]->sa; j++) {
+			size_t len = op[j].verdict == XI_OK ? pkt_len(&pk[j]->p) : 0;
+
+			packets += len != 0;
+			bytes += len;
+		}
+		if (likely(packets && !sa_limited(pk[i]->sa)))
+			(void)!sa_account(w, pk[i]->sa, packets, bytes);
+	}
+}
+
 /* A packet that a transform has made. 1: there is another one; else its further fate is settled. */
 static int finish(struct worker *w, struct wpkt *pk, enum xi_drop why)
 {
@@ -46,8 +64,8 @@ static int finish(struct worker *w, struct wpkt *pk, enum xi_drop why)
 		io_frame_put(&w->pool, pk->addr);
 		return 0;
 	}
-	/* Spec 14.2: bytes are those behind the decapsulation. A packet beyond the hard limit is not delivered. */
-	if (unlikely(!sa_account(w, pk->sa, 1, pkt_len(&pk->p)))) {
+	/* A packet beyond the hard limit is not delivered. */
+	if (unlikely(sa_limited(pk->sa)) && !sa_account(w, pk->sa, 1, pkt_len(&pk->p))) {
 		sa_count_error(w, pk->sa);
 		drop(w, pk, XI_DROP_IN_EXPIRED);
 		return 0;
@@ -88,6 +106,7 @@ static unsigned open_round(struct worker *w, struct wpkt **pk, unsigned n)
 	}
 	if (ready)
 		ipsec_open(w->engine, op, ready);
+	account_runs(w, pk, op, ready);
 	for (unsigned i = 0; i < ready; i++)
 		if (finish(w, pk[i], op[i].verdict))
 			pk[left++] = pk[i];
