@@ -123,11 +123,8 @@ static int is_host_fragment(const struct wpkt *pk)
 /* The packet, and the SAs that are to protect it. */
 static enum xi_drop find_packet(struct worker *w, struct wpkt *pk)
 {
-	enum xi_drop why;
+	enum xi_drop why = find_sas(w, pk);
 
-	if (unlikely(trim_ip(pk)))
-		return XI_DROP_OUT_MODE;
-	why = find_sas(w, pk);
 	if (unlikely(why != XI_OK))
 		return why;
 	if (likely(!is_host_fragment(pk)))
@@ -137,23 +134,73 @@ static enum xi_drop find_packet(struct worker *w, struct wpkt *pk)
 	return find_sas(w, pk);
 }
 
-/* Everything that is decided before the crypto. */
-static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
+/* That the SAs may be used, and that there is a way to their peer. */
+static enum xi_drop check_sas(struct worker *w, const struct wpkt *pk)
 {
-	enum xi_drop why = find_packet(w, pk);
+	enum xi_drop why = check_state(w, pk->sa, pk->ah ? XI_PROTO_ESP : 0);
 
-	if (unlikely(why != XI_OK))
-		return why;
-	if (unlikely(pk->p.end - pk->p.tail < WRK_TAILROOM) && wpkt_enlarge(w, pk))
-		return XI_DROP_OUT_NO_ROOM;
-	why = check_state(w, pk->sa, pk->ah ? XI_PROTO_ESP : 0);
 	if (why == XI_OK && unlikely(pk->ah != NULL))
 		why = check_state(w, pk->ah, XI_PROTO_AH);
 	if (unlikely(why != XI_OK))
 		return why;
 	path_refresh(w, outermost(pk));
-	if (unlikely(outermost(pk)->hop.rt.kind == RT_NONE))
-		return XI_DROP_OUT_NO_ROUTE;
+	return unlikely(outermost(pk)->hop.rt.kind == RT_NONE) ? XI_DROP_OUT_NO_ROUTE : XI_OK;
+}
+
+/*
+ * What was found and checked for one packet of the burst holds for those behind it that the program found the same SA and policy for: they
+ * are looked at as if they had come at the same moment.
+ */
+struct same {
+	struct xi_verdict v;
+	struct sa_entry *sa, *ah; /* sa NULL = nothing */
+};
+
+static int is_same(const struct same *s, const struct wpkt *pk)
+{
+	return s->sa && s->v.slot == pk->v.slot && s->v.gen == pk->v.gen && s->v.policy == pk->v.policy &&
+	       s->v.policy_gen == pk->v.policy_gen;
+}
+
+/* Not: transport mode, where fragments of this host are looked for; a verdict that did not hold; limits, which each packet may reach. */
+static void keep(struct same *s, const struct xi_verdict *found, const struct wpkt *pk)
+{
+	s->sa = NULL;
+	if (pk->sa->sa.mode != XI_MODE_TUNNEL || sa_limited(pk->sa) || (pk->ah && sa_limited(pk->ah)) ||
+	    pk->v.policy != found->policy || pk->v.policy_gen != found->policy_gen)
+		return;
+	*s = (struct same){.v = *found, .sa = pk->sa, .ah = pk->ah};
+}
+
+static enum xi_drop find_and_check(struct worker *w, struct wpkt *pk, struct same *same)
+{
+	const struct xi_verdict found = pk->v;
+	enum xi_drop why = find_packet(w, pk);
+
+	if (why == XI_OK)
+		why = check_sas(w, pk);
+	if (likely(why == XI_OK))
+		keep(same, &found, pk);
+	return why;
+}
+
+/* Everything that is decided before the crypto. */
+static enum xi_drop prepare(struct worker *w, struct wpkt *pk, struct same *same)
+{
+	enum xi_drop why;
+
+	if (unlikely(trim_ip(pk)))
+		return XI_DROP_OUT_MODE;
+	if (likely(is_same(same, pk))) {
+		pk->sa = same->sa;
+		pk->ah = same->ah;
+	} else {
+		why = find_and_check(w, pk, same);
+		if (unlikely(why != XI_OK))
+			return why;
+	}
+	if (unlikely(pk->p.end - pk->p.tail < WRK_TAILROOM) && wpkt_enlarge(w, pk))
+		return XI_DROP_OUT_NO_ROOM;
 	if (unlikely(mss_may_apply(pk->p.data, pkt_len(&pk->p))))
 		path_clamp_out(w, pk);
 	return path_judge(w, pk);
@@ -284,10 +331,11 @@ void outbound_refuse(struct worker *w, struct wpkt *pk, enum xi_drop why)
 void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 {
 	struct ipsec_op op[WRK_BURST];
+	struct same same = {.sa = NULL};
 	unsigned ready = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		enum xi_drop why = prepare(w, pk[i]);
+		enum xi_drop why = prepare(w, pk[i], &same);
 
 		if (likely(why == XI_OK))
 			pk[ready++] = pk[i];
