@@ -30,11 +30,9 @@ while read -r v; do
 	n=$((n + 1))
 	if sed 's/\\-/-/g' $page | grep -qx ".B $v"; then echo "ok $n - the manual explains $v"; else echo "not ok $n - the manual explains $v"; fi
 done < <(sed -n '/^#define XI_STATS(X)/,/^$/s/.*"\(.*\)").*/\1/p' bpf/abi/xi_drop.h)
-for p in $page user/worker/xdp-ipsecd.8; do
+for p in $page user/worker/xdp-ipsecd.8 ike/daemon/xdp-iked.8; do
 	n=$((n + 1))
-	if ! command -v groff >/dev/null; then
-		echo "ok $n - $p # SKIP no groff"
-	elif warned=$(groff -man -ww -z -Tutf8 $p 2>&1) && [ -z "$warned" ]; then
+	if warned=$(groff -man -ww -z -Tutf8 $p 2>&1) && [ -z "$warned" ]; then
 		echo "ok $n - no warning about $p"
 	else
 		echo "not ok $n - no warning about $p"
