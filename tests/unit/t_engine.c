@@ -226,6 +226,10 @@ static void t_back_ends(void **state)
 				want = XI_ENGINE_OPENSSL;
 		if (strcmp(a->name, "twofish") == 0)
 			want = XI_ENGINE_NETTLE;
+		/* ipsec-mb's DES is seventy times slower than OpenSSL's where it has no AVX-512 for it */
+		if ((strcmp(a->name, "3des") == 0 || strcmp(a->name, "des") == 0) &&
+		    !(both[0]->mgr->features & IMB_FEATURE_AVX512_SKX))
+			want = XI_ENGINE_OPENSSL;
 		if (engine_of_alg(both[0], i) != want)
 			fail_msg("%s: %s", a->name, engine_kind_name(engine_of_alg(both[0], i)));
 		assert_int_equal(engine_failed(both[0], i), XI_ENGINE_NONE);

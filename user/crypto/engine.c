@@ -164,6 +164,17 @@ const char *engine_kind_name(enum xi_engine kind)
 	return (unsigned)kind < ARRAY_SIZE(name) ? name[kind] : "?";
 }
 
+/*
+ * Without AVX-512 ipsec-mb looks DES's tables up in constant time: 3.5 ms for a packet of 1408 bytes with 3DES, against 50 us of OpenSSL.
+ * It does them only where OpenSSL does not.
+ */
+static unsigned slow_at(const struct engine *en, const struct alg *a)
+{
+	int des = a->kind == ALG_ENC && (a->abi == XI_ENC_DES || a->abi == XI_ENC_3DES);
+
+	return des && en->mgr && !(en->mgr->features & IMB_FEATURE_AVX512_SKX) ? BY(XI_ENGINE_IPSEC_MB) : 0;
+}
+
 static enum xi_engine first_of(unsigned set)
 {
 	for (int by = XI_ENGINE_IPSEC_MB; by <= XI_ENGINE_NETTLE; by++)
@@ -174,7 +185,10 @@ static enum xi_engine first_of(unsigned set)
 
 enum xi_engine engine_of_alg(const struct engine *en, unsigned row)
 {
-	return row < ALG_ROWS_MAX ? first_of(en->able[row]) : XI_ENGINE_NONE;
+	unsigned able = row < ALG_ROWS_MAX ? en->able[row] : 0;
+	unsigned quick = able ? able & ~slow_at(en, alg_at(row)) : 0;
+
+	return first_of(quick ? quick : able);
 }
 
 enum xi_engine engine_failed(const struct engine *en, unsigned row)
@@ -219,12 +233,11 @@ static enum how how_of(const struct alg *enc, const struct alg *auth)
 static enum xi_engine choose(const struct engine *en, const struct alg *enc, const struct alg *auth)
 {
 	unsigned ciphers = en->able[alg_row(enc)], macs = en->able[alg_row(auth)];
+	unsigned mb = en->mgr ? ciphers & macs & BY(XI_ENGINE_IPSEC_MB) : 0, soft = 0;
 
-	if (en->mgr && (ciphers & macs & BY(XI_ENGINE_IPSEC_MB)))
-		return XI_ENGINE_IPSEC_MB;
-	if (!en->lib || !(macs & BY(XI_ENGINE_OPENSSL)))
-		return XI_ENGINE_NONE;
-	return first_of(ciphers & (BY(XI_ENGINE_OPENSSL) | BY(XI_ENGINE_NETTLE)));
+	if (en->lib && (macs & BY(XI_ENGINE_OPENSSL)))
+		soft = ciphers & (BY(XI_ENGINE_OPENSSL) | BY(XI_ENGINE_NETTLE));
+	return mb && (!soft || !slow_at(en, enc)) ? XI_ENGINE_IPSEC_MB : first_of(soft);
 }
 
 int keyctx_init(struct engine *en, struct keyctx *k, const struct xi_sa *sa)
