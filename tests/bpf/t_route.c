@@ -348,10 +348,12 @@ static void t_local_addresses(void **state)
 	assert_true(becomes_old());
 	quiet();
 	assert_true(is_local("10.0.1.1"));
+	assert_true(is_local("10.0.1.255")); /* the network's, though no broadcast address was set with it */
 	assert_int_equal(sh("ip addr del 10.0.1.1/24 dev v0"), 0);
 	assert_true(becomes_old());
 	quiet();
 	assert_false(is_local("10.0.1.1"));
+	assert_false(is_local("10.0.1.255"));
 	assert_true(is_local("10.0.0.1"));
 	assert_int_equal(sh("ip addr add 2001:db8:5::1/64 dev v0 nodad"), 0);
 	assert_true(becomes_old());
@@ -491,14 +493,14 @@ static void t_failure_is_no_answer(void **state)
 /* Addresses of yesterday fill the map: they go first. */
 static void t_full_map_gets_room(void **state)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "xi_local", sizeof(struct xi_local_key), 4, 8, NULL);
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "xi_local", sizeof(struct xi_local_key), 4, 16, NULL);
 	struct xi_local_key k = {.family = XI_IP4};
 	__u32 ifindex = 1;
 	struct err e = {.text = ""};
 
 	(void)state;
 	assert_true(fd >= 0);
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 16; i++) {
 		k.addr.w[0] = htonl(0xc0000200 + i);
 		assert_int_equal(bpf_map_update_elem(fd, &k, &ifindex, BPF_ANY), 0);
 	}

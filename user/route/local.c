@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/route/local.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/if_addr.h>
@@ -18,18 +19,38 @@ struct local_set {
 	unsigned n;
 };
 
-static void add(struct local_set *set, int family, const struct nlattr *a, __u32 ifindex)
+static void add(struct local_set *set, int family, const void *addr, __u32 ifindex)
 {
 	struct xi_local_key *k;
-	size_t len = family == AF_INET ? 4 : 16;
 
-	if (!a || set->n == LOCAL_MAX || mnl_attr_get_payload_len(a) != len)
+	if (set->n == LOCAL_MAX)
 		return;
 	k = &set->key[set->n];
 	memset(k, 0, sizeof(*k));
-	memcpy(&k->addr, mnl_attr_get_payload(a), len);
+	memcpy(&k->addr, addr, family == AF_INET ? 4 : 16);
 	k->family = family == AF_INET ? XI_IP4 : XI_IP6;
 	set->ifindex[set->n++] = ifindex;
+}
+
+static void add_attr(struct local_set *set, int family, const struct nlattr *a, __u32 ifindex)
+{
+	if (a && mnl_attr_get_payload_len(a) == (family == AF_INET ? 4 : 16))
+		add(set, family, mnl_attr_get_payload(a), ifindex);
+}
+
+/* That of the network, for which the kernel has a route even where no IFA_BROADCAST is set (fib_add_ifaddr()). */
+static void add_directed_broadcast(struct local_set *set, const struct ifaddrmsg *ifa, const struct nlattr *address,
+				   const struct nlattr *broadcast)
+{
+	__be32 addr;
+
+	if (!address || mnl_attr_get_payload_len(address) != sizeof(addr) || !ifa->ifa_prefixlen ||
+	    ifa->ifa_prefixlen > 30 || (broadcast && mnl_attr_get_payload_len(broadcast) != sizeof(addr)))
+		return;
+	memcpy(&addr, mnl_attr_get_payload(address), sizeof(addr));
+	addr |= htonl(UINT32_MAX >> ifa->ifa_prefixlen);
+	if (!broadcast || memcmp(mnl_attr_get_payload(broadcast), &addr, sizeof(addr)) != 0)
+		add(set, AF_INET, &addr, ifa->ifa_index);
 }
 
 static int on_addr(const struct nlmsghdr *nlh, void *data)
@@ -55,10 +76,12 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 	}
 	if (ifa->ifa_family == AF_INET || ifa->ifa_family == AF_INET6) {
 		/* On point-to-point links IFA_ADDRESS is the far end, IFA_LOCAL ours. */
-		add(data, ifa->ifa_family, local ? local : address, ifa->ifa_index);
-		/* A directed broadcast is for this host too: it is never forwarded. */
-		if (ifa->ifa_family == AF_INET)
-			add(data, AF_INET, broadcast, ifa->ifa_index);
+		add_attr(data, ifa->ifa_family, local ? local : address, ifa->ifa_index);
+		/* A broadcast of a network of ours is for this host too: it is never forwarded. */
+		if (ifa->ifa_family == AF_INET) {
+			add_attr(data, AF_INET, broadcast, ifa->ifa_index);
+			add_directed_broadcast(data, ifa, address, broadcast);
+		}
 	}
 	return MNL_CB_OK;
 }
