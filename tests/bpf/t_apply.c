@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* user/cli/apply.c against real maps: what stays, what is renewed, what is undone. */
+#include "bpf/abi/xi_alg.h"
 #include "tests/bpf/sandbox.h"
 
 #include <arpa/inet.h>
@@ -650,6 +651,68 @@ static void t_spec_6_1_source_from_route(void **state)
 	assert_int_equal(sas(), 0);
 }
 
+/* As xdp-iked does: an SA pair for the policy in the slot. */
+static void negotiate(uint32_t slot, uint32_t spi)
+{
+	struct xi_policy *p = &m->spd[slot];
+	struct xi_sa in = {.dir = XI_DIR_IN,
+			   .proto = XI_PROTO_ESP,
+			   .mode = p->mode,
+			   .family = XI_IP4,
+			   .spi = htonl(spi)},
+		     out = in;
+	struct spd_sas refs = {0};
+	struct err e;
+
+	in.src = out.dst = p->sa_dst;
+	in.dst = out.src = p->sa_src;
+	out.dir = XI_DIR_OUT;
+	in.auth_alg = out.auth_alg = XI_AUTH_SHA1;
+	in.auth_key_len = out.auth_key_len = 20;
+	in.reqid = out.reqid = p->reqid;
+	assert_ok(spd_lock(m, &e), &e);
+	assert_ok(sad_publish(m, &in, 0, &refs.in, &e), &e);
+	assert_ok(sad_publish(m, &out, 0, &refs.out, &e), &e);
+	spd_set_sa(m, slot, &refs);
+	spd_unlock(m);
+}
+
+/* A policy that comes into force finds what was negotiated for another of its ends, mode and protocols. */
+static void t_spec_6_2_a_new_policy_shares(void **state)
+{
+	static const char *const alone[] = {
+		"level=unique", "tunnel=no src-address=198.51.100.1/32 dst-address=203.0.113.1/32",
+		"ipsec-protocols=ah", "sa-dst-address=203.0.113.2", "sa-src-address=198.51.100.2"};
+	struct spd_sas first, other;
+	char cmd[200];
+
+	(void)state;
+	must("policy add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 tunnel=yes sa-src-address=198.51.100.1 "
+	     "sa-dst-address=203.0.113.1");
+	negotiate(slot_of(1), 0x1234);
+	first = spd_sas_of(&m->spd[slot_of(1)]);
+	must("policy add copy-from=0 dst-address=10.3.0.0/16");
+	other = spd_sas_of(&m->spd[slot_of(2)]);
+	assert_memory_equal(&first, &other, sizeof(first));
+	must("policy disable 0");
+	must("policy enable 0");
+	other = spd_sas_of(&m->spd[slot_of(1)]);
+	assert_memory_equal(&first, &other, sizeof(first));
+	for (size_t i = 0; i < ARRAY_SIZE(alone); i++) {
+		(void)snprintf(cmd, sizeof(cmd), "policy add copy-from=0 dst-address=10.4.0.0/16 %s", alone[i]);
+		must(cmd);
+		assert_int_equal(m->spd[slot_of(3 + (uint32_t)i)].sa_out, 0);
+		must("policy remove 2");
+	}
+	/* changed, it is another policy (spec 6.4), which shares with those that stay, and not with what it was itself */
+	must("policy set 0 src-address=10.7.0.0/16");
+	assert_true(m->spd[slot_of(1)].sa_out == first.out);
+	must("policy remove 1");
+	must("policy set 0 src-address=10.8.0.0/16");
+	assert_int_equal(m->spd[slot_of(1)].sa_out, 0);
+	assert_int_equal(m->spd[slot_of(1)].sa_in, 0);
+}
+
 /* A command that died between publishing and committing left an SA behind: the next one takes it away. */
 static void t_leftover_is_removed(void **state)
 {
@@ -712,6 +775,7 @@ int main(void)
 		T(t_rfc4302_3_3_2_sequence_goes_on),
 		T(t_undo_bundle),
 		T(t_spec_6_1_source_from_route),
+		T(t_spec_6_2_a_new_policy_shares),
 		T(t_leftover_is_removed),
 		T(t_exchange_of_spis),
 	};

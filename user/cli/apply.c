@@ -6,6 +6,7 @@
 
 #include "user/base/clock.h"
 #include "user/cli/cli.h"
+#include "user/cli/share.h"
 #include "user/crypto/alg.h"
 #include "user/maps/seqmem.h"
 
@@ -36,6 +37,7 @@ struct apply {
 	uint32_t *slot;		 /* [plan->policies]: slot it is in already, UINT32_MAX = new */
 	uint8_t *slot_taken;	 /* [spd_max] */
 	struct spd_sas *old_sas; /* [spd_max]: before we touched them */
+	struct share share;	 /* what new policies find negotiated already */
 };
 
 static const struct xi_sa *sa_at(const struct apply *a, uint64_t ref)
@@ -336,6 +338,8 @@ static uint64_t planned_ref(const struct apply *a, int index)
 
 static struct spd_sas planned_sas(const struct apply *a, const struct plan_policy *pp)
 {
+	if (!pp->pol.manual_sa[0])
+		return share_find(&a->share, &pp->pol);
 	return (struct spd_sas){
 		.out = planned_ref(a, pp->sa[XI_DIR_OUT]),
 		.in = planned_ref(a, pp->sa[XI_DIR_IN]),
@@ -497,6 +501,7 @@ static void apply_free(struct apply *a)
 	free(a->slot);
 	free(a->slot_taken);
 	free(a->old_sas);
+	share_free(&a->share);
 	seqmem_free(&a->seq);
 }
 
@@ -542,6 +547,8 @@ static int apply_locked(struct apply *a, struct err *e)
 		cli_warn("%s", damage.text);
 	collect_sas(a);
 	rc = match_policies(a);
+	if (!rc)
+		rc = share_init(&a->share, a->m, a->slot_taken);
 	if (rc)
 		return err_set(e, rc, "out of memory");
 	/* All are looked up before the first slot changes what it holds. */

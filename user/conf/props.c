@@ -60,7 +60,7 @@ static const struct prop policy_props[] = {
 	{ .name = "action", .type = PT_ENUM, .flags = PF_BRIEF, AT(conf_policy, action), .def = "encrypt",
 	  .words = action_words, .help = "let pass unchanged, drop, or apply the transforms of this policy" },
 	{ .name = "level", .type = PT_ENUM, AT(conf_policy, level), .def = "require", .words = level_words,
-	  .help = "what happens while an SA is missing: use lets packets pass in clear, require and unique drop them" },
+	  .help = "what happens while an SA is missing: use lets packets pass in clear, require and unique drop them; unique has SAs of its own, others share those of the same ends, mode and protocols" },
 	{ .name = "ipsec-protocols", .type = PT_SET, AT(conf_policy, protos), .def = "esp", .words = protos_words,
 	  .help = "transforms; both: ESP is applied first and AH over it" },
 	{ .name = "tunnel", .type = PT_BOOL, AT(conf_policy, tunnel), .def = "no",
