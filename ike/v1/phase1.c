@@ -382,9 +382,12 @@ static void whole(struct ike *k, struct ike1 *sa, const struct ike_path *path, s
 {
 	if (ike1_repeated(sa, &sa->retry, datagram))
 		return;
-	if (sa->hs)
+	if (sa->hs) {
 		to_handshake(sa, path, datagram, h);
-	else if (h->exchange == ISAKMP_X_QUICK)
+		return;
+	}
+	ike1_settle(sa);
+	if (h->exchange == ISAKMP_X_QUICK)
 		ike1_quick_receive(sa, path, datagram, h);
 	else if (h->exchange == ISAKMP_X_INFORMATIONAL)
 		ike1_info_receive(sa, path, datagram, h);

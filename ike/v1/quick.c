@@ -273,7 +273,7 @@ int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_p
 	q->remote = ends->remote.a;
 	q->acquired = !!acquired;
 	q->replaces = replaces;
-	if (usable(sa)) {
+	if (usable(sa) && !sa->settle.place) {
 		quick_begin(q);
 		return 0;
 	}

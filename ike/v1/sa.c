@@ -11,6 +11,7 @@
 #define UNDER_WAY_NS                                                                                                   \
 	(60 * NS_PER_S) /* initiator: behind the last repetition; ends what waits for a job or signature for ever */
 #define KEEPALIVE_NS (20 * NS_PER_S) /* spec section 21 */
+#define SETTLE_NS (NS_PER_S / 20)
 
 #define OF(t, field) ((struct ike1 *)((char *)(t)-offsetof(struct ike1, field)))
 
@@ -261,6 +262,32 @@ void ike1_state(struct ike1 *sa, enum ike1_state state)
 		(void)timer_set(&k->timers, &sa->life, ike_now(k) + (sa->initiator ? UNDER_WAY_NS : HALF_OPEN_NS));
 }
 
+void ike1_settle(struct ike1 *sa)
+{
+	if (!sa->settle.place)
+		return;
+	timer_clear(&sa->ike->timers, &sa->settle);
+	ike1_ready(sa);
+}
+
+static void settle_due(struct ike_timer *t)
+{
+	ike1_ready(OF(t, settle));
+}
+
+/*
+ * A peer with several threads, as strongSwan has, may take up a message right behind the last one of phase 1 before that one, and ignore it: it would be
+ * repeated 10 s later, an INITIAL-CONTACT never.
+ */
+static void begin_use(struct ike1 *sa)
+{
+	int ours_was_last = sa->initiator == (sa->mode == ISAKMP_X_AGGRESSIVE);
+
+	sa->settle.fn = settle_due;
+	if (!ours_was_last || timer_set(&sa->ike->timers, &sa->settle, ike_now(sa->ike) + SETTLE_NS))
+		ike1_ready(sa);
+}
+
 /* Lifetimes run from here. What came too early is looked at again; sa may be gone afterwards. */
 void ike1_established(struct ike1 *sa)
 {
@@ -288,7 +315,7 @@ void ike1_established(struct ike1 *sa)
 	if (contact)
 		ike1_initial_contact(sa);
 	ike1_dpd_start(sa);
-	ike1_ready(sa);
+	begin_use(sa);
 	p1_release(k, hs);
 }
 
@@ -309,6 +336,7 @@ void ike1_drop(struct ike1 *sa, int delete, const char *why)
 	UNCHAIN(sa, by_cookie, by_cookie_p);
 	UNCHAIN(sa, by_place, by_place_p);
 	timer_clear(&k->timers, &sa->life);
+	timer_clear(&k->timers, &sa->settle);
 	timer_clear(&k->timers, &sa->keepalive);
 	timer_clear(&k->timers, &sa->dpd);
 	ike1_gone(sa);

@@ -84,7 +84,8 @@ struct ike1 {
 	int64_t established_wall;
 	uint64_t bytes; /* of ISAKMP messages since (spec 16.7) */
 	struct ike_timer life;
-	char id[128]; /* the peer's identity, as text */
+	struct ike_timer settle; /* set: the last message of phase 1 was ours, the peer may not have read it; see ike1_settle() */
+	char id[128];		 /* the peer's identity, as text */
 	/* NAT traversal */
 	uint8_t natt;		     /* enum ike1_natt */
 	uint8_t behind, peer_behind; /* NAT detected: in front of us, of the peer */
@@ -114,6 +115,8 @@ struct ike1 *ike1_want(struct ike *k, const struct ike_peer *peer, const struct 
 		       const struct ike_addr *remote);
 /* Forgets it and all that hangs on it; its IPsec SAs live on. why is for the log; delete: tell the peer. */
 void ike1_drop(struct ike1 *sa, int delete, const char *why);
+/* The peer has read our last message of phase 1, as far as we can know: what waits for that goes out. Does nothing when nothing waits. */
+void ike1_settle(struct ike1 *sa);
 /* A datagram of IKEv1 (header is sound). */
 /* An authenticated message of the peer's came this way: with NAT traversal its address or port is taken over (spec section 21). */
 void ike1_seen(struct ike1 *sa, const struct ike_path *path);

@@ -267,6 +267,8 @@ static inline void rig_isakmp(struct rig *r, unsigned initiator, unsigned n)
 	/* Both first, so that neither hears of the other too early. */
 	for (unsigned i = 0; i < 2; i++)
 		ike1_established(r->end[i ^ initiator].sa);
+	for (unsigned i = 0; i < 2; i++)
+		ike1_settle(r->end[i ^ initiator].sa);
 }
 
 static inline struct rig *rig_new_addrs(struct ike_addr a, struct ike_addr b,

@@ -12,7 +12,7 @@
 static struct rig *r;
 static uint8_t mode;
 static unsigned natt, hash = IKE1_SHA1, cipher = IKE1_AES, bits = 128, group = 2;
-static unsigned other_psk, other_group;
+static unsigned other_psk, other_group, contact;
 
 static void conf(struct ike_conf *c, unsigned end)
 {
@@ -27,7 +27,7 @@ static void conf(struct ike_conf *c, unsigned end)
 		p->cipher_bits = (uint16_t)bits;
 		p->key_len = (uint16_t)len;
 		p->group = group_by_id(end && other_group ? other_group : group);
-		p->initial_contact = 1;
+		p->initial_contact = (contact >> end) & 1;
 		if (end && other_psk)
 			p->psk[0] = 'T';
 	}
@@ -37,6 +37,7 @@ static int setup(void **state)
 {
 	(void)state;
 	natt = other_psk = other_group = 0;
+	contact = 3;
 	hash = IKE1_SHA1;
 	cipher = IKE1_AES;
 	bits = 128;
@@ -111,6 +112,32 @@ static void t_every_exchange_both_ways(void **state)
 			is_up(from);
 			teardown(NULL);
 		}
+}
+
+/* Nothing follows at once upon our last message of phase 1: a peer that reads both at the same time would ignore it. */
+static void t_last_message_has_time_to_arrive(void **state)
+{
+	(void)state;
+	contact = 0;
+	mode = IKE_MODE_AGGRESSIVE;
+	begin(0);
+	rig_settle(r);
+	assert_int_equal(established(0) + established(1), 2);
+	rig_advance(r, NS_PER_S / 1000 * 49);
+	assert_int_equal(fake_count(&r->end[0].sadb), 0);
+	rig_advance(r, NS_PER_S / 1000 * 2);
+	is_up(0);
+}
+
+/* Unless the peer shows that it has arrived; then INITIAL-CONTACT is before the SAs that it must not end (spec 20.3). */
+static void t_initial_contact_of_the_responder(void **state)
+{
+	(void)state;
+	contact = 2;
+	begin(0);
+	rig_settle(r);
+	is_up(0);
+	assert_true(r->end[0].k->sas->got_contact);
 }
 
 static void t_every_hash_cipher_group(void **state)
@@ -347,9 +374,17 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(t_every_exchange_both_ways), T(t_every_hash_cipher_group), T(t_spec_21_nat_before_the_initiator),
-		T(t_no_nat_no_float),	       T(t_spec_23_1_wrong_secret),  T(t_spec_4_2_no_transform_in_common),
-		T(t_each_message_spoilt),      T(t_both_at_the_same_time),   T(t_flood_of_first_messages),
+		T(t_every_exchange_both_ways),
+		T(t_last_message_has_time_to_arrive),
+		T(t_initial_contact_of_the_responder),
+		T(t_every_hash_cipher_group),
+		T(t_spec_21_nat_before_the_initiator),
+		T(t_no_nat_no_float),
+		T(t_spec_23_1_wrong_secret),
+		T(t_spec_4_2_no_transform_in_common),
+		T(t_each_message_spoilt),
+		T(t_both_at_the_same_time),
+		T(t_flood_of_first_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
