@@ -84,8 +84,9 @@ struct ike1 {
 	int64_t established_wall;
 	uint64_t bytes; /* of ISAKMP messages since (spec 16.7) */
 	struct ike_timer life;
-	struct ike_timer settle; /* set: the last message of phase 1 was ours, the peer may not have read it; see ike1_settle() */
-	char id[128];		 /* the peer's identity, as text */
+	struct ike_timer
+		settle; /* set: the last message of phase 1 was ours, the peer may not have read it; see ike1_settle() */
+	char id[128];	/* the peer's identity, as text */
 	/* NAT traversal */
 	uint8_t natt;		     /* enum ike1_natt */
 	uint8_t behind, peer_behind; /* NAT detected: in front of us, of the peer */
