@@ -25,8 +25,6 @@ void p1_free(struct ike1_handshake *hs)
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		blob_wipe(all[i]);
-	if (hs->job)
-		hs->job->sa = NULL;
 	OPENSSL_clear_free(hs, sizeof(*hs));
 }
 

@@ -166,6 +166,7 @@ int p1_keep_sai(struct ike1 *sa) __must_check;
 enum p1_dh { P1_DH_PUBLIC = 1, P1_DH_SECRET = 2 };
 /* Runs what is asked for (bits) on the thread pool; then hs->next(). */
 int p1_dh(struct ike1 *sa, unsigned what, void (*next)(struct ike1 *sa)) __must_check;
+/* Before sa goes: what is under way comes back to nobody. */
 void p1_dh_abandon(struct ike1 *sa);
 
 /* A job as tests see it. */

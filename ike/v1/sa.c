@@ -371,6 +371,7 @@ void ike1_seen(struct ike1 *sa, const struct ike_path *path)
 		return;
 	ike_log(sa->ike, LOG_L_INFO, "peer %s is now at %s", ike_end_text(&sa->path.remote, a, sizeof(a)),
 		ike_end_text(&path->remote, b, sizeof(b)));
+	sa->moved |= !ike_addr_eq(&path->remote.a, &sa->path.remote.a);
 	UNCHAIN(sa, by_place, by_place_p);
 	sa->path = *path;
 	CHAIN(ike1_place(sa->ike, &path->remote.a), sa, by_place, by_place_p);
