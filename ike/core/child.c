@@ -42,6 +42,17 @@ int child_same_pair(const struct ike_child *c, const struct ike_path *p)
 	return !c->udp || !p->remote.port || c->path.remote.port == p->remote.port;
 }
 
+/* Where children of sa may be: by its address, but anywhere once it has moved to another one than they. */
+static unsigned first_bucket(const struct ike1 *sa)
+{
+	return sa->moved ? 0 : (unsigned)(child_bucket(sa->ike, &sa->path.remote.a) - sa->ike->children);
+}
+
+static unsigned last_bucket(const struct ike1 *sa)
+{
+	return sa->moved ? IKE_CHILD_BUCKETS - 1 : first_bucket(sa);
+}
+
 static void child_free(struct ike_child *c)
 {
 	timer_clear(&c->ike->timers, &c->timer);
@@ -119,24 +130,26 @@ static void child_linger(struct ike_child *c)
 		child_end(c, 0);
 }
 
+static int sends_with(const struct ike_child *c, uint8_t proto, __be32 spi)
+{
+	return (c->proto[0] == proto && c->out_spi[0] == spi && c->out[0]) ||
+	       (c->proto[1] == proto && c->out_spi[1] == spi && c->out[1]);
+}
+
 void child_deleted(struct ike1 *sa, uint8_t proto, __be32 spi)
 {
 	struct ike_child *c, *next;
 	char text[64];
 
-	for (c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = next) {
-		next = c->next;
-		if (c->dying || !child_same_pair(c, &sa->path))
-			continue;
-		for (unsigned i = 0; i < 2; i++) {
-			if (c->proto[i] != proto || c->out_spi[i] != spi || !c->out[i])
+	for (unsigned i = first_bucket(sa); i <= last_bucket(sa); i++)
+		for (c = sa->ike->children[i]; c; c = next) {
+			next = c->next;
+			if (c->dying || (c->sa != sa && !child_same_pair(c, &sa->path)) || !sends_with(c, proto, spi))
 				continue;
 			ike_log(sa->ike, LOG_L_INFO, "%s deleted the IPsec-SA spi=%u(0x%x)",
 				ike_addr_text(&sa->path.remote.a, text, sizeof(text)), ntohl(spi), ntohl(spi));
 			child_linger(c);
-			break;
 		}
-	}
 }
 
 void child_initial_contact(struct ike1 *sa)
@@ -152,15 +165,16 @@ void child_initial_contact(struct ike1 *sa)
 	}
 }
 
-void child_drop_peer(struct ike *k, const struct ike_path *path, const struct ike1 *except)
+void child_drop_peer(const struct ike1 *sa)
 {
 	struct ike_child *c, *next;
 
-	for (c = *child_bucket(k, &path->remote.a); c; c = next) {
-		next = c->next;
-		if (child_same_pair(c, path) && (!c->sa || c->sa == except))
-			child_end(c, 0);
-	}
+	for (unsigned i = first_bucket(sa); i <= last_bucket(sa); i++)
+		for (c = sa->ike->children[i]; c; c = next) {
+			next = c->next;
+			if (c->sa == sa || (!c->sa && child_same_pair(c, &sa->path)))
+				child_end(c, 0);
+		}
 }
 
 /* --- begin --- */
@@ -249,12 +263,15 @@ void child_bind(struct ike1 *sa)
 
 void child_rebind(struct ike1 *from, struct ike1 *to)
 {
-	for (struct ike_child *c = *child_bucket(from->ike, &from->path.remote.a); c; c = c->next) {
-		if (c->sa == from) {
+	for (unsigned i = first_bucket(from); i <= last_bucket(from); i++)
+		for (struct ike_child *c = from->ike->children[i]; c; c = c->next) {
+			if (c->sa != from)
+				continue;
 			c->sa = to;
 			c->rebound = 1;
+			if (to)
+				to->moved |= from->moved; /* its own address may not be theirs either */
 		}
-	}
 }
 
 int child_any(const struct ike1 *sa)
@@ -262,9 +279,10 @@ int child_any(const struct ike1 *sa)
 	for (const struct ike1_quick *q = sa->quick; q; q = q->next)
 		if (q->state != QUICK_OVER)
 			return 1;
-	for (const struct ike_child *c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = c->next)
-		if (c->sa == sa && !c->dying)
-			return 1;
+	for (unsigned i = first_bucket(sa); i <= last_bucket(sa); i++)
+		for (const struct ike_child *c = sa->ike->children[i]; c; c = c->next)
+			if (c->sa == sa && !c->dying)
+				return 1;
 	return 0;
 }
 

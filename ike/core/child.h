@@ -68,10 +68,7 @@ int child_heard(const struct ike1 *sa, uint64_t since_ns);
 int child_any(const struct ike1 *sa);
 /* to: another ISAKMP SA of the same address pair, or NULL. */
 void child_rebind(struct ike1 *from, struct ike1 *to);
-/*
- * Ends all children between exactly these addresses (and ports, unless the remote one is 0) that another ISAKMP SA than except does not hold, without
- * Delete: the peer is dead or has deleted its phase 1 (spec 20.2, 20.4).
- */
-void child_drop_peer(struct ike *k, const struct ike_path *path, const struct ike1 *except);
+/* The peer is dead or has deleted its phase 1 (spec 20.2, 20.4): all that sa holds, and what between its ends no ISAKMP SA holds. Without Delete. */
+void child_drop_peer(const struct ike1 *sa);
 
 #endif

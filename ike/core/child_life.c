@@ -185,9 +185,11 @@ static void moved(struct ike_child *c, const struct ike_end *seen)
 	child_unlink(c);
 	c->path.remote = *seen;
 	child_link(c);
+	if (!c->sa)
+		return;
+	c->sa->moved = 1;
 	path.remote = *seen;
-	if (c->sa)
-		ike1_seen(c->sa, &path);
+	ike1_seen(c->sa, &path);
 }
 
 void ike_sa_event(struct ike *k, enum ike_sa_event ev, uint64_t ref, const struct ike_end *seen)

@@ -40,7 +40,6 @@ static void forget_contact(struct ike *k, const struct ike_addr *a)
 
 static void dead(struct ike1 *sa)
 {
-	struct ike_path path = sa->path;
 	struct ike *k = sa->ike;
 	char spi[34];
 
@@ -50,8 +49,8 @@ static void dead(struct ike1 *sa)
 	}
 	spi[16] = ':';
 	ike_log(k, LOG_L_INFO, "DPD: remote (ISAKMP-SA spi=%s) seems to be dead.", spi);
-	forget_contact(k, &path.remote.a);
-	child_drop_peer(k, &path, sa);
+	forget_contact(k, &sa->path.remote.a);
+	child_drop_peer(sa);
 	ike1_drop(sa, 0, "the peer is dead");
 }
 

@@ -162,10 +162,8 @@ static int take_delete(struct ike1 *sa, const struct msg_delete *d)
 /* Spec 20.2: with DPD the SAs that no other phase 1 holds go, too. */
 static void deleted_by_peer(struct ike1 *sa)
 {
-	struct ike_path path = sa->path;
-
 	if (sa->peer_dpd && sa->peer->dpd_interval_s)
-		child_drop_peer(sa->ike, &path, sa);
+		child_drop_peer(sa);
 	ike1_drop(sa, 0, "deleted by the peer");
 }
 

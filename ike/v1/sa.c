@@ -342,6 +342,8 @@ void ike1_drop(struct ike1 *sa, int delete, const char *why)
 	ike1_gone(sa);
 	ike1_retry_clear(k, &sa->retry);
 	ike1_fragments_free(sa);
+	p1_dh_abandon(sa);
+	p1_sign_abandon(sa);
 	p1_free(sa->hs);
 	OPENSSL_cleanse(sa, sizeof(*sa));
 	free(sa);

@@ -67,6 +67,7 @@ struct ike1 {
 	struct ike1 *half_next, **half_pprev;  /* while a half-open responder */
 	const struct ike_peer *peer;	       /* of the configuration in force; ike_reload keeps it true */
 	struct ike_path path;
+	uint8_t moved; /* its address is not that of all of its children */
 	uint8_t icookie[8], rcookie[8];
 	uint8_t initiator; /* of this phase 1 */
 	uint8_t mode;	   /* enum isakmp_exchange */
