@@ -298,24 +298,71 @@ static int by_essence(const void *x, const void *y)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
-/* Which planned policy is in which slot already. Both sides sorted by content and id, walked side by side. */
+/* A policy that the command leaves alone has its id and its content: no more is asked of most of them. */
+struct slot_of_id {
+	uint32_t id, slot;
+};
+
+static int by_policy_id(const void *x, const void *y)
+{
+	const struct slot_of_id *a = x, *b = y;
+
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static bool same_policy(const struct xi_policy *x, const struct xi_policy *y)
+{
+	struct xi_policy a = essence(x), b = essence(y);
+
+	return memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+static int match_ids(struct apply *a)
+{
+	uint32_t max = a->m->meta->spd_max, n = 0;
+	struct slot_of_id *have = calloc(max + 1, sizeof(*have)), *at, key;
+
+	if (!have)
+		return -ENOMEM;
+	for (uint32_t s = 0; s < max; s++)
+		if (a->m->spd[s].gen && !(a->m->spd[s].flags & XI_POL_DYNAMIC))
+			have[n++] = (struct slot_of_id){a->m->spd[s].id, s};
+	qsort(have, n, sizeof(*have), by_policy_id);
+	for (uint32_t i = 0; i < a->plan->policies; i++) {
+		key = (struct slot_of_id){.id = a->plan->policy[i].pol.id};
+		at = bsearch(&key, have, n, sizeof(*have), by_policy_id);
+		if (!at || a->slot_taken[at->slot] || !same_policy(&a->m->spd[at->slot], &a->plan->policy[i].pol))
+			continue;
+		a->slot[i] = at->slot;
+		a->slot_taken[at->slot] = 1;
+	}
+	free(have);
+	return 0;
+}
+
+/* Which planned policy is in which slot already: first by id, then the others, both sides sorted by content and id, side by side. */
 static int match_policies(struct apply *a)
 {
-	uint32_t max = a->m->meta->spd_max, nh = 0, np = a->plan->policies;
-	struct pol_key *have = calloc(max + 1, sizeof(*have)), *want = calloc(np + 1, sizeof(*want));
+	uint32_t max = a->m->meta->spd_max, nh = 0, nw = 0, np = a->plan->policies;
+	struct pol_key *have, *want;
 
+	if (match_ids(a))
+		return -ENOMEM;
+	have = calloc(max + 1, sizeof(*have));
+	want = calloc(np + 1, sizeof(*want));
 	for (uint32_t s = 0; have && s < max; s++) {
 		const struct xi_policy *p = &a->m->spd[s];
 
-		if (p->gen && !(p->flags & XI_POL_DYNAMIC))
+		if (p->gen && !(p->flags & XI_POL_DYNAMIC) && !a->slot_taken[s])
 			have[nh++] = (struct pol_key){essence(p), p->id, s};
 	}
 	for (uint32_t i = 0; want && i < np; i++)
-		want[i] = (struct pol_key){essence(&a->plan->policy[i].pol), a->plan->policy[i].pol.id, i};
+		if (a->slot[i] == UINT32_MAX)
+			want[nw++] = (struct pol_key){essence(&a->plan->policy[i].pol), a->plan->policy[i].pol.id, i};
 	if (have && want) {
 		qsort(have, nh, sizeof(*have), by_essence);
-		qsort(want, np, sizeof(*want), by_essence);
-		for (uint32_t h = 0, w = 0; h < nh && w < np;) {
+		qsort(want, nw, sizeof(*want), by_essence);
+		for (uint32_t h = 0, w = 0; h < nh && w < nw;) {
 			int d = memcmp(&have[h].essence, &want[w].essence, sizeof(have[h].essence));
 
 			if (d == 0) {

@@ -17,11 +17,13 @@ struct change {
 	struct store store;
 	struct conf before, after;
 	struct plan plan_before, plan_after;
-	bool files;	   /* items of the menus key and certificate changed */
-	char summary[600]; /* import: what differed */
+	bool before_planned; /* plan_before and its judgements: only made when they are needed */
+	bool files;	     /* items of the menus key and certificate changed */
+	char summary[600];   /* import: what differed */
 };
 
-static int change_begin(struct change *ch, struct cli *cli, struct conf_err *e)
+/* generated: policies that xdp-iked made are there, too. */
+static int change_begin(struct change *ch, struct cli *cli, bool generated, struct conf_err *e)
 {
 	*ch = (struct change){.cli = cli, .store = {.lock = -1}};
 	/* First of all: it may change the mount namespace, and the file is to be read and written in the same one. */
@@ -31,6 +33,8 @@ static int change_begin(struct change *ch, struct cli *cli, struct conf_err *e)
 		return -EINVAL;
 	if (store_load(&cli->paths, &ch->before, e))
 		return -EINVAL;
+	if (generated)
+		view_generated(&ch->before, cli->maps);
 	conf_copy(&ch->after, &ch->before);
 	return 0;
 }
@@ -46,12 +50,31 @@ static void change_end(struct change *ch)
 	cli_close_maps(ch->cli);
 }
 
-static int make_plans(struct change *ch, struct conf_err *e)
+static int plan_former(struct change *ch)
+{
+	int rc = ch->before_planned ? 0 : plan_build(&ch->plan_before, &ch->before, route_source);
+
+	ch->before_planned = !rc;
+	return rc;
+}
+
+/* After a failure: the maps become what the file still says. */
+static void restore_former(struct change *ch)
+{
+	struct err base = {0};
+
+	if (plan_former(ch))
+		(void)err_set(&base, -ENOMEM, "out of memory");
+	else if (apply_plan(ch->cli->maps, &ch->plan_before, &ch->before, &base) == 0)
+		return;
+	cli_warn("the former policies could not be restored: %s", base.text);
+}
+
+static int make_plan(struct change *ch, struct conf_err *e)
 {
 	const struct conf_settings *s = &ch->after.settings;
 
-	if (plan_build(&ch->plan_before, &ch->before, route_source) ||
-	    plan_build(&ch->plan_after, &ch->after, route_source))
+	if (plan_build(&ch->plan_after, &ch->after, route_source))
 		return conf_fail(e, CONF_E_SYSTEM, "out of memory");
 	if (ch->plan_after.policies > s->max_policies)
 		return conf_fail(e, CONF_E_FAIL, "failure: %u enabled policies, but max-policies in settings is %lld",
@@ -87,22 +110,28 @@ static bool same_reason(const char *x, const char *y)
 }
 
 /* Items that this command made inactive, or edited and left so. */
-static void warn_inactive(const struct change *ch)
+static void warn_inactive(struct change *ch)
 {
 	static const enum menu_id lists[] = {MENU_MANUAL_SA, MENU_POLICY};
 
-	for (size_t l = 0; l < ARRAY_SIZE(lists); l++)
+	for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
+		struct conf_places places;
+
+		conf_places_make(&places, &ch->before.list[lists[l]]);
 		for (unsigned i = 0; i < ch->after.list[lists[l]].count; i++) {
 			const struct conf_item *it = ch->after.list[lists[l]].item[i];
-			int old = conf_index_of_id(&ch->before, lists[l], it->id);
+			int old;
 
 			if (!(conf_flags(it) & ITEM_INACTIVE))
 				continue;
-			if (!(it->flags & ITEM_EDITED) && old >= 0 &&
+			old = conf_places_find(&places, it->id);
+			if (!(it->flags & ITEM_EDITED) && old >= 0 && plan_former(ch) == 0 &&
 			    same_reason(ch->before.list[lists[l]].item[old]->reason, it->reason))
 				continue;
 			warn_item(&ch->after, lists[l], i);
 		}
+		conf_places_free(&places);
+	}
 }
 
 static unsigned protecting_policies(const struct conf *c)
@@ -121,16 +150,19 @@ static unsigned protecting_policies(const struct conf *c)
 static void warn_unprotected(const struct change *ch)
 {
 	const struct conf_list *before = &ch->before.list[MENU_POLICY], *after = &ch->after.list[MENU_POLICY];
+	struct conf_places places;
 	unsigned n = 0;
 
+	conf_places_make(&places, after);
 	for (unsigned i = 0; i < before->count; i++) {
 		const struct conf_policy *p = CONF_ITEM(conf_policy, before, i), *now;
-		int at = conf_index_of_id(&ch->after, MENU_POLICY, p->it.id);
+		int at = conf_places_find(&places, p->it.id);
 
 		now = at < 0 ? NULL : CONF_ITEM(conf_policy, after, at);
 		n += !p->it.disabled && p->action == XI_ACTION_ENCRYPT &&
 		     (!now || now->it.disabled || now->action == XI_ACTION_NONE);
 	}
+	conf_places_free(&places);
 	if (n && ch->before.list[MENU_INTERFACE].count)
 		cli_warn("%u encrypt %s no longer in force: what only %s protected passes in clear", n,
 			 n == 1 ? "policy is" : "policies are", n == 1 ? "it" : "they");
@@ -206,8 +238,8 @@ static int bring_up(struct change *ch, struct conf_err *e)
 		(void)cli_fail(e, rc, &base);
 	else
 		rc = nic_reconcile(cli, &ch->before, &ch->after, e);
-	if (rc && !made && apply_plan(cli->maps, &ch->plan_before, &ch->before, &base))
-		cli_warn("the former policies could not be restored: %s", base.text);
+	if (rc && !made)
+		restore_former(ch);
 	if (made && nic_attached(cli->maps) == 0) {
 		apply_remember(cli->maps); /* one interface may have worked before another one failed */
 		if (maps_unpin(&cli->paths, &base))
@@ -250,9 +282,8 @@ static bool concerns_ike(const struct change *ch)
 static int change_commit(struct change *ch, struct conf_err *e)
 {
 	bool differs = !conf_same(&ch->before, &ch->after);
-	struct err base = {0};
 
-	if (make_plans(ch, e) || nic_check(ch->cli, &ch->before, &ch->after, e))
+	if (make_plan(ch, e) || nic_check(ch->cli, &ch->before, &ch->after, e))
 		return -EINVAL;
 	if (!ch->cli->check_only) {
 		if (differs && store_prepare(&ch->store, &ch->after, e))
@@ -260,8 +291,8 @@ static int change_commit(struct change *ch, struct conf_err *e)
 		if (bring_up(ch, e) || remove_generated(ch, e))
 			return -EINVAL;
 		if (differs && store_commit(&ch->store, e)) {
-			if (ch->cli->maps && apply_plan(ch->cli->maps, &ch->plan_before, &ch->before, &base))
-				cli_warn("the former policies could not be restored: %s", base.text);
+			if (ch->cli->maps)
+				restore_former(ch);
 			return -EINVAL;
 		}
 	}
@@ -299,7 +330,7 @@ static int detach_stray(struct change *ch, const struct cmd *cmd, bool *done, st
 int change_files(struct cli *cli, change_edit_fn edit, void *ctx, struct conf_err *e)
 {
 	struct change ch;
-	int rc = change_begin(&ch, cli, e);
+	int rc = change_begin(&ch, cli, false, e);
 
 	ch.files = true;
 	if (!rc)
@@ -316,15 +347,10 @@ int change_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 {
 	struct change ch;
 	bool done = false;
-	int rc = change_begin(&ch, cli, e);
+	int rc = change_begin(&ch, cli, cmd->node == (enum node_id)MENU_POLICY, e);
 
 	if (!rc)
 		rc = detach_stray(&ch, cmd, &done, e);
-	if (!rc && !done && cmd->node == (enum node_id)MENU_POLICY) {
-		view_generated(&ch.before, cli->maps);
-		conf_free(&ch.after);
-		conf_copy(&ch.after, &ch.before);
-	}
 	if (!rc && !done && cmd->node == (enum node_id)MENU_PEER)
 		rc = view_creds(cli, &ch.after, e);
 	if (!rc && !done) {
@@ -476,7 +502,7 @@ int change_import(struct cli *cli, const char *file, struct conf_err *e)
 
 	if (!text)
 		return -EINVAL;
-	rc = change_begin(&ch, cli, e);
+	rc = change_begin(&ch, cli, false, e);
 	if (!rc)
 		rc = import_text(&ch, text, len, e);
 	change_end(&ch);
@@ -494,10 +520,10 @@ int change_start(struct cli *cli, struct conf_err *e)
 	struct conf_err first = {0};
 	struct change ch;
 	struct conf_list *l = &ch.after.list[MENU_INTERFACE];
-	int rc = change_begin(&ch, cli, e);
+	int rc = change_begin(&ch, cli, false, e);
 
 	if (!rc)
-		rc = make_plans(&ch, e);
+		rc = make_plan(&ch, e);
 	if (!rc && !cli->check_only)
 		rc = bring_up(&ch, e);
 	for (unsigned i = 0; !rc && i < l->count; i++) {

@@ -207,6 +207,9 @@ void view_generated(struct conf *c, const struct maps *m)
 
 void view_policy_stats(struct conf *c, const struct maps *m)
 {
+	struct conf_places places;
+
+	conf_places_make(&places, &c->list[MENU_POLICY]);
 	for (uint32_t s = 0; m && s < m->meta->spd_max; s++) {
 		const struct xi_policy *p = &m->spd[s];
 		struct conf_policy *cp;
@@ -214,7 +217,7 @@ void view_policy_stats(struct conf *c, const struct maps *m)
 
 		if (!p->gen)
 			continue;
-		i = conf_index_of_id(c, MENU_POLICY, p->flags & XI_POL_DYNAMIC ? GENERATED_ID | p->gen : p->id);
+		i = conf_places_find(&places, p->flags & XI_POL_DYNAMIC ? GENERATED_ID | p->gen : p->id);
 		if (i < 0)
 			continue;
 		cp = CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i);
@@ -223,6 +226,7 @@ void view_policy_stats(struct conf *c, const struct maps *m)
 			memset(&cp->stat, 0, sizeof(cp->stat));
 		cp->ph2_state = ph2_state(m, p);
 	}
+	conf_places_free(&places);
 }
 
 void view_statistics(struct conf_statistics *st, const struct maps *m)

@@ -29,11 +29,22 @@ bool conf_is_builtin(enum menu_id menu, const struct conf_item *it)
 	return menu == MENU_PROPOSAL && strcmp(((const struct conf_proposal *)it)->name, PROPOSAL_BUILTIN) == 0;
 }
 
+const struct conf_item *conf_item_defaults(enum menu_id menu)
+{
+	static struct conf_item *fresh[MENU_MAX]; /* made once: a file has many items */
+
+	if (!fresh[menu]) {
+		fresh[menu] = must(calloc(1, menus[menu].item_size));
+		prop_defaults(&menus[menu], fresh[menu]);
+	}
+	return fresh[menu];
+}
+
 struct conf_item *conf_item_new(enum menu_id menu)
 {
-	struct conf_item *it = must(calloc(1, menus[menu].item_size));
+	struct conf_item *it = must(malloc(menus[menu].item_size));
 
-	prop_defaults(&menus[menu], it);
+	memcpy(it, conf_item_defaults(menu), menus[menu].item_size);
 	return it;
 }
 
@@ -124,6 +135,50 @@ int conf_index_of_id(const struct conf *c, enum menu_id menu, uint32_t id)
 	return -1;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct conf_place *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+void conf_places_make(struct conf_places *p, const struct conf_list *l)
+{
+	bool sorted = true;
+
+	p->count = l->count;
+	p->place = must(calloc(l->count + 1, sizeof(*p->place)));
+	for (unsigned i = 0; i < l->count; i++) {
+		p->place[i] = (struct conf_place){l->item[i]->id, i};
+		sorted &= i == 0 || p->place[i - 1].id < p->place[i].id;
+	}
+	if (!sorted)
+		qsort(p->place, p->count, sizeof(*p->place), by_id);
+}
+
+int conf_places_find(const struct conf_places *p, uint32_t id)
+{
+	unsigned lo = 0, hi = p->count;
+
+	while (lo < hi) {
+		unsigned mid = lo + (hi - lo) / 2;
+
+		if (p->place[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < p->count && p->place[lo].id == id ? (int)p->place[lo].index : -1;
+}
+
+void conf_places_free(struct conf_places *p)
+{
+	free(p->place);
+	*p = (struct conf_places){0};
+}
+
 const char *conf_name(enum menu_id menu, const struct conf_item *it)
 {
 	const struct prop *p = prop_named(&menus[menu], "name");
@@ -155,7 +210,12 @@ bool conf_item_same(enum menu_id menu, const struct conf_item *a, const struct c
 {
 	const struct menu *m = &menus[menu];
 	char x[VALUE_MAX], y[VALUE_MAX];
+	size_t values = sizeof(struct conf_item);
 
+	/* most are copies of each other, byte for byte */
+	if (a->disabled == b->disabled && strcmp(a->comment, b->comment) == 0 &&
+	    memcmp((const char *)a + values, (const char *)b + values, m->item_size - values) == 0)
+		return true;
 	for (unsigned i = 0; i < m->count; i++) {
 		if (m->prop[i].flags & PF_READONLY)
 			continue;

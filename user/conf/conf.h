@@ -133,6 +133,7 @@ struct conf_proposal {
 	uint32_t auth, enc; /* bit per word of the property: conf_proposal_algs() */
 	int64_t lifetime;   /* seconds */
 	uint8_t pfs;	    /* word of the property: conf_proposal_pfs() */
+	uint8_t yields;	    /* XI_PROTOS_* that it has a transform for; judge_templates() */
 };
 
 struct conf_settings {
@@ -213,6 +214,8 @@ void conf_init(struct conf *c);				  /* empty, settings at their defaults */
 void conf_free(struct conf *c);				  /* wipes keys */
 void conf_copy(struct conf *to, const struct conf *from); /* `to` is overwritten, not freed */
 
+/* An item with nothing but defaults, to compare with. */
+const struct conf_item *conf_item_defaults(enum menu_id menu);
 /* A new item with defaults, not in the list yet; id 0. */
 struct conf_item *conf_item_new(enum menu_id menu) __must_check;
 void conf_item_free(enum menu_id menu, struct conf_item *it);
@@ -225,6 +228,21 @@ void conf_move(struct conf *c, enum menu_id menu, unsigned from, unsigned before
 
 int conf_index_of_id(const struct conf *c, enum menu_id menu, uint32_t id);	   /* -1 none */
 int conf_index_of_name(const struct conf *c, enum menu_id menu, const char *name); /* -1 none */
+
+/* Where each id of a list stands: for who looks up many. Valid until the list changes. */
+struct conf_place {
+	uint32_t id;
+	unsigned index;
+};
+
+struct conf_places {
+	struct conf_place *place; /* sorted by id */
+	unsigned count;
+};
+
+void conf_places_make(struct conf_places *p, const struct conf_list *l);
+int conf_places_find(const struct conf_places *p, uint32_t id); /* the index, -1 none */
+void conf_places_free(struct conf_places *p);
 
 /* The `name` property of an item, NULL in menus without one. */
 const char *conf_name(enum menu_id menu, const struct conf_item *it);

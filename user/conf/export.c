@@ -11,6 +11,7 @@
 #include "user/conf/print.h"
 
 #define FOLD_WIDTH 79 /* columns used, the backslash included */
+#define PROPS_MAX 64  /* of a menu */
 
 struct folder {
 	FILE *out;
@@ -50,7 +51,7 @@ static void put_long(struct folder *f, const char *piece, size_t len)
 				continue;
 			}
 		}
-		(void)fprintf(f->out, "%.*s", (int)n, piece);
+		(void)fwrite_unlocked(piece, 1, n, f->out);
 		f->col += (unsigned)n;
 		piece += n;
 		len -= n;
@@ -67,7 +68,7 @@ static void put_piece(struct folder *f, const char *piece, size_t len, bool last
 	if (f->col + len + room > FOLD_WIDTH)
 		put_long(f, piece, len);
 	else {
-		(void)fprintf(f->out, "%.*s", (int)len, piece);
+		(void)fwrite_unlocked(piece, 1, len, f->out);
 		f->col += (unsigned)len;
 	}
 }
@@ -77,31 +78,46 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*(const struct prop *const *)a)->name, (*(const struct prop *const *)b)->name);
 }
 
+/* The properties of a menu in alphabetical order. */
+static const struct prop *const *sorted_props(enum menu_id menu)
+{
+	static const struct prop *sorted[MENU_MAX][PROPS_MAX];
+	const struct menu *m = &menus[menu];
+
+	if (!sorted[menu][0]) {
+		for (unsigned i = 0; i < m->count; i++)
+			sorted[menu][i] = &m->prop[i];
+		qsort(sorted[menu], m->count, sizeof(sorted[menu][0]), by_name);
+	}
+	return sorted[menu];
+}
+
 static unsigned choose(const struct prop **list, enum menu_id menu, const struct conf_item *it,
 		       const struct export_opt *opt)
 {
-	const struct menu *m = &menus[menu];
+	const struct prop *const *sorted = sorted_props(menu);
+	const struct conf_item *def = conf_item_defaults(menu);
+	bool brief = opt->compact || (opt->short_policies && menu == MENU_POLICY);
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < m->count; i++) {
-		const struct prop *p = &m->prop[i];
+	for (unsigned i = 0; i < menus[menu].count; i++) {
+		const struct prop *p = sorted[i];
 
 		if ((p->flags & PF_READONLY) || (opt->hide_sensitive && (p->flags & PF_SENSITIVE)) ||
-		    ((opt->compact || !prop_present(p, it)) && prop_is_default(p, it)))
+		    ((brief || !prop_present(p, it)) && p->def && prop_same(p, it, def)))
 			continue;
 		/* the built-in proposal is there already, under its name */
 		if (opt->compact && p->type == PT_NAME && conf_is_builtin(menu, it))
 			continue;
 		list[n++] = p;
 	}
-	qsort(list, n, sizeof(*list), by_name);
 	return n;
 }
 
 static void export_item(FILE *out, const char *verb, enum menu_id menu, const struct conf_item *it,
 			const struct export_opt *opt)
 {
-	const struct prop *list[64];
+	const struct prop *list[PROPS_MAX];
 	unsigned n = choose(list, menu, it, opt);
 	struct folder f = {.out = out};
 
@@ -126,7 +142,7 @@ static void export_item(FILE *out, const char *verb, enum menu_id menu, const st
 static void export_menu(FILE *out, const struct conf *c, enum menu_id menu, const struct export_opt *opt)
 {
 	const struct conf_list *l = &c->list[menu];
-	const struct prop *any[64];
+	const struct prop *any[PROPS_MAX];
 	bool titled = false;
 
 	if (menus[menu].singleton) {

@@ -107,10 +107,21 @@ static int judge_spis(struct conf_list *l, unsigned proto)
 	return 0;
 }
 
+static void judge_proposals(struct conf_list *l)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		struct conf_proposal *p = CONF_ITEM(conf_proposal, l, i);
+
+		p->yields = (conf_proposal_offers(p, XI_PROTO_ESP) ? XI_PROTOS_ESP : 0) |
+			    (conf_proposal_offers(p, XI_PROTO_AH) ? XI_PROTOS_AH : 0);
+	}
+}
+
 int judge_templates(struct conf *c)
 {
 	struct conf_list *l = &c->list[MENU_MANUAL_SA];
 
+	judge_proposals(&c->list[MENU_PROPOSAL]);
 	for (unsigned i = 0; i < l->count; i++) {
 		struct conf_msa *m = CONF_ITEM(conf_msa, l, i);
 
@@ -233,9 +244,9 @@ static void judge_proposal(const struct conf *c, struct conf_policy *p)
 	pr = CONF_ITEM(conf_proposal, &c->list[MENU_PROPOSAL], i);
 	if (pr->it.disabled)
 		judge_inactive(&p->it, "proposal %s is disabled", pr->name);
-	if ((p->protos & XI_PROTOS_ESP) && !conf_proposal_offers(pr, XI_PROTO_ESP))
+	if (p->protos & ~pr->yields & XI_PROTOS_ESP)
 		judge_inactive(&p->it, "proposal %s yields no ESP transform", pr->name);
-	if ((p->protos & XI_PROTOS_AH) && !conf_proposal_offers(pr, XI_PROTO_AH))
+	if (p->protos & ~pr->yields & XI_PROTOS_AH)
 		judge_inactive(&p->it, "proposal %s yields no AH transform", pr->name);
 }
 

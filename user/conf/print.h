@@ -35,6 +35,7 @@ void print_value(const struct prop *p, const struct conf_item *it, bool show_sen
 
 struct export_opt {
 	bool compact;	     /* only what has not its default value */
+	bool short_policies; /* the same, of policies alone: there may be many, and their defaults are the specification's */
 	bool hide_sensitive; /* leave keys out */
 	bool header;
 };

@@ -47,6 +47,8 @@ int word_match(const char *(*next)(const void *ctx, unsigned i), const void *ctx
 	int found = -1;
 
 	for (unsigned i = 0; (w = next(ctx, i)); i++) {
+		if (*w != *input)
+			continue;
 		if (strcmp(w, input) == 0)
 			return (int)i;
 		if (len && strncmp(w, input, len) == 0)
@@ -448,6 +450,47 @@ bool prop_present(const struct prop *p, const void *item)
 	if (p->type == PT_STRING)
 		return *CFIELD(char, p, item) != '\0';
 	return *CFIELD(int64_t, p, item) >= 0;
+}
+
+static size_t field_bytes(const struct prop *p)
+{
+	switch (p->type) {
+	case PT_BOOL:
+	case PT_ENUM:
+		return 1;
+	case PT_ENUM_PAIR:
+	case PT_ALG_PAIR:
+		return 2;
+	case PT_SET:
+	case PT_HEX:
+		return sizeof(uint32_t);
+	case PT_SPI_PAIR:
+		return 2 * sizeof(uint32_t);
+	case PT_ADDR:
+		return sizeof(struct ip_addr);
+	case PT_PREFIX:
+		return sizeof(struct ip_prefix);
+	case PT_ENDPOINT:
+		return sizeof(struct ip_endpoint);
+	case PT_KEY:
+		return sizeof(struct conf_key);
+	case PT_KEY_PAIR:
+		return 2 * sizeof(struct conf_key);
+	case PT_TIME_PAIR:
+	case PT_COUNT_PAIR:
+		return 2 * sizeof(uint64_t);
+	default:
+		return sizeof(uint64_t);
+	}
+}
+
+bool prop_same(const struct prop *p, const void *a, const void *b)
+{
+	const char *x = CFIELD(char, p, a), *y = CFIELD(char, p, b);
+
+	if (p->type == PT_STRING || p->type == PT_NAME || p->type == PT_REF || p->type == PT_SECRET)
+		return strcmp(x, y) == 0;
+	return memcmp(x, y, field_bytes(p)) == 0;
 }
 
 bool prop_is_default(const struct prop *p, const void *item)

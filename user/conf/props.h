@@ -134,6 +134,9 @@ const char *prop_word(const struct prop *p, unsigned i);
 /* Has it the default value? */
 bool prop_is_default(const struct prop *p, const void *item);
 
+/* Have the two items the same value there? */
+bool prop_same(const struct prop *p, const void *a, const void *b);
+
 /* Fills an item with the defaults (nothing else of it is touched). */
 void prop_defaults(const struct menu *m, void *item);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/conf/store.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -102,6 +103,22 @@ char *store_read_file(const char *path, size_t *len, struct conf_err *e)
 	return text;
 }
 
+/* A number in hexadecimal behind blanks, as write_ids() puts it; *s behind it. False: there is none. */
+static bool next_id(const char **s, uint32_t *id)
+{
+	char *end;
+	unsigned long v;
+
+	while (**s == ' ')
+		++*s;
+	if (!isxdigit((unsigned char)**s))
+		return false;
+	v = strtoul(*s, &end, 16);
+	*s = end;
+	*id = (uint32_t)v;
+	return v <= UINT32_MAX;
+}
+
 /* `# ids policy last=9 1 2 5`, counts must agree; what does not is left as it was counted. */
 static void restore_ids(struct conf *c, const char *line)
 {
@@ -110,22 +127,19 @@ static void restore_ids(struct conf *c, const char *line)
 		char head[64];
 		uint32_t last, top = 0;
 		const char *s;
-		int used = 0;
 
 		(void)snprintf(head, sizeof(head), IDS " %s last=", menus[m].name);
 		if (strncmp(line, head, strlen(head)))
 			continue;
 		s = line + strlen(head);
-		if (sscanf(s, "%" SCNx32 "%n", &last, &used) != 1)
+		if (!next_id(&s, &last))
 			return;
-		s += used;
 		/* Only strictly known good ids are taken over: none twice, none zero. */
 		for (int pass = 0; pass < 2; pass++) {
 			const char *at = s;
 			unsigned n = 0;
-			uint32_t id;
 
-			for (; sscanf(at, " %" SCNx32 "%n", &id, &used) == 1; at += used, n++) {
+			for (uint32_t id; next_id(&at, &id); n++) {
 				if (id == 0 || n >= l->count)
 					return;
 				if (pass)
@@ -256,7 +270,7 @@ static void write_ids(FILE *f, const struct conf *c)
 
 int store_prepare(struct store *s, const struct conf *c, struct conf_err *e)
 {
-	const struct export_opt all = {.header = true};
+	const struct export_opt all = {.header = true, .short_policies = true};
 	int fd, err = 0;
 	FILE *f;
 

@@ -23,11 +23,28 @@ int val_addr_parse(struct ip_addr *out, const char *s)
 	return 0;
 }
 
+/* As inet_ntop(3), which goes through printf(3) for each octet. */
+static bool addr_text(char *buf, size_t size, uint8_t family, const struct xi_addr *a)
+{
+	const uint8_t *b = (const uint8_t *)a->w;
+	char *at = buf;
+
+	if (family != XI_IP4 || size < INET_ADDRSTRLEN)
+		return inet_ntop(family == XI_IP4 ? AF_INET : AF_INET6, a->w, buf, (socklen_t)size) != NULL;
+	for (int i = 0; i < 4; i++) {
+		if (b[i] >= 100)
+			*at++ = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			*at++ = (char)('0' + b[i] / 10 % 10);
+		*at++ = (char)('0' + b[i] % 10);
+		*at++ = i < 3 ? '.' : '\0';
+	}
+	return true;
+}
+
 void val_addr_format(char *buf, size_t size, const struct ip_addr *a)
 {
-	int af = a->family == XI_IP4 ? AF_INET : AF_INET6;
-
-	if (!inet_ntop(af, a->a.w, buf, (socklen_t)size))
+	if (!addr_text(buf, size, a->family, &a->a))
 		(void)str_copy(buf, size, "::");
 }
 
@@ -61,7 +78,9 @@ int val_prefix_parse(struct ip_prefix *out, const char *s)
 	int64_t len;
 	unsigned max;
 
-	(void)snprintf(addr, sizeof(addr), "%.*s", slash ? (int)MIN(slash - s, 63) : 63, s);
+	(void)str_copy(addr, sizeof(addr), s);
+	if (slash && slash - s < (ptrdiff_t)sizeof(addr))
+		addr[slash - s] = '\0';
 	if (inet_pton(AF_INET, addr, &p.a.w[0]) == 1)
 		p.family = XI_IP4;
 	else if (inet_pton(AF_INET6, addr, p.a.w) == 1)
@@ -82,7 +101,7 @@ void val_prefix_format(char *buf, size_t size, const struct ip_prefix *p)
 {
 	char addr[INET6_ADDRSTRLEN];
 
-	if (!inet_ntop(p->family == XI_IP4 ? AF_INET : AF_INET6, p->a.w, addr, sizeof(addr)))
+	if (!addr_text(addr, sizeof(addr), p->family, &p->a))
 		addr[0] = '\0';
 	(void)snprintf(buf, size, "%s/%u", addr, p->len);
 }
