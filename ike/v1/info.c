@@ -14,7 +14,7 @@ static int begin(struct ike1 *sa, struct msg_wr *w, uint32_t *mid)
 {
 	const struct ike_env *env = sa->ike->env;
 
-	if (!sa->established_ns || env->random(env->ctx, mid, sizeof(*mid)) || !*mid)
+	if ((!sa->established_ns && !sa->keyed) || env->random(env->ctx, mid, sizeof(*mid)) || !*mid)
 		return -EIO;
 	hashed_begin(sa, w, ISAKMP_X_INFORMATIONAL, *mid);
 	return 0;
@@ -225,6 +225,17 @@ static void unprotected(struct ike1 *sa, const struct ike_path *path, struct byt
 		p ? msg_notify_name(p->notify.type) : "no notification");
 }
 
+/* Within phase 1: it has the keys, but who it is has not been shown. What it says is for the operator; the exchange goes on or times out. */
+static void too_early(struct ike1 *sa, const struct ike_path *path, const struct msg *m)
+{
+	const struct msg_payload *p = msg_find(m, ISAKMP_P_NOTIFY, 0);
+	char text[64];
+
+	if (p && ike_may_say(sa->ike, &path->remote.a))
+		ike_log(sa->ike, LOG_L_INFO, "received %s (%u) in phase 1 from %s", msg_notify_name(p->notify.type),
+			p->notify.type, ike_end_text(&path->remote, text, sizeof(text)));
+}
+
 void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
 {
 	struct ike *k = sa->ike;
@@ -235,7 +246,7 @@ void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct byte
 		unprotected(sa, path, datagram);
 		return;
 	}
-	if ((sa->state != IKE1_ESTABLISHED && sa->state != IKE1_DYING) || !h->message_id) {
+	if (!(sa->hs ? sa->keyed : sa->state == IKE1_ESTABLISHED || sa->state == IKE1_DYING) || !h->message_id) {
 		k->count[IKE_COUNT_UNEXPECTED]++;
 		return;
 	}
@@ -252,6 +263,10 @@ void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct byte
 	}
 	if (ike1_mid_fresh(sa, h->message_id)) {
 		k->count[IKE_COUNT_REPLAY]++;
+		return;
+	}
+	if (sa->hs) {
+		too_early(sa, path, &in.m);
 		return;
 	}
 	ike1_seen(sa, path);

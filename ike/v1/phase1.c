@@ -92,6 +92,16 @@ static void notify_clear(struct ike *k, const struct ike_path *path, const uint8
 		k->env->send(k->env->ctx, path, (struct bytes){buf, (size_t)len});
 }
 
+/* Spec 20.1: once there are keys, under them; it goes back the way that the bad message came. */
+static void notify_encrypted(struct ike1 *sa, uint16_t type)
+{
+	struct ike_path path = sa->path;
+
+	sa->path = sa->hs->from;
+	ike1_notify(sa, type, IPSEC_PROTO_ISAKMP, (struct bytes){0}, (struct bytes){0});
+	sa->path = path;
+}
+
 void p1_fail(struct ike1 *sa, uint16_t notify, const char *fmt, ...)
 {
 	struct ike1_handshake *hs = sa->hs;
@@ -108,8 +118,8 @@ void p1_fail(struct ike1 *sa, uint16_t notify, const char *fmt, ...)
 	hs->told = 1;
 	if (notify && !hs->notified) {
 		hs->notified = 1;
-		if (hs->keyed && hs->encrypted)
-			ike1_notify(sa, notify, IPSEC_PROTO_ISAKMP, (struct bytes){0}, (struct bytes){0});
+		if (sa->keyed && hs->encrypted)
+			notify_encrypted(sa, notify);
 		else
 			notify_clear(sa->ike, &hs->from, sa->icookie, sa->rcookie, notify);
 	}
@@ -226,7 +236,7 @@ static void undecodable(struct ike1 *sa, const struct p1_step *s, const struct m
 	sa->hs->told = 1;
 	ike_log(sa->ike, LOG_L_ERROR, "message %u of phase 1 from %s is not readable (%s)%s", s->number,
 		ike_end_text(&sa->path.remote, b, sizeof(b)), msg_err_text(e, text, sizeof(text)),
-		sa->hs->keyed && sa->peer->auth == IKE_AUTH_PSK ? ": the secrets may differ" : "");
+		sa->keyed && sa->peer->auth == IKE_AUTH_PSK ? ": the secrets may differ" : "");
 }
 
 static void step(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)

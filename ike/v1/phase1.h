@@ -59,7 +59,6 @@ struct ike1_handshake {
 	uint8_t iv_before[CIPHER_BLOCK_MAX];
 	uint8_t before;		 /* state to go back to when a message turns out bad */
 	uint8_t busy;		 /* a job or a signature is under way: nothing is taken */
-	uint8_t keyed;		 /* SKEYID, key and IV are there */
 	uint8_t encrypted;	 /* an encrypted message of the peer was read (spec 20.1) */
 	uint8_t proven;		 /* the peer has shown its address */
 	unsigned transform;	 /* responder: which one was chosen */

@@ -31,7 +31,7 @@ int p1_keys(struct ike1 *sa)
 	if (!rc)
 		rc = ike1_iv_phase1(h, &in, sa->iv, sa->terms.cipher->block);
 	if (!rc)
-		sa->hs->keyed = 1;
+		sa->keyed = 1;
 	return rc;
 }
 

@@ -73,6 +73,7 @@ struct ike1 {
 	uint8_t mode;	   /* enum isakmp_exchange */
 	uint8_t state;	   /* enum ike1_state */
 	uint8_t dropping;  /* within ike1_drop() */
+	uint8_t keyed;	   /* SKEYID, key and IV are there */
 	uint8_t stale;	   /* its peer item is gone: dropped within ike_reload() */
 	struct ike1_terms terms;
 	struct ike1_skeyid k;

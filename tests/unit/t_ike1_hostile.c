@@ -151,11 +151,38 @@ static void t_moved_then_deleted_by_the_peer(void **state)
 	assert_int_equal(rig_quicks(r, 0), 0);
 }
 
+/* --- notifications of phase 1 --- */
+
+/* Spec 23.1: message 5 is readable, its HASH is wrong. */
+static void t_wrong_hash_is_told_under_the_keys(void **state)
+{
+	(void)state;
+	begin();
+	while (r->end[0].k->sas->state != IKE1_MSG3_SENT)
+		if (!rig_work_one(r))
+			rig_deliver(r, 0);
+	r->end[1].k->sas->hs->sai.p[9] ^= 1; /* of what HASH_I is computed over; the keys do not depend on it */
+	rig_deliver(r, 0);
+	assert_true(rig_logged(r, 1, "HASH mismatched"));
+	assert_int_equal(r->n, 1);
+	assert_int_equal(r->q[0].p[18], ISAKMP_X_INFORMATIONAL);
+	assert_int_equal(r->q[0].p[19], ISAKMP_F_ENCRYPTED);
+	rig_deliver(r, 0);
+	assert_true(rig_logged(r, 0, "received INVALID-HASH-INFORMATION (23) in phase 1"));
+	assert_int_equal(r->end[0].k->sas->state, IKE1_MSG3_SENT);
+	/* the next one is good: its IV is not that of the notification */
+	r->end[1].k->sas->hs->sai.p[9] ^= 1;
+	rig_advance(r, 11 * NS_PER_S);
+	assert_int_equal(r->end[0].k->sas->state, IKE1_ESTABLISHED);
+	assert_int_equal(r->end[1].k->sas->state, IKE1_ESTABLISHED);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(t_signature_after_the_end),
+		T(t_wrong_hash_is_told_under_the_keys),
 		T(t_moved_then_dropped),
 		T(t_moved_then_deleted_by_the_peer),
 	};
