@@ -74,19 +74,25 @@ static void remove_refs(struct ike_child *c, uint64_t *ref)
 }
 
 /* Spec 19.6: a generated policy goes with the last of its SAs. */
-static void drop_policy(struct ike_child *c)
+static void drop_policy_but_for(struct ike *k, const struct ike_policy *p, const struct ike_child *but)
 {
-	const struct ike_policy *p = &c->policy;
-	struct ike *k = c->ike;
-
 	if (!p->dynamic || !p->gen)
 		return;
 	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++)
 		for (const struct ike_child *o = k->children[i]; o; o = o->next)
-			if (o != c && !o->dying && o->policy.slot == p->slot && o->policy.gen == p->gen)
+			if (o != but && !o->dying && o->policy.slot == p->slot && o->policy.gen == p->gen)
 				return;
 	(void)k->env->sadb->policy_remove(k->env->ctx, p->slot, p->gen); /* it may be gone already */
-	c->policy.gen = 0;
+}
+
+static void drop_policy(struct ike_child *c)
+{
+	drop_policy_but_for(c->ike, &c->policy, c);
+}
+
+void child_drop_policy(struct ike *k, const struct ike_policy *p)
+{
+	drop_policy_but_for(k, p, NULL);
 }
 
 /* Spec 20.2: the inbound SPIs, one in a Delete; under any ISAKMP SA with the peer, none is made for it. */
@@ -196,7 +202,7 @@ static void log_established(const struct ike_child *c)
 	}
 }
 
-/* Spec 19.5: what another peer had under a generated policy that is now this one's. */
+/* Spec 19.5: what another peer had under a generated policy of these selectors, which went when this one's came. */
 static void take_over_policy(const struct ike_child *c)
 {
 	struct ike *k = c->ike;
@@ -208,8 +214,8 @@ static void take_over_policy(const struct ike_child *c)
 
 		for (o = k->children[i]; o; o = next) {
 			next = o->next;
-			if (o == c || o->policy.slot != c->policy.slot || o->policy.gen != c->policy.gen ||
-			    child_same_pair(o, &c->path))
+			if (!o->policy.dynamic || child_same_pair(o, &c->path) ||
+			    memcmp(&o->policy.sel, &c->policy.sel, sizeof(o->policy.sel)) != 0)
 				continue;
 			child_end(o, 1);
 		}

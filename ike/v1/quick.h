@@ -137,8 +137,11 @@ void quick_receive_third(struct ike1_quick *q, const struct ike_path *path, stru
 int quick_ids_of_policy(struct ike1_quick *q);
 /* Keeps the two IDs of a message, or notes that there are none. -EINVAL: longer than we keep. */
 int quick_ids_keep(struct ike1_quick *q, const struct msg *m) __must_check;
-/* Selector that the kept IDs mean, seen outbound by us. -EINVAL: they are no addresses, or mean no prefix. */
-int quick_selector(const struct ike1_quick *q, struct xi_selector *sel) __must_check;
+/*
+ * Selector that the kept IDs mean, seen outbound by us. others: identities that are no addresses mean the ends of phase 1 (spec 19.1). -EINVAL: they
+ * mean no prefix, or contradict each other.
+ */
+int quick_selector(const struct ike1_quick *q, int others, struct xi_selector *sel) __must_check;
 /* The two IDs of the answer are those that were sent; none is the same as the IKE addresses. */
 int quick_ids_same(const struct ike1_quick *q, const struct msg *m);
 void quick_ids_write(const struct ike1_quick *q, struct msg_wr *w);

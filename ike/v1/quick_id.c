@@ -143,7 +143,30 @@ static int has_ports(unsigned proto)
 	       proto == IPPROTO_DCCP;
 }
 
-int quick_selector(const struct ike1_quick *q, struct xi_selector *sel)
+/* Spec 19.1: neither of an address or subnet type, nor a range that is a prefix. */
+static int is_other(const struct quick_id *id)
+{
+	struct xi_addr a;
+	uint8_t family;
+
+	return id->type != IPSEC_ID_IPV4 && id->type != IPSEC_ID_IPV4_SUBNET && id->type != IPSEC_ID_IPV6 &&
+	       id->type != IPSEC_ID_IPV6_SUBNET && id_prefix(id, &family, &a) < 0;
+}
+
+/* Protocol and ports, which both identities have whatever their type is. */
+static int take_upper(const struct quick_id *ours, const struct quick_id *theirs, struct xi_selector *sel)
+{
+	if (ours->protocol != theirs->protocol || ((ours->port || theirs->port) && !has_ports(ours->protocol)))
+		return -EINVAL;
+	sel->proto = ours->protocol;
+	sel->src_port = htons(ours->port);
+	sel->dst_port = htons(theirs->port);
+	sel->flags = (uint8_t)((ours->protocol ? XI_SEL_PROTO : 0) | (ours->port ? XI_SEL_SRC_PORT : 0) |
+			       (theirs->port ? XI_SEL_DST_PORT : 0));
+	return 0;
+}
+
+int quick_selector(const struct ike1_quick *q, int others, struct xi_selector *sel)
 {
 	const struct quick_id *ours = &q->id[!q->initiator], *theirs = &q->id[q->initiator];
 	uint8_t families[2];
@@ -154,20 +177,17 @@ int quick_selector(const struct ike1_quick *q, struct xi_selector *sel)
 		selector_of_path(q, sel);
 		return 0;
 	}
+	if (others && (is_other(ours) || is_other(theirs))) {
+		selector_of_path(q, sel);
+		return take_upper(ours, theirs, sel);
+	}
 	src_len = id_prefix(ours, &families[0], &sel->src);
 	dst_len = id_prefix(theirs, &families[1], &sel->dst);
-	if (src_len < 0 || dst_len < 0 || families[0] != families[1] || ours->protocol != theirs->protocol)
+	if (src_len < 0 || dst_len < 0 || families[0] != families[1] || take_upper(ours, theirs, sel))
 		return -EINVAL;
 	sel->family = families[0];
 	sel->src_len = (uint8_t)src_len;
 	sel->dst_len = (uint8_t)dst_len;
-	if ((ours->port || theirs->port) && !has_ports(ours->protocol))
-		return -EINVAL;
-	sel->proto = ours->protocol;
-	sel->src_port = htons(ours->port);
-	sel->dst_port = htons(theirs->port);
-	sel->flags = (uint8_t)((ours->protocol ? XI_SEL_PROTO : 0) | (ours->port ? XI_SEL_SRC_PORT : 0) |
-			       (theirs->port ? XI_SEL_DST_PORT : 0));
 	/* RFC 3948 §3.1: in transport mode the packets have the addresses that the NAT gave them, not those of the identities. */
 	if (q->has_oa) {
 		struct xi_selector nat = {0};

@@ -63,17 +63,12 @@ static int find_policy(struct ike1_quick *q)
 	const struct ike_env *env = sa->ike->env;
 	struct xi_selector sel;
 	char text[160];
-	int rc = quick_selector(q, &sel);
+	int rc = quick_selector(q, sa->peer->generate != IKE_GENERATE_NO, &sel);
 
 	if (rc) {
-		if (sa->peer->generate == IKE_GENERATE_NO)
-			return -ENOENT;
-		/* 19.1: other identities than addresses: the phase 1 addresses as hosts. */
-		q->has_ids = 0;
-		rc = quick_selector(q, &sel);
-		q->has_ids = 1;
-		if (rc)
-			return -ENOENT;
+		ike_log(sa->ike, LOG_L_ERROR, "no policy found: the identities (types %u and %u) mean no prefixes",
+			q->id[0].type, q->id[1].type);
+		return -ENOENT;
 	}
 	rc = env->sadb->policy_find(env->ctx, &sel, &q->policy);
 	if (!rc && q->policy.action == XI_ACTION_ENCRYPT && !q->policy.manual && fits_ends(&q->policy, &sa->path))
@@ -87,7 +82,14 @@ static int find_policy(struct ike1_quick *q)
 
 /* --- choice --- */
 
-/* Every SA payload needs a choice; all have one PFS group, there is one KE payload. 0 or -ENOENT, then *q is gone. */
+/* There is one KE payload, and one policy that all SAs are for. */
+static int like_first(const struct phase2_terms *t, const struct phase2_terms *first)
+{
+	return t->use.group == first->use.group && t->mode == first->mode && t->n == first->n &&
+	       t->suite[0].proto == first->suite[0].proto;
+}
+
+/* Every SA payload needs a choice. 0 or -ENOENT, then *q is gone. */
 static int choose(struct ike1_quick *q, const struct msg *m)
 {
 	const struct msg_payload *p;
@@ -111,8 +113,9 @@ static int choose(struct ike1_quick *q, const struct msg *m)
 			quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN, "no proposal in common");
 			return -ENOENT;
 		}
-		if (t->use.group != q->s[0].terms.use.group) {
-			quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN, "SA payloads with different PFS groups");
+		if (!like_first(t, &q->s[0].terms)) {
+			quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN,
+				     "SA payloads with different modes, protocols or PFS groups");
 			return -ENOENT;
 		}
 	}

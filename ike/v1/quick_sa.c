@@ -195,6 +195,8 @@ void quick_release(struct ike1_quick *q)
 		free(s->bundle);
 		s->bundle = NULL;
 	}
+	if (q->generate)
+		child_drop_policy(q->sa->ike, &q->policy);
 	free(q->answer);
 	q->answer = NULL;
 }

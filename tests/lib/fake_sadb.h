@@ -31,6 +31,7 @@ struct fake_sadb {
 	struct fake_spi spi[FAKE_SAS];
 	uint32_t gen, next_spi;
 	unsigned acquire_failed, generated, fail_install; /* fail_install: so many installs fail */
+	unsigned fail_generate;				  /* which generated policy fails, from 1 */
 	uint64_t (*now)(void *ctx);
 	void *ctx;
 };
@@ -199,13 +200,12 @@ static int fake_policy_generate(void *ctx, struct ike_policy *p, struct ike_bund
 	struct ike_policy old;
 
 	s->generated++;
-	if (!fake_policy_find(ctx, &p->sel, &old) && old.dynamic && fake_contains(&p->sel, &old.sel)) {
-		p->slot = old.slot;
-		p->gen = old.gen;
-		s->policy[p->slot - 1] = *p;
-	} else {
-		*p = *fake_policy_add(s, p);
-	}
+	if (s->fail_generate == s->generated)
+		return err_set(e, -ENOSPC, "no room, as the test wants it");
+	/* as ike/sad does: the one before goes, the new one has a generation of its own */
+	if (!fake_policy_find(ctx, &p->sel, &old) && old.dynamic && fake_contains(&p->sel, &old.sel))
+		s->policy[old.slot - 1].gen = 0;
+	*p = *fake_policy_add(s, p);
 	if (fake_install_in(ctx, p, b, e))
 		return -ENOSPC;
 	return fake_install_out(ctx, p, b, e);

@@ -151,6 +151,185 @@ static void t_moved_then_deleted_by_the_peer(void **state)
 	assert_int_equal(rig_quicks(r, 0), 0);
 }
 
+/* --- quick modes made by hand: end 0 is the peer, end 1 has generate-policy --- */
+
+static const uint8_t ni[16] = {1, 2, 3};
+#define MID 77
+
+static void conf_generate(struct ike_conf *c, unsigned end)
+{
+	c->peer[0].generate = end ? IKE_GENERATE_YES : IKE_GENERATE_NO;
+	c->peer[0].natt = 1;
+}
+
+struct offer {
+	struct phase2_own own[2];
+	unsigned n;
+	struct msg_id id[2];
+};
+
+static struct offer offer_of(unsigned n)
+{
+	struct offer o = {.n = n};
+
+	for (unsigned i = 0; i < 2; i++) {
+		o.own[i] = (struct phase2_own){.protos = XI_PROTOS_ESP,
+					       .mode = XI_MODE_TUNNEL,
+					       .life_s = 1800,
+					       .n_enc = 1,
+					       .n_auth = 1,
+					       .enc = {alg_by_name(ALG_ENC, "aes-128")},
+					       .auth = {alg_by_name(ALG_AUTH, "sha1")}};
+	}
+	return o;
+}
+
+static void seal_and_send(struct ike1 *sa, struct msg_wr *w, uint8_t *iv, struct bytes nr)
+{
+	uint8_t *hash_at;
+	struct bytes rest;
+
+	assert_int_equal(hashed_end(sa, w, &hash_at, &rest), 0);
+	assert_int_equal(nr.len ? ike1_hash3(sa->terms.hash, &sa->k, MID, (struct bytes){ni, 16}, nr, hash_at)
+				: ike1_hash1(sa->terms.hash, &sa->k, MID, rest, hash_at),
+			 0);
+	assert_int_equal(ike1_send(sa, w, iv, 1, NULL), 0);
+}
+
+/* The whole exchange; 0: the responder refused. */
+static int quick_by_hand(const struct offer *o)
+{
+	static struct hashed in;
+	static uint32_t spi = 0x30000000;
+	struct ike1 *sa = r->end[0].sa;
+	uint8_t iv[CIPHER_BLOCK_MAX];
+	struct rig_packet p;
+	struct msg_wr w;
+	int rc = 0;
+
+	assert_int_equal(ike1_iv(sa, MID, iv), 0);
+	hashed_begin(sa, &w, ISAKMP_X_QUICK, MID);
+	for (unsigned i = 0; i < o->n; i++) {
+		__be32 spis[2] = {htonl(++spi), htonl(++spi)};
+
+		(void)phase2_write(&w, &o->own[i], spis);
+	}
+	msg_wr_raw(&w, ISAKMP_P_NONCE, (struct bytes){ni, 16});
+	for (unsigned i = 0; i < 2 && o->id[i].type; i++)
+		msg_wr_id(&w, &o->id[i]);
+	seal_and_send(sa, &w, iv, (struct bytes){0});
+	rig_deliver(r, 0);
+	assert_int_equal(r->n, 1);
+	p = rig_take(r, 0);
+	if (p.p[18] == ISAKMP_X_QUICK) {
+		assert_int_equal(hashed_open(sa, iv, &in, (struct bytes){p.p, p.len}), 0);
+		hashed_begin(sa, &w, ISAKMP_X_QUICK, MID);
+		seal_and_send(sa, &w, iv, msg_find(&in.m, ISAKMP_P_NONCE, 0)->body);
+		rc = 1;
+	}
+	free(p.p);
+	rig_settle(r);
+	return rc;
+}
+
+/* Spec 19.1: names mean the ends of phase 1, but not more than the protocol that was proposed. */
+static void t_generated_for_names_keeps_the_protocol(void **state)
+{
+	struct offer o = offer_of(1);
+	const struct ike_policy *g;
+
+	(void)state;
+	r = rig_new(conf_generate);
+	rig_isakmp(r, 0, 1);
+	for (unsigned i = 0; i < 2; i++)
+		o.id[i] = (struct msg_id){.type = IPSEC_ID_FQDN,
+					  .protocol = IPPROTO_UDP,
+					  .port = 1701,
+					  .data = {(const uint8_t *)"a.b", 3}};
+	assert_true(quick_by_hand(&o));
+	g = &r->end[1].sadb.policy[0];
+	assert_int_equal(g->dynamic, 1);
+	assert_int_equal(g->sel.flags, XI_SEL_PROTO);
+	assert_int_equal(g->sel.proto, IPPROTO_UDP);
+	assert_int_equal(g->sel.src_len, 32);
+	assert_memory_equal(&g->sel.dst, &r->end[0].addr.addr, 16);
+}
+
+/* A mask with holes is no name: it is refused, not read as something else than the peer means. */
+static void t_generated_for_a_bad_mask_is_refused(void **state)
+{
+	static const uint8_t holes[8] = {10, 0, 0, 0, 255, 0, 255, 0};
+	struct offer o = offer_of(1);
+
+	(void)state;
+	r = rig_new(conf_generate);
+	rig_isakmp(r, 0, 1);
+	for (unsigned i = 0; i < 2; i++)
+		o.id[i] = (struct msg_id){.type = IPSEC_ID_IPV4_SUBNET, .data = {holes, 8}};
+	assert_false(quick_by_hand(&o));
+	assert_true(rig_logged(r, 1, "no policy found: "));
+	assert_int_equal(fake_policies(&r->end[1].sadb), 0);
+}
+
+/* One policy is generated: what is not like its first SAs would be under a policy of another mode or protocol. */
+static void t_generated_for_sa_payloads_that_differ(void **state)
+{
+	(void)state;
+	for (unsigned what = 0; what < 2; what++) {
+		struct offer o = offer_of(2);
+
+		r = rig_new(conf_generate);
+		rig_isakmp(r, 0, 1);
+		if (what)
+			o.own[1].protos = XI_PROTOS_AH;
+		else
+			o.own[1].mode = XI_MODE_TRANSPORT;
+		assert_false(quick_by_hand(&o));
+		assert_int_equal(fake_count(&r->end[1].sadb), 0);
+		assert_int_equal(fake_reserved(&r->end[1].sadb), 0);
+		(void)teardown(NULL);
+	}
+}
+
+/* Spec 19.6: a policy whose SAs could not all be installed does not stay. */
+static void t_generated_policy_goes_when_installing_fails(void **state)
+{
+	struct offer o = offer_of(2);
+
+	(void)state;
+	r = rig_new(conf_generate);
+	rig_isakmp(r, 0, 1);
+	r->end[1].sadb.fail_generate = 2;
+	assert_true(quick_by_hand(&o));
+	assert_int_equal(r->end[1].sadb.generated, 2);
+	assert_int_equal(fake_count(&r->end[1].sadb), 0);
+	assert_int_equal(fake_policies(&r->end[1].sadb), 0);
+}
+
+/* Spec 19.5: the same selectors from another peer: the newer negotiation takes over, the older SAs go. */
+static void t_generated_policy_of_another_peer(void **state)
+{
+	struct ike_policy *p;
+
+	(void)state;
+	r = rig_new(conf_generate);
+	p = rig_policy(r, 0, 1);
+	rig_isakmp(r, 0, 1);
+	rig_acquire(r, 0, p);
+	rig_settle(r);
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+	r->end[0].addr = p->sa_src = rig_addr4("192.0.2.99");
+	rig_isakmp(r, 0, 2);
+	rig_acquire(r, 0, p);
+	rig_settle(r);
+	assert_int_equal(r->end[1].sadb.generated, 2);
+	assert_int_equal(fake_policies(&r->end[1].sadb), 1);
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+	for (unsigned i = 0; i < FAKE_SAS; i++)
+		if (r->end[1].sadb.sa[i].ref && r->end[1].sadb.sa[i].sa.dir == XI_DIR_OUT)
+			assert_memory_equal(&r->end[1].sadb.sa[i].sa.dst, &p->sa_src.addr, 16);
+}
+
 /* --- notifications of phase 1 --- */
 
 /* Spec 23.1: message 5 is readable, its HASH is wrong. */
@@ -183,6 +362,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(t_signature_after_the_end),
 		T(t_wrong_hash_is_told_under_the_keys),
+		T(t_generated_for_names_keeps_the_protocol),
+		T(t_generated_for_a_bad_mask_is_refused),
+		T(t_generated_for_sa_payloads_that_differ),
+		T(t_generated_policy_goes_when_installing_fails),
+		T(t_generated_policy_of_another_peer),
 		T(t_moved_then_dropped),
 		T(t_moved_then_deleted_by_the_peer),
 	};
