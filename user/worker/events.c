@@ -359,8 +359,18 @@ static void count_listeners(struct events *ev)
 	__atomic_store_n(&ev->m->meta->drops, drops, __ATOMIC_RELEASE);
 }
 
+/* What was asked before the first one listened he has not heard: the next packet asks again. */
+static void forget_acquires(struct events *ev)
+{
+	for (uint32_t s = 0; s < ev->m->meta->spd_max; s++)
+		if (__atomic_load_n(&ev->m->spd[s].acquire_ns, __ATOMIC_RELAXED))
+			__atomic_store_n(&ev->m->spd[s].acquire_ns, 0, __ATOMIC_RELEASE);
+}
+
 int events_subscribe(struct events *ev, int fd, int acquires, int drops)
 {
+	if (acquires && !ev->m->meta->acquire)
+		forget_acquires(ev);
 	for (unsigned i = 0; i < SUBSCRIBERS; i++)
 		if (ev->sub[i].fd < 0) {
 			ev->sub[i] = (struct subscriber){fd, acquires, drops};
