@@ -2,7 +2,7 @@
 /*
  * Packets that miss an SA (spec 13.3 step 6): the first one of a policy asks for it by an event, up to three wait for it, at most for
  * 30 s. Who asks is settled between the workers in the policy's record: one acquire a policy at a time. What waits keeps its frame; it
- * is sent, or dropped and counted, by the worker that got it.
+ * is sent, or dropped and counted, by the worker that got it. A change of the policies holds for what waits, too.
  */
 #include "user/worker/worker.h"
 
@@ -92,20 +92,35 @@ int hold_packet(struct worker *w, struct wpkt *pk)
 	    __atomic_fetch_add(&pol->held, 1, __ATOMIC_RELAXED) >= XI_HOLD_PACKETS)
 		return 0;
 	if (!e->n)
-		*e = (struct held){.policy = pk->v.policy, .gen = pk->v.policy_gen, .until = w->now + HOLD_NS};
+		*e = (struct held){.policy = pk->v.policy,
+				   .gen = pk->v.policy_gen,
+				   .spd_gen = w->spd_gen,
+				   .until = w->now + HOLD_NS};
 	pk->v.slot = pk->v.gen = 0; /* the policy's SA, when there is one */
 	e->pk[e->n++] = *pk;
 	w->hold.policies += e->n == 1;
 	return 1;
 }
 
-static void settle(struct worker *w, struct held *e, enum xi_drop why)
+/* Takes the packets out of the table. */
+static unsigned take_all(struct worker *w, struct held *e, struct wpkt *copy, struct wpkt **pk)
 {
-	struct wpkt *pk[XI_HOLD_PACKETS];
 	unsigned n = e->n;
 
-	for (unsigned i = 0; i < n; i++)
-		pk[i] = &e->pk[i];
+	for (unsigned i = 0; i < n; i++) {
+		copy[i] = e->pk[i];
+		pk[i] = &copy[i];
+	}
+	e->n = 0;
+	w->hold.policies--;
+	return n;
+}
+
+static void settle(struct worker *w, struct held *e, enum xi_drop why)
+{
+	struct wpkt copy[XI_HOLD_PACKETS], *pk[XI_HOLD_PACKETS];
+	unsigned n = take_all(w, e, copy, pk);
+
 	w->hold.releasing = 1;
 	if (why == XI_OK)
 		outbound_burst(w, pk, n);
@@ -113,26 +128,58 @@ static void settle(struct worker *w, struct held *e, enum xi_drop why)
 		for (unsigned i = 0; i < n; i++)
 			outbound_refuse(w, pk[i], why);
 	w->hold.releasing = 0;
-	e->n = 0;
-	w->hold.policies--;
+}
+
+/* Is the policy still the first one that matches what waits for it? */
+static int is_judged_alike(const struct worker *w, const struct held *e)
+{
+	for (unsigned i = 0; i < e->n; i++) {
+		struct xi_tuple t;
+		struct xi_rule r;
+
+		if (read_tuple(&e->pk[i].p, &t) != XI_OK || class_match(w->maps, &t, XI_DIR_OUT, &r) <= 0 ||
+		    r.slot != e->policy || r.gen != e->gen)
+			return 0;
+	}
+	return 1;
+}
+
+/* By the policies in force now: with the SA of another one, or waiting for it, or dropped. */
+static void judge_again(struct worker *w, struct held *e, struct xi_policy *pol)
+{
+	struct wpkt copy[XI_HOLD_PACKETS], *pk[XI_HOLD_PACKETS];
+	unsigned n = take_all(w, e, copy, pk);
+
+	if (__atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) == e->gen)
+		__atomic_fetch_sub(&pol->held, n, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < n; i++)
+		pk[i]->v.policy = UINT32_MAX; /* none of the records */
+	outbound_burst(w, pk, n);
+}
+
+static void look_at(struct worker *w, struct held *e, int all)
+{
+	struct xi_policy *pol = &w->maps->spd[e->policy];
+
+	if (e->spd_gen != w->spd_gen) {
+		if (!is_judged_alike(w, e)) {
+			judge_again(w, e, pol);
+			return;
+		}
+		e->spd_gen = w->spd_gen;
+	}
+	if (__atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&pol->acquire_ns, 0, __ATOMIC_RELEASE);
+		settle(w, e, XI_OK);
+	} else if (all || w->now >= e->until || !__atomic_load_n(&pol->acquire_ns, __ATOMIC_ACQUIRE) ||
+		   !__atomic_load_n(&w->maps->meta->acquire, __ATOMIC_RELAXED)) {
+		settle(w, e, XI_DROP_OUT_NO_SA);
+	}
 }
 
 void hold_release(struct worker *w, int all)
 {
-	for (unsigned i = 0; i < HOLD_POLICIES && w->hold.policies; i++) {
-		struct held *e = &w->hold.entry[i];
-		struct xi_policy *pol = &w->maps->spd[e->policy];
-
-		if (!e->n)
-			continue;
-		if (__atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != e->gen) {
-			settle(w, e, XI_DROP_OUT_POLICY_DEAD);
-		} else if (__atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE)) {
-			__atomic_store_n(&pol->acquire_ns, 0, __ATOMIC_RELEASE);
-			settle(w, e, XI_OK);
-		} else if (all || w->now >= e->until || !__atomic_load_n(&pol->acquire_ns, __ATOMIC_ACQUIRE) ||
-			   !__atomic_load_n(&w->maps->meta->acquire, __ATOMIC_RELAXED)) {
-			settle(w, e, XI_DROP_OUT_NO_SA);
-		}
-	}
+	for (unsigned i = 0; i < HOLD_POLICIES && w->hold.policies; i++)
+		if (w->hold.entry[i].n)
+			look_at(w, &w->hold.entry[i], all);
 }

@@ -23,16 +23,20 @@ static struct sa_entry *by_ref(struct worker *w, uint64_t ref)
  */
 static enum xi_drop find_policy(struct worker *w, struct wpkt *pk)
 {
+	const struct xi_policy *pol;
 	struct xi_tuple t;
 	struct xi_rule r;
 
 	if (read_tuple(&pk->p, &t) != XI_OK || class_match(w->maps, &t, XI_DIR_OUT, &r) <= 0 ||
 	    r.action != XI_ACTION_ENCRYPT)
 		return XI_DROP_OUT_POLICY_DEAD;
+	pol = &w->maps->spd[r.slot];
+	if (r.level == XI_LEVEL_USE && !__atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE))
+		return XI_DROP_OUT_POLICY_DEAD;
 	pk->v.policy = r.slot;
 	pk->v.policy_gen = r.gen;
 	pk->v.slot = pk->v.gen = 0; /* whatever SA that policy has */
-	return __atomic_load_n(&w->maps->spd[r.slot].gen, __ATOMIC_ACQUIRE) == r.gen ? XI_OK : XI_DROP_OUT_POLICY_DEAD;
+	return __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) == r.gen ? XI_OK : XI_DROP_OUT_POLICY_DEAD;
 }
 
 /* Is the record still that of the policy that was found? */

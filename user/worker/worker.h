@@ -54,8 +54,9 @@ struct wpkt {
 /* Packets of one policy that wait for an SA; see hold.c. */
 struct held {
 	uint32_t policy, gen;
-	uint64_t until; /* CLOCK_BOOTTIME */
-	unsigned n;	/* 0 = free */
+	uint64_t spd_gen; /* of the policies by which they were last judged */
+	uint64_t until;	  /* CLOCK_BOOTTIME */
+	unsigned n;	  /* 0 = free */
 	struct wpkt pk[XI_HOLD_PACKETS];
 };
 
@@ -222,7 +223,10 @@ void outbound_refuse(struct worker *w, struct wpkt *pk, enum xi_drop why);
  * there are enough waiting.
  */
 int hold_packet(struct worker *w, struct wpkt *pk);
-/* Between bursts: sends what has its SA, drops what waited too long; all: at the end, whatever waits. */
+/*
+ * Between bursts: sends what has its SA, drops what waited too long, judges anew what waited while the policies changed (spec 6.4); all: at the
+ * end, whatever waits.
+ */
 void hold_release(struct worker *w, int all);
 
 /* send.c: moves the packet, with what is in front of it, to a large buffer; -ENOMEM when there is none. */
