@@ -14,8 +14,12 @@ static int begin(struct ike1 *sa, struct msg_wr *w, uint32_t *mid)
 {
 	const struct ike_env *env = sa->ike->env;
 
-	if ((!sa->established_ns && !sa->keyed) || env->random(env->ctx, mid, sizeof(*mid)) || !*mid)
+	if (!sa->established_ns && !sa->keyed)
 		return -EIO;
+	do {
+		if (env->random(env->ctx, mid, sizeof(*mid)))
+			return -EIO;
+	} while (!*mid || ike1_mid_fresh(sa, *mid, 0));
 	hashed_begin(sa, w, ISAKMP_X_INFORMATIONAL, *mid);
 	return 0;
 }
@@ -261,7 +265,7 @@ void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct byte
 			ike_log(k, LOG_L_ERROR, "HASH mismatched in an informational message");
 		return;
 	}
-	if (ike1_mid_fresh(sa, h->message_id)) {
+	if (ike1_mid_fresh(sa, h->message_id, 0)) {
 		k->count[IKE_COUNT_REPLAY]++;
 		return;
 	}

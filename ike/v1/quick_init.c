@@ -11,7 +11,7 @@ static int draw_mid(struct ike1_quick *q)
 
 		if (sa->ike->env->random(sa->ike->env->ctx, &mid, sizeof(mid)))
 			return -EIO;
-		if (mid && !quick_by_mid(sa, mid)) {
+		if (mid && !ike1_mid_fresh(sa, mid, 1)) {
 			q->mid = mid;
 			return ike1_iv(sa, mid, q->iv);
 		}

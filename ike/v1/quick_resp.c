@@ -348,7 +348,7 @@ void quick_receive_first(struct ike1 *sa, const struct ike_path *path, struct by
 		k->count[IKE_COUNT_HALF_OPEN]++; /* before its message ID is used up: the peer repeats it */
 		return;
 	}
-	if (ike1_mid_fresh(sa, h->message_id)) {
+	if (ike1_mid_fresh(sa, h->message_id, 1)) {
 		k->count[IKE_COUNT_REPLAY]++;
 		return;
 	}

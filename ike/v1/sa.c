@@ -345,6 +345,7 @@ void ike1_drop(struct ike1 *sa, int delete, const char *why)
 	p1_dh_abandon(sa);
 	p1_sign_abandon(sa);
 	p1_free(sa->hs);
+	free(sa->quick_mid);
 	OPENSSL_cleanse(sa, sizeof(*sa));
 	free(sa);
 }

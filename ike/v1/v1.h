@@ -12,7 +12,8 @@
 #include "ike/v1/keymat.h"
 
 #define IKE1_MSG_MAX 65535
-#define IKE1_MIDS 64 /* message IDs of the peer that are remembered against replay */
+#define IKE1_MIDS 128		 /* message IDs of informational exchanges that are remembered against replay */
+#define IKE1_QUICK_MIDS_MAX 4096 /* the same of quick modes; room is taken as they come */
 
 /* In the words of spec section 11. */
 enum ike1_state {
@@ -100,8 +101,9 @@ struct ike1 {
 	uint32_t dpd_failures;
 	struct ike_timer dpd;
 	struct ike1_quick *quick; /* phase 2s under way */
-	uint32_t mid[IKE1_MIDS];  /* the peer's message IDs, newest overwrites oldest */
-	unsigned n_mids;
+	/* Message IDs used under it, by the peer and by us, so that nothing of either comes in again; newest overwrites oldest. */
+	uint32_t mid[IKE1_MIDS], *quick_mid;
+	unsigned n_mids, n_quick_mids, quick_mids_room;
 	uint8_t got_contact; /* INITIAL-CONTACT came under it */
 	uint32_t ph2_total;
 	/* IKE fragmentation, spec section 25 */
@@ -146,8 +148,11 @@ int ike1_repeated(struct ike1 *sa, struct ike1_retry *r, struct bytes datagram);
 void ike1_again(struct ike1 *sa, struct ike1_retry *r);
 /* Gives up phase 1: gave_up of its messages. */
 void ike1_gave_up(struct ike1_retry *r);
-/* A message ID that the peer has not used under sa; remembered. 0 = fresh, -EEXIST. */
-int ike1_mid_fresh(struct ike1 *sa, uint32_t message_id) __must_check;
+/*
+ * A message ID that nobody has used under sa: a message of the peer's that comes again, or one of ours that is thrown back, which HASH(1) does not tell from
+ * the peer's. Remembered. 0 = fresh, -EEXIST, -ENOMEM.
+ */
+int ike1_mid_fresh(struct ike1 *sa, uint32_t message_id, int of_quick) __must_check;
 /*
  * A datagram of sa whose first payload is a fragment. 1: *whole is the complete message, to be handed to free(); 0: not yet, or dropped and counted.
  */

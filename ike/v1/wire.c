@@ -217,13 +217,43 @@ void ike1_again(struct ike1 *sa, struct ike1_retry *r)
 		transmit(sa, &r->path, (struct bytes){r->buf, r->len});
 }
 
-int ike1_mid_fresh(struct ike1 *sa, uint32_t message_id)
+static int mid_used(const struct ike1 *sa, uint32_t message_id)
 {
 	for (unsigned i = 0; i < MIN(sa->n_mids, (unsigned)IKE1_MIDS); i++)
 		if (sa->mid[i] == message_id)
-			return -EEXIST;
-	sa->mid[sa->n_mids++ % IKE1_MIDS] = message_id;
-	if (sa->n_mids == 2 * IKE1_MIDS)
-		sa->n_mids = IKE1_MIDS;
+			return 1;
+	for (unsigned i = 0; i < MIN(sa->n_quick_mids, sa->quick_mids_room); i++)
+		if (sa->quick_mid[i] == message_id)
+			return 1;
+	return 0;
+}
+
+static int quick_mids_grow(struct ike1 *sa)
+{
+	unsigned room = sa->quick_mids_room ? 2 * sa->quick_mids_room : 16;
+	uint32_t *more = realloc(sa->quick_mid, room * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	sa->quick_mid = more;
+	sa->quick_mids_room = room;
+	return 0;
+}
+
+int ike1_mid_fresh(struct ike1 *sa, uint32_t message_id, int of_quick)
+{
+	if (mid_used(sa, message_id))
+		return -EEXIST;
+	if (!of_quick) {
+		sa->mid[sa->n_mids++ % IKE1_MIDS] = message_id;
+		if (sa->n_mids == 2 * IKE1_MIDS)
+			sa->n_mids = IKE1_MIDS;
+		return 0;
+	}
+	if (sa->n_quick_mids == sa->quick_mids_room && sa->quick_mids_room < IKE1_QUICK_MIDS_MAX && quick_mids_grow(sa))
+		return -ENOMEM;
+	sa->quick_mid[sa->n_quick_mids++ % sa->quick_mids_room] = message_id;
+	if (sa->n_quick_mids == 2 * IKE1_QUICK_MIDS_MAX)
+		sa->n_quick_mids = IKE1_QUICK_MIDS_MAX;
 	return 0;
 }

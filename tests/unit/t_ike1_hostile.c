@@ -330,6 +330,87 @@ static void t_generated_policy_of_another_peer(void **state)
 			assert_memory_equal(&r->end[1].sadb.sa[i].sa.dst, &p->sa_src.addr, 16);
 }
 
+/* --- messages that come again --- */
+
+static uint8_t kept[2][4][2048];
+static size_t kept_len[2][4];
+static unsigned n_kept[2];
+
+/* The first few of each end. */
+static int keep(struct rig *rig, struct rig_packet *p)
+{
+	unsigned n = n_kept[p->from];
+
+	(void)rig;
+	if (n < 4 && p->len <= sizeof(kept[0][0])) {
+		memcpy(kept[p->from][n], p->p, p->len);
+		kept_len[p->from][n] = p->len;
+		n_kept[p->from]++;
+	}
+	return 1;
+}
+
+static void hand_again(unsigned to, unsigned of, unsigned n)
+{
+	struct ike_path path = r->end[to].sa->path;
+
+	ike_receive(r->end[to].k, &path, (struct bytes){kept[of][n], kept_len[of][n]});
+}
+
+/* HASH(1) does not say who made it (RFC 2409 §5.5): what one end sent must not be taken by itself as the peer's. */
+static void t_own_messages_thrown_back(void **state)
+{
+	struct ike_policy *p;
+
+	(void)state;
+	n_kept[0] = n_kept[1] = 0;
+	r = rig_new(conf);
+	r->filter = keep;
+	p = rig_policy(r, 0, 1);
+	(void)rig_policy(r, 1, 1);
+	rig_isakmp(r, 0, 1);
+	rig_acquire(r, 0, p);
+	rig_settle(r);
+	rig_advance(r, 100 * NS_PER_S);
+	assert_int_equal(r->n, 0);
+	assert_int_equal(kept[0][0][18], ISAKMP_X_QUICK);
+	hand_again(0, 0, 0); /* its message 1 */
+	assert_int_equal(r->n, 0);
+	assert_int_equal(r->end[0].k->count[IKE_COUNT_REPLAY], 1);
+	n_kept[0] = 0;
+	rig_advance(r, 30 * NS_PER_S);
+	assert_int_equal(kept[0][0][18], ISAKMP_X_INFORMATIONAL); /* DPD */
+	assert_int_equal(r->n, 0);
+	hand_again(0, 0, 0);
+	assert_int_equal(r->n, 0);
+	assert_int_equal(r->end[0].k->count[IKE_COUNT_REPLAY], 2);
+}
+
+/* Spec section 17: a message ID serves once in the life of the ISAKMP SA, however many came since. */
+static void t_old_quick_mode_again(void **state)
+{
+	struct ike_policy *p;
+
+	(void)state;
+	n_kept[0] = n_kept[1] = 0;
+	r = rig_new(conf);
+	r->filter = keep;
+	p = rig_policy(r, 0, 1);
+	(void)rig_policy(r, 1, 1);
+	rig_isakmp(r, 0, 1);
+	for (unsigned i = 0; i < 200; i++) {
+		rig_acquire(r, 0, p);
+		rig_settle(r);
+		assert_int_equal(ike_flush(r->end[0].k, 0), 2);
+		rig_settle(r);
+		rig_advance(r, 6 * NS_PER_S);
+	}
+	assert_int_equal(kept[0][0][18], ISAKMP_X_QUICK);
+	hand_again(1, 0, 0);
+	assert_int_equal(r->n, 0);
+	assert_int_equal(rig_quicks(r, 1), 0);
+}
+
 /* --- notifications of phase 1 --- */
 
 /* Spec 23.1: message 5 is readable, its HASH is wrong. */
@@ -367,6 +448,8 @@ int main(void)
 		T(t_generated_for_sa_payloads_that_differ),
 		T(t_generated_policy_goes_when_installing_fails),
 		T(t_generated_policy_of_another_peer),
+		T(t_own_messages_thrown_back),
+		T(t_old_quick_mode_again),
 		T(t_moved_then_dropped),
 		T(t_moved_then_deleted_by_the_peer),
 	};
