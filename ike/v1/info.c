@@ -245,6 +245,7 @@ void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct byte
 	struct ike *k = sa->ike;
 	uint8_t iv[CIPHER_BLOCK_MAX], want[HASH_MAX];
 	struct hashed in;
+	char text[64];
 
 	if (!(h->flags & ISAKMP_F_ENCRYPTED)) {
 		unprotected(sa, path, datagram);
@@ -262,7 +263,8 @@ void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct byte
 	if (!hashed_equal(sa, &in, want)) {
 		k->count[IKE_COUNT_BAD_HASH]++;
 		if (ike_may_say(k, &path->remote.a))
-			ike_log(k, LOG_L_ERROR, "HASH mismatched in an informational message");
+			ike_log(k, LOG_L_ERROR, "HASH mismatched in an informational message from %s",
+				ike_end_text(&path->remote, text, sizeof(text)));
 		return;
 	}
 	if (ike1_mid_fresh(sa, h->message_id, 0)) {

@@ -10,6 +10,7 @@
 #include "ike/v1/phase1.h"
 
 #define NUDGES_MAX 5
+#define NOTIFY_CLEAR_LEN (ISAKMP_HDR_LEN + 12) /* header and notification: no answer to less than that */
 
 static const uint8_t no_cookie[8];
 
@@ -133,9 +134,10 @@ void p1_fatal(struct ike1 *sa, const char *why)
 {
 	char b[64];
 
-	ike_log(sa->ike, LOG_L_ERROR, "phase 1 with %s (%s mode, %s) fails: %s",
-		ike_end_text(&sa->path.remote, b, sizeof(b)), ike1_mode_name(sa),
-		sa->initiator ? "initiator" : "responder", why);
+	if (sa->initiator || sa->hs->proven || ike_may_say(sa->ike, &sa->path.remote.a))
+		ike_log(sa->ike, LOG_L_ERROR, "phase 1 with %s (%s mode, %s) fails: %s",
+			ike_end_text(&sa->path.remote, b, sizeof(b)), ike1_mode_name(sa),
+			sa->initiator ? "initiator" : "responder", why);
 	ike1_drop(sa, 0, NULL);
 }
 
@@ -199,11 +201,23 @@ static uint32_t payloads_of(const struct ike1 *sa, const struct msg *m)
 			has |= P1_HAS_AUTH;
 		else if (type == ISAKMP_P_NAT_D || type == ISAKMP_P_NAT_D_DRAFT)
 			has |= P1_HAS_NATD;
-		else if (type < 31)
-			has |= P1_HAS(type);
+		else
+			has |= type < P1_OTHER ? P1_HAS(type) : P1_HAS(P1_OTHER);
 	}
 	/* accepted anywhere (spec 16.2) */
 	return has & ~(P1_HAS(ISAKMP_P_VID) | P1_HAS(ISAKMP_P_NOTIFY));
+}
+
+/* RFC 2408 §4: what a message is made of stands once; a second one would be authenticated and not looked at, or the other way round. */
+static int has_doubles(const struct msg *m)
+{
+	static const uint8_t once[] = {ISAKMP_P_SA,   ISAKMP_P_KE,  ISAKMP_P_ID,
+				       ISAKMP_P_HASH, ISAKMP_P_SIG, ISAKMP_P_NONCE};
+
+	for (size_t i = 0; i < ARRAY_SIZE(once); i++)
+		if (msg_find(m, once[i], 1))
+			return 1;
+	return 0;
 }
 
 static void run_step(struct ike1 *sa, const struct p1_step *s, const struct ike_path *path, struct bytes datagram,
@@ -212,7 +226,7 @@ static void run_step(struct ike1 *sa, const struct p1_step *s, const struct ike_
 	struct ike1_handshake *hs = sa->hs;
 	uint32_t has = payloads_of(sa, m);
 
-	if ((has & s->must) != s->must || has & ~(s->must | s->may)) {
+	if ((has & s->must) != s->must || has & ~(s->must | s->may) || has_doubles(m)) {
 		sa->ike->count[IKE_COUNT_UNEXPECTED]++;
 		memcpy(sa->iv, hs->iv_before, sizeof(sa->iv));
 		return;
@@ -414,7 +428,7 @@ void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datag
 		k->count[IKE_COUNT_NO_PEER]++;
 		return;
 	}
-	if (sa && h->next == ISAKMP_P_FRAGMENT && !(h->flags & ISAKMP_F_ENCRYPTED)) {
+	if (sa && !first && h->next == ISAKMP_P_FRAGMENT && !(h->flags & ISAKMP_F_ENCRYPTED)) {
 		fragment(k, sa, path, datagram);
 	} else if (sa && first && !(sa->initiator && h->exchange == ISAKMP_X_INFORMATIONAL)) {
 		/* a first message that comes again, or one of ours that was thrown back */
@@ -428,7 +442,8 @@ void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datag
 	} else {
 		k->count[IKE_COUNT_UNKNOWN_COOKIE]++;
 		/* RFC 2408 §5.2; an informational is never answered by one */
-		if (h->exchange == ISAKMP_X_QUICK && ike_conf_peer(k->conf, &path->remote.a))
+		if (h->exchange == ISAKMP_X_QUICK && datagram.len >= NOTIFY_CLEAR_LEN &&
+		    ike_conf_peer(k->conf, &path->remote.a))
 			notify_clear(k, path, h->icookie, h->rcookie, ISAKMP_N_INVALID_COOKIE);
 	}
 }

@@ -97,6 +97,7 @@ struct p1_step {
 #define P1_HAS_CR P1_HAS(ISAKMP_P_CR)
 #define P1_HAS_NONCE P1_HAS(ISAKMP_P_NONCE)
 #define P1_HAS_NATD P1_HAS(ISAKMP_P_NAT_D)
+#define P1_OTHER 30
 #define P1_HAS_AUTH P1_HAS(31) /* HASH with a PSK, else SIG */
 
 extern const struct p1_step p1_main_steps[], p1_aggressive_steps[], p1_base_steps[]; /* take NULL: end */

@@ -430,6 +430,13 @@ static int take_certs(struct ike1 *sa, const struct msg *m)
 	return rc;
 }
 
+/* Of strangers none are kept, nor given to the parser: with our cookie they come again. Nor are those that the configuration has no use for. */
+static int wants_certs(const struct ike1 *sa)
+{
+	return sa->peer->auth == IKE_AUTH_RSA_SIGNATURE && !sa->peer->remote_certificate[0] &&
+	       (sa->initiator || sa->hs->proven);
+}
+
 static int take_one(struct blob *to, const struct msg *m, unsigned type, size_t max)
 {
 	const struct msg_payload *p = msg_find(m, type, 0);
@@ -453,7 +460,7 @@ int p1_take_payloads(struct ike1 *sa, const struct msg *m)
 		rc = take_one(mine ? &hs->idr : &hs->idi, m, ISAKMP_P_ID, P1_ID_MAX);
 	if (!rc)
 		rc = take_one(&hs->proof, m, psk ? ISAKMP_P_HASH : ISAKMP_P_SIG, 1024);
-	if (!rc && msg_find(m, ISAKMP_P_CERT, 0))
+	if (!rc && wants_certs(sa))
 		rc = take_certs(sa, m);
 	if (rc)
 		return rc;

@@ -237,7 +237,7 @@ static void waited(struct ike_timer *t)
 {
 	struct ike1_quick *q = (struct ike1_quick *)((char *)t - offsetof(struct ike1_quick, timer));
 
-	quick_end(q, "time up waiting for phase1");
+	quick_end(q, "due to time up waiting for phase1");
 }
 
 static int usable(const struct ike1 *sa)

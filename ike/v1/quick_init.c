@@ -101,9 +101,10 @@ static void install_and_confirm(struct ike1_quick *q);
 
 static void refuse_answer(struct ike1_quick *q, const struct phase2_refusal *r)
 {
-	char text[700];
+	char text[700], b[64];
 
-	ike_log(q->sa->ike, LOG_L_ERROR, "failed to get valid proposal. message 2 of quick mode; %s",
+	ike_log(q->sa->ike, LOG_L_ERROR, "failed to get valid proposal. message 2 of quick mode from %s; %s",
+		ike_end_text(&q->sa->path.remote, b, sizeof(b)),
 		phase2_refusal_text(r, &q->own, q->proposal, text, sizeof(text)));
 	quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN, "the peer's answer is not one to our proposal");
 }
@@ -148,6 +149,7 @@ void quick_receive_second(struct ike1_quick *q, const struct ike_path *path, str
 	uint8_t iv[CIPHER_BLOCK_MAX], want[HASH_MAX];
 	struct hashed h;
 	const char *bad;
+	char text[64];
 
 	memcpy(iv, q->iv, sizeof(iv));
 	if (hashed_open(sa, iv, &h, datagram))
@@ -157,7 +159,8 @@ void quick_receive_second(struct ike1_quick *q, const struct ike_path *path, str
 	if (!hashed_equal(sa, &h, want)) {
 		sa->ike->count[IKE_COUNT_BAD_HASH]++;
 		if (!q->told++) {
-			ike_log(sa->ike, LOG_L_ERROR, "HASH mismatched in message 2 of quick mode");
+			ike_log(sa->ike, LOG_L_ERROR, "HASH mismatched in message 2 of quick mode from %s",
+				ike_end_text(&path->remote, text, sizeof(text)));
 			ike1_notify(sa, ISAKMP_N_INVALID_HASH_INFORMATION, IPSEC_PROTO_ISAKMP, (struct bytes){0},
 				    (struct bytes){0});
 		}

@@ -94,7 +94,7 @@ static int choose(struct ike1_quick *q, const struct msg *m)
 {
 	const struct msg_payload *p;
 	struct phase2_refusal r;
-	char text[700];
+	char text[700], b[64];
 
 	for (q->n = 0; (p = msg_find(m, ISAKMP_P_SA, q->n)); q->n++) {
 		struct phase2_terms *t = &q->s[q->n].terms;
@@ -108,7 +108,9 @@ static int choose(struct ike1_quick *q, const struct msg *m)
 		}
 		if (phase2_choose(m, &p->sa, &q->own, t, &r)) {
 			q->sa->ike->count[IKE_COUNT_NO_PROPOSAL]++;
-			ike_log(q->sa->ike, LOG_L_ERROR, "no suitable proposal found. message 1 of quick mode; %s",
+			ike_log(q->sa->ike, LOG_L_ERROR,
+				"no suitable proposal found. message 1 of quick mode from %s; %s",
+				ike_end_text(&q->sa->path.remote, b, sizeof(b)),
 				phase2_refusal_text(&r, &q->own, q->proposal, text, sizeof(text)));
 			quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN, "no proposal in common");
 			return -ENOENT;
@@ -341,7 +343,8 @@ void quick_receive_first(struct ike1 *sa, const struct ike_path *path, struct by
 	if (!hashed_equal(sa, &in, want)) {
 		k->count[IKE_COUNT_BAD_HASH]++;
 		if (ike_may_say(k, &path->remote.a))
-			ike_log(k, LOG_L_ERROR, "HASH mismatched in message 1 of quick mode");
+			ike_log(k, LOG_L_ERROR, "HASH mismatched in message 1 of quick mode from %s",
+				ike_end_text(&path->remote, remote, sizeof(remote)));
 		return;
 	}
 	if (responders(sa) >= QUICK_RESPONDERS_MAX) {
@@ -377,6 +380,7 @@ void quick_receive_third(struct ike1_quick *q, const struct ike_path *path, stru
 	struct ike1 *sa = q->sa;
 	uint8_t iv[CIPHER_BLOCK_MAX];
 	struct hashed h;
+	char text[64];
 
 	memcpy(iv, q->iv, sizeof(iv));
 	if (hashed_open(sa, iv, &h, datagram))
@@ -384,7 +388,8 @@ void quick_receive_third(struct ike1_quick *q, const struct ike_path *path, stru
 	if (!hashed_equal(sa, &h, q->hash3)) {
 		sa->ike->count[IKE_COUNT_BAD_HASH]++;
 		if (!q->told++) {
-			ike_log(sa->ike, LOG_L_ERROR, "HASH mismatched in message 3 of quick mode");
+			ike_log(sa->ike, LOG_L_ERROR, "HASH mismatched in message 3 of quick mode from %s",
+				ike_end_text(&path->remote, text, sizeof(text)));
 			ike1_notify(sa, ISAKMP_N_INVALID_HASH_INFORMATION, IPSEC_PROTO_ISAKMP, (struct bytes){0},
 				    (struct bytes){0});
 		}

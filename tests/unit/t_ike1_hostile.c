@@ -411,6 +411,122 @@ static void t_old_quick_mode_again(void **state)
 	assert_int_equal(rig_quicks(r, 1), 0);
 }
 
+/* --- payloads that do not belong there, and what strangers can make us keep --- */
+
+/* The packet that waits, with one more payload at its end (in clear). */
+static void append(uint8_t type, const uint8_t *body, size_t len)
+{
+	struct rig_packet *p = &r->q[0];
+	size_t at = ISAKMP_HDR_LEN;
+
+	p->p = realloc(p->p, p->len + 4 + len);
+	while (p->p[at])
+		at += (size_t)(p->p[at + 2] << 8 | p->p[at + 3]);
+	p->p[at] = type;
+	memcpy(p->p + p->len, (uint8_t[]){0, 0, (uint8_t)((4 + len) >> 8), (uint8_t)(4 + len)}, 4);
+	memcpy(p->p + p->len + 4, body, len);
+	p->len += 4 + len;
+	p->p[26] = (uint8_t)(p->len >> 8);
+	p->p[27] = (uint8_t)p->len;
+}
+
+/* Spec 16.2: other payload types than those of the message make it be ignored; VIDs may stand anywhere. */
+static void t_payloads_that_do_not_belong(void **state)
+{
+	static const uint8_t body[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+	static const struct {
+		uint8_t type, ignored;
+	} row[] = {{200, 1}, {40, 1}, {ISAKMP_P_NAT_OA_DRAFT - 6, 1}, {ISAKMP_P_NONCE, 1}, {ISAKMP_P_VID, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		begin();
+		append(row[i].type, body, sizeof(body));
+		rig_deliver(r, 0);
+		assert_int_equal(r->n, row[i].ignored ? 0 : 1);
+		assert_int_equal(r->end[1].k->count[IKE_COUNT_UNEXPECTED], row[i].ignored);
+		(void)teardown(NULL);
+	}
+}
+
+/* RFC 2408 §4: KE and nonce stand once. */
+static void t_payloads_that_stand_twice(void **state)
+{
+	static const uint8_t types[] = {ISAKMP_P_KE, ISAKMP_P_NONCE};
+	static const uint8_t body[128] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		begin();
+		while (r->end[0].k->sas->state != IKE1_MSG2_SENT)
+			if (!rig_work_one(r))
+				rig_deliver(r, 0);
+		append(types[i], body, sizeof(body));
+		rig_deliver(r, 0);
+		assert_int_equal(r->n_jobs, 0);
+		assert_int_equal(r->end[1].k->count[IKE_COUNT_UNEXPECTED], 1);
+		(void)teardown(NULL);
+	}
+}
+
+/* Spec section 25: fragments of who has not shown that it knows our cookie would be memory for anybody who asks. */
+static void t_fragments_without_our_cookie(void **state)
+{
+	struct rig_packet p;
+	struct msg_hdr h = {.version = ISAKMP_VERSION_1, .exchange = ISAKMP_X_MAIN};
+	struct msg_fragment f = {.id = 1, .number = 1, .data = {ni, sizeof(ni)}};
+	uint8_t buf[128];
+	struct msg_wr w;
+	int len;
+
+	(void)state;
+	begin();
+	p = rig_take(r, 0);
+	rig_hand_over(r, &p);
+	memcpy(h.icookie, p.p, 8);
+	msg_wr_begin(&w, buf, sizeof(buf), &h);
+	msg_wr_fragment(&w, &f);
+	len = msg_wr_end(&w);
+	assert_true(len > 0);
+	ike_receive(r->end[1].k, &p.path, (struct bytes){buf, (size_t)len});
+	free(p.p);
+	assert_null(r->end[1].k->sas->frags);
+}
+
+static void t_certificates_of_strangers(void **state)
+{
+	static const uint8_t cert[64] = {ISAKMP_CERT_X509_SIG, 0x30, 61};
+
+	(void)state;
+	mode = IKE_MODE_AGGRESSIVE;
+	begin();
+	(void)rig_work_one(r);
+	append(ISAKMP_P_CERT, cert, sizeof(cert));
+	rig_deliver(r, 0);
+	assert_int_equal(r->end[1].k->sas->hs->gxi.len, 128);
+	assert_int_equal(r->end[1].k->sas->hs->cert.len, 0);
+}
+
+/* The answer to a stranger is never longer than what it sent. */
+static void t_no_answer_to_less(void **state)
+{
+	uint8_t h[60] = {1,  1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, ISAKMP_P_HASH, ISAKMP_VERSION_1,
+			 32, 1, 0, 0, 0, 9};
+	struct ike_path path;
+
+	(void)state;
+	r = rig_new(conf);
+	path = (struct ike_path){{r->end[1].addr, 500}, {r->end[0].addr, 500}};
+	h[27] = 28;
+	ike_receive(r->end[1].k, &path, (struct bytes){h, 28});
+	assert_int_equal(r->n, 0);
+	h[27] = 60;
+	ike_receive(r->end[1].k, &path, (struct bytes){h, 60});
+	assert_int_equal(r->n, 1);
+	assert_true(r->q[0].len <= 60);
+	assert_int_equal(r->end[1].k->count[IKE_COUNT_UNKNOWN_COOKIE], 2);
+}
+
 /* --- notifications of phase 1 --- */
 
 /* Spec 23.1: message 5 is readable, its HASH is wrong. */
@@ -450,6 +566,11 @@ int main(void)
 		T(t_generated_policy_of_another_peer),
 		T(t_own_messages_thrown_back),
 		T(t_old_quick_mode_again),
+		T(t_payloads_that_do_not_belong),
+		T(t_payloads_that_stand_twice),
+		T(t_fragments_without_our_cookie),
+		T(t_certificates_of_strangers),
+		T(t_no_answer_to_less),
 		T(t_moved_then_dropped),
 		T(t_moved_then_deleted_by_the_peer),
 	};

@@ -317,9 +317,10 @@ static void t_no_proposal_in_common(void **state)
 	(void)state;
 	r = rig_new(conf_differs);
 	plain(0);
-	refused("the peer says NO-PROPOSAL-CHOSEN", "no suitable proposal found. message 1 of quick mode; first "
-						    "difference: encryption algorithm; they: ESP tunnel, 3des, "
-						    "sha1, no PFS, 1800 s; ");
+	refused("the peer says NO-PROPOSAL-CHOSEN",
+		"no suitable proposal found. message 1 of quick mode from 192.0.2.1[500]; "
+		"first difference: encryption algorithm; they: ESP tunnel, 3des, "
+		"sha1, no PFS, 1800 s; ");
 	assert_int_equal(ike_count(r->end[1].k, IKE_COUNT_NO_PROPOSAL), 1);
 }
 
