@@ -58,8 +58,12 @@ enum check_verdict check_phase1(enum check_mode mode, const struct check_terms *
 	if (!key_taken(mode, offered->key_bits, own->key_bits))
 		return CHECK_KEY;
 	*use = *offered;
-	if (mode == CHECK_OBEY)
+	if (mode == CHECK_OBEY) {
+		/* 16.7: a limit of our own that was not agreed on, or cannot be said in kilobytes, holds all the same */
+		if (!offered->life_bytes)
+			use->life_bytes = own->life_bytes;
 		return CHECK_TAKEN;
+	}
 	/* 18.2: a shorter own lifetime is used locally, there is no notification; of byte limits the smaller one that is set. */
 	use->life_s = MIN(offered->life_s, own->life_s);
 	if (limit(own->life_bytes) < limit(offered->life_bytes))
