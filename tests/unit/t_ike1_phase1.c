@@ -293,7 +293,7 @@ static int spoil(struct rig *rig, struct rig_packet *p)
 /* Whatever happens to one message: the SA comes up by repetition, or both ends give up, and nothing is left. */
 static void t_each_message_spoilt(void **state)
 {
-	static const unsigned messages[] = {6, 6, 3, 4}; /* those of quick mode: t_ike1_quick_loss */
+	static const unsigned messages[] = {11, 11, 8, 9}; /* with INITIAL-CONTACT and quick mode */
 
 	(void)state;
 	for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++)
@@ -314,8 +314,9 @@ static void t_each_message_spoilt(void **state)
 					assert_int_equal(established(0), 1);
 					assert_int_equal(established(1), 1);
 				}
-				if (established(0) != established(1))
-					rig_advance(r, 90 * NS_PER_S);
+				/* One who has SAs that the other lacks hears of it when that gives up (spec section 22): padding is not
+				 * under HASH, but part of the next message's IV. */
+				rig_advance(r, 90 * NS_PER_S);
 				if (rig_unopened(r, 0) + rig_unopened(r, 1))
 					print_error("mode %u, how %u, message %u\n", mode, how, target);
 				for (unsigned i = 0; i < 2; i++)
