@@ -322,17 +322,17 @@ static inline struct rig_packet rig_take(struct rig *r, unsigned i)
 	return p;
 }
 
-static void rig_drop(struct rig *r, unsigned i)
+static inline void rig_drop(struct rig *r, unsigned i)
 {
 	free(rig_take(r, i).p);
 }
 
-static void rig_hand_over(struct rig *r, const struct rig_packet *p)
+static inline void rig_hand_over(struct rig *r, const struct rig_packet *p)
 {
 	ike_receive(r->end[!p->from].k, &p->path, (struct bytes){p->p, p->len});
 }
 
-static void rig_deliver(struct rig *r, unsigned i)
+static inline void rig_deliver(struct rig *r, unsigned i)
 {
 	struct rig_packet p = rig_take(r, i);
 
@@ -340,7 +340,7 @@ static void rig_deliver(struct rig *r, unsigned i)
 	free(p.p);
 }
 
-static int rig_work_one(struct rig *r)
+static inline int rig_work_one(struct rig *r)
 {
 	struct ike_job *j;
 
@@ -354,7 +354,7 @@ static int rig_work_one(struct rig *r)
 }
 
 /* Everything that is on its way arrives, in order. */
-static void rig_settle(struct rig *r)
+static inline void rig_settle(struct rig *r)
 {
 	while (rig_work_one(r) || r->n)
 		if (r->n && !r->n_jobs)
@@ -362,7 +362,7 @@ static void rig_settle(struct rig *r)
 }
 
 /* The clock goes on, and what is due happens, each at its time. */
-static void rig_advance(struct rig *r, uint64_t ns)
+static inline void rig_advance(struct rig *r, uint64_t ns)
 {
 	uint64_t until = r->now + ns;
 
@@ -379,7 +379,7 @@ static void rig_advance(struct rig *r, uint64_t ns)
 	r->now = until;
 }
 
-static void rig_free(struct rig *r)
+static inline void rig_free(struct rig *r)
 {
 	for (unsigned i = 0; i < 2; i++)
 		ike_free(r->end[i].k);
@@ -391,7 +391,7 @@ static void rig_free(struct rig *r)
 }
 
 /* --- what must hold --- */
-static int rig_same_keys(const struct xi_sa *a, const struct xi_sa *b)
+static inline int rig_same_keys(const struct xi_sa *a, const struct xi_sa *b)
 {
 	return a->spi == b->spi && a->proto == b->proto && a->mode == b->mode && a->enc_alg == b->enc_alg &&
 	       a->auth_alg == b->auth_alg && a->enc_key_len == b->enc_key_len && a->auth_key_len == b->auth_key_len &&
@@ -399,7 +399,7 @@ static int rig_same_keys(const struct xi_sa *a, const struct xi_sa *b)
 }
 
 /* Outbound SAs of an end whose packets the other one could not open. */
-static unsigned rig_unopened(const struct rig *r, unsigned end)
+static inline unsigned rig_unopened(const struct rig *r, unsigned end)
 {
 	const struct fake_sadb *a = &r->end[end].sadb, *b = &r->end[!end].sadb;
 	unsigned n = 0;
@@ -428,7 +428,7 @@ static inline unsigned rig_quicks(const struct rig *r, unsigned end)
 	return n;
 }
 
-static void rig_acquire(struct rig *r, unsigned end, const struct ike_policy *p)
+static inline void rig_acquire(struct rig *r, unsigned end, const struct ike_policy *p)
 {
 	struct xi_selector pkt = p->sel;
 

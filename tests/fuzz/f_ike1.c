@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Phase 1 on a network that belongs to the fuzzer: the first byte of the input chooses the exchange, the rest is a script. Strangers send bytes, messages
+ * between two engines with a common secret arrive, are lost, or are changed on their way, fragments come. One step is: what, argument, length (16
+ * bits, little endian), bytes. Nothing is installed before both have proved themselves, no stranger gets more bytes than he sent, and what is half
+ * done ends.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/fuzz/fuzz.h"
+#include "tests/lib/quick_rig.h"
+
+#define must(what)                                                                                                     \
+	do {                                                                                                           \
+		if (!(what)) {                                                                                         \
+			fprintf(stderr, "f_ike1: %s\n", #what);                                                        \
+			abort();                                                                                       \
+		}                                                                                                      \
+	} while (0)
+
+#define STEPS_MAX 24
+#define BODY_MAX 4096
+
+enum what { STRANGER, ADAPTED, THEY_START, WE_START, DELIVER, FLIP, PUT, TIME, DROP, FRAGMENT, WORK, WHATS };
+
+struct step {
+	uint8_t what, arg;
+	struct bytes body;
+};
+
+static struct rig *r;
+static uint8_t choice;
+static size_t sent;
+
+static void conf(struct ike_conf *c, unsigned end)
+{
+	struct ike_peer *p = &c->peer[0];
+
+	p->mode = choice & 3;
+	p->natt = (choice >> 2) & 1;
+	p->generate = end ? IKE_GENERATE_NO : (choice >> 3) & 1;
+	p->group = group_by_id(31);
+	p->initial_contact = 1;
+	if (choice & 0x10)
+		p->psk[0] = end ? 'T' : 't';
+}
+
+static int count(struct rig *rig, struct rig_packet *p)
+{
+	(void)rig;
+	if (p->from == 0)
+		sent += p->len;
+	return 1;
+}
+
+static struct ike_path path_of(uint8_t arg)
+{
+	uint16_t port = arg & 1 ? IKE_PORT_NATT : IKE_PORT;
+	struct ike_path path = {{r->end[0].addr, port}, {r->end[1].addr, port}};
+
+	if (arg & 2)
+		path.remote.a.addr.w[0] ^= htonl(arg >> 2);
+	return path;
+}
+
+/* A datagram in a buffer of its size, so that a read behind it is seen. */
+static void hand_over(const struct ike_path *path, const uint8_t *p, size_t len)
+{
+	struct rig_packet pk = {.from = 1, .path = *path, .p = malloc(len + !len), .len = len};
+
+	memcpy(pk.p, p, len);
+	rig_hand_over(r, &pk);
+	free(pk.p);
+}
+
+static void stranger(const struct step *s)
+{
+	static const uint8_t none[8];
+	struct ike_path path = path_of(s->arg);
+	size_t before = sent;
+
+	hand_over(&path, s->body.p, s->body.len);
+	if (s->body.len < ISAKMP_HDR_LEN || !memcmp(s->body.p + 8, none, 8))
+		must(sent - before <= s->body.len);
+}
+
+/* With the cookies of an ISAKMP SA that end 0 has, its exchange and the right length. */
+static void adapted(const struct step *s)
+{
+	const struct ike1 *sa = r->end[0].k->sas;
+	uint8_t buf[BODY_MAX];
+
+	if (!sa || s->body.len < ISAKMP_HDR_LEN)
+		return;
+	memcpy(buf, s->body.p, s->body.len);
+	memcpy(buf, sa->icookie, 8);
+	memcpy(buf + 8, sa->rcookie, 8);
+	buf[17] = ISAKMP_VERSION_1;
+	if (s->arg & 4)
+		buf[18] = sa->mode;
+	buf[24] = buf[25] = 0;
+	buf[26] = (uint8_t)(s->body.len >> 8);
+	buf[27] = (uint8_t)s->body.len;
+	hand_over(&sa->path, buf, s->body.len);
+}
+
+static void fragment(const struct step *s)
+{
+	const struct ike1 *sa = r->end[0].k->sas;
+	struct msg_hdr h = {.version = ISAKMP_VERSION_1, .exchange = sa ? sa->mode : ISAKMP_X_MAIN};
+	struct msg_fragment f = {
+		.id = s->arg >> 5, .number = (s->arg & 15) + 1, .last = (s->arg >> 4) & 1, .data = s->body};
+	uint8_t buf[BODY_MAX + 64];
+	struct msg_wr w;
+	int n;
+
+	if (!sa)
+		return;
+	memcpy(h.icookie, sa->icookie, 8);
+	memcpy(h.rcookie, sa->rcookie, 8);
+	msg_wr_begin(&w, buf, sizeof(buf), &h);
+	msg_wr_fragment(&w, &f);
+	n = msg_wr_end(&w);
+	if (n > 0)
+		hand_over(&sa->path, buf, (size_t)n);
+}
+
+/* The oldest message on its way, changed: bits of one byte, or other bytes from one place on. */
+static void changed(const struct step *s)
+{
+	struct rig_packet p = rig_take(r, 0);
+	size_t at = s->body.len >= 2 ? (size_t)(s->body.p[0] | s->body.p[1] << 8) % p.len : 0, n;
+
+	if (s->what == FLIP) {
+		p.p[at] ^= s->arg;
+	} else if (s->body.len > 2) {
+		n = MIN(s->body.len - 2, p.len - at);
+		memcpy(p.p + at, s->body.p + 2, n);
+	}
+	rig_hand_over(r, &p);
+	free(p.p);
+}
+
+static void pass(uint64_t ns)
+{
+	r->now += ns;
+	for (unsigned i = 0; i < 2; i++)
+		ike_run(r->end[i].k);
+}
+
+static void perform(const struct step *s)
+{
+	switch (s->what) {
+	case STRANGER:
+		stranger(s);
+		break;
+	case ADAPTED:
+		adapted(s);
+		break;
+	case THEY_START:
+		rig_acquire(r, 1, &r->end[1].sadb.policy[0]);
+		break;
+	case WE_START:
+		rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+		break;
+	case TIME:
+		pass(s->arg * NS_PER_S / 8);
+		break;
+	case FRAGMENT:
+		fragment(s);
+		break;
+	case WORK:
+		(void)rig_work_one(r);
+		break;
+	case DROP:
+		if (r->n)
+			rig_drop(r, 0);
+		break;
+	case DELIVER:
+		if (r->n)
+			rig_deliver(r, 0);
+		break;
+	default:
+		if (r->n)
+			changed(s);
+	}
+	if (!(s->arg & 0x80)) /* else jobs wait for WORK */
+		while (rig_work_one(r))
+			;
+}
+
+static int read_step(struct bytes *in, struct step *s)
+{
+	size_t len;
+
+	if (in->len < 4)
+		return 0;
+	s->what = in->p[0] % WHATS;
+	s->arg = in->p[1];
+	len = MIN((size_t)(in->p[2] | in->p[3] << 8), MIN(in->len - 4, (size_t)BODY_MAX));
+	s->body = (struct bytes){in->p + 4, len};
+	in->p += 4 + len;
+	in->len -= 4 + len;
+	return 1;
+}
+
+/* Who has an SA has, or had, an ISAKMP SA with the other. */
+static void check_installed(unsigned *was_up)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		for (const struct ike1 *sa = r->end[i].k->sas; sa; sa = sa->next)
+			*was_up |= (unsigned)(sa->established_ns != 0) << i;
+		must(fake_count(&r->end[i].sadb) == 0 || *was_up == 3 || (*was_up & 1U << i));
+	}
+	must(!(choice & 0x10) || !*was_up);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bytes in = {data + 1, size - 1};
+	unsigned was_up = 0;
+	struct step s;
+
+	if (!size)
+		return 0;
+	choice = data[0];
+	sent = 0;
+	r = rig_new(conf);
+	r->filter = count;
+	(void)rig_policy(r, 0, 1);
+	(void)rig_policy(r, 1, 1);
+	for (unsigned n = 0; n < STEPS_MAX && read_step(&in, &s); n++) {
+		perform(&s);
+		check_installed(&was_up);
+	}
+	for (unsigned i = 0; i < 24; i++) {
+		while (r->n)
+			rig_drop(r, 0);
+		while (rig_work_one(r))
+			;
+		pass(10 * NS_PER_S);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		must(rig_quicks(r, i) == 0);
+		must(fake_reserved(&r->end[i].sadb) == 0);
+		for (const struct ike1 *sa = r->end[i].k->sas; sa; sa = sa->next)
+			must(!sa->hs);
+	}
+	rig_free(r);
+	return 0;
+}
