@@ -17,6 +17,8 @@ static void refresh_hop(struct worker *w, const struct wpkt *pk, struct flow *f)
 	const struct rt_key key = {
 		.family = f->tuple.family, .src = f->tuple.src, .dst = f->tuple.dst, .iif = arrival(w, pk)};
 
+	if (likely(hop_current(w, &f->hop)))
+		return;
 	hop_refresh(w, &f->hop, &key);
 }
 

@@ -18,10 +18,15 @@ static enum xi_drop check_state(const struct worker *w, const struct sa_entry *s
 	}
 }
 
-static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
+/* last: the SA of the packet before, NULL = none. Found and checked for one packet of the burst, it is for those behind it; not with a limit. */
+static enum xi_drop prepare(struct worker *w, struct wpkt *pk, struct sa_entry *last)
 {
 	enum xi_drop why;
 
+	if (likely(last && pk->v.slot == last - w->sa && pk->v.gen == last->gen && !sa_limited(last))) {
+		pk->sa = last;
+		return unlikely(trim_ip(pk)) ? XI_DROP_IN_HEADER : XI_OK;
+	}
 	pk->sa = sa_cache_get(w, pk->v.slot, pk->v.gen);
 	if (!pk->sa || pk->sa->sa.dir != XI_DIR_IN)
 		return XI_DROP_IN_SA_INVALID;
@@ -31,6 +36,21 @@ static enum xi_drop prepare(struct worker *w, struct wpkt *pk)
 	if (unlikely(why != XI_OK))
 		sa_count_error(w, pk->sa);
 	return why;
+}
+
+static void fill(struct worker *w, struct wpkt **pk, struct ipsec_op *op, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t slot = pk[i]->v.slot;
+
+		op[i] = (struct ipsec_op){
+			.sa = &pk[i]->sa->sa,
+			.rt = &w->maps->sa_rt[slot],
+			.replay = &w->maps->replay[slot],
+			.key = sa_cache_keys(w, pk[i]->sa),
+			.pkt = &pk[i]->p,
+		};
+	}
 }
 
 /* Spec 14.2: bytes are those behind the decapsulation. Packets of an SA without a limit are counted together, the others in finish(). */
@@ -88,22 +108,14 @@ static unsigned open_round(struct worker *w, struct wpkt **pk, unsigned n)
 	unsigned ready = 0, left = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		enum xi_drop why = prepare(w, pk[i]);
-		uint32_t slot = pk[i]->v.slot;
+		enum xi_drop why = prepare(w, pk[i], ready ? pk[ready - 1]->sa : NULL);
 
-		if (unlikely(why != XI_OK)) {
+		if (unlikely(why != XI_OK))
 			drop(w, pk[i], why);
-			continue;
-		}
-		op[ready] = (struct ipsec_op){
-			.sa = &pk[i]->sa->sa,
-			.rt = &w->maps->sa_rt[slot],
-			.replay = &w->maps->replay[slot],
-			.key = sa_cache_keys(w, pk[i]->sa),
-			.pkt = &pk[i]->p,
-		};
-		pk[ready++] = pk[i];
+		else
+			pk[ready++] = pk[i];
 	}
+	fill(w, pk, op, ready);
 	if (ready)
 		ipsec_open(w->engine, op, ready);
 	account_runs(w, pk, op, ready);
@@ -116,6 +128,7 @@ static unsigned open_round(struct worker *w, struct wpkt **pk, unsigned n)
 void inbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 {
 	w->nagain = 0;
+	w->hop_gen = hop_generation(w);
 	n = open_round(w, pk, n);
 	while (unlikely(n)) { /* ends: nest_next() counts */
 		group_by_sa(pk, n);

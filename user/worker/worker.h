@@ -130,6 +130,7 @@ struct worker {
 	uint8_t *keys;	     /* [sad_max * keyctx_stride] */
 	size_t keyctx_stride;
 	uint64_t spd_gen;	       /* of the policies, read once a burst; what flows rest on */
+	uint64_t hop_gen;	       /* hop_generation() when inbound_burst() began */
 	struct flow *flow;	       /* [WRK_FLOWS] */
 	struct nest *nest;	       /* [WRK_NESTS] */
 	struct wpkt *again[WRK_BURST]; /* decrypted packets of this burst that another policy protects */
@@ -328,6 +329,12 @@ static inline unsigned ip_version(const struct pkt *p)
 static inline uint64_t hop_generation(const struct worker *w)
 {
 	return rt_generation(w->rt) + ((uint64_t)w->sock_epoch << 40);
+}
+
+/* Was the hop good when this burst began? Cheaper than hop_refresh(), and its key need not be made. */
+static inline int hop_current(const struct worker *w, const struct hop *h)
+{
+	return h->gen && h->gen == w->hop_gen;
 }
 
 /*
