@@ -183,13 +183,12 @@ void quick_end_all(struct ike *k)
 	}
 }
 
-/* A peer that answered our message 2 may already send under our SPI: it hears that there is nothing behind it. */
-static void take_back_spis(struct ike1_quick *q)
+/* A peer that answered our message 2, or has our message 3, may already send under our SPI: it hears that there is nothing behind it. */
+void quick_take_back(struct ike1_quick *q)
 {
 	for (unsigned i = 0; i < q->n; i++)
-		for (unsigned j = 0; j < 2; j++)
-			if (q->s[i].proto[j])
-				ike1_delete_ipsec(q->sa, q->s[i].proto[j], q->s[i].spi[j]);
+		for (unsigned j = 0; j < q->s[i].terms.n; j++)
+			ike1_delete_ipsec(q->sa, q->s[i].terms.suite[j].proto, q->s[i].spi[j]);
 }
 
 void quick_gave_up(struct ike1_retry *r)
@@ -197,7 +196,7 @@ void quick_gave_up(struct ike1_retry *r)
 	struct ike1_quick *q = (struct ike1_quick *)((char *)r - offsetof(struct ike1_quick, retry));
 
 	if (q->state == QUICK_SENT2)
-		take_back_spis(q);
+		quick_take_back(q);
 	quick_end(q, "time up, no answer");
 }
 
@@ -384,8 +383,8 @@ void ike1_gone(struct ike1 *sa)
 			move_to(q, other);
 			continue;
 		}
-		if (q->state == QUICK_SENT2)
-			take_back_spis(q);
+		if (q->state == QUICK_SENT2 || q->state == QUICK_COMMIT)
+			quick_take_back(q);
 		quick_end(q, q->state == QUICK_OVER ? NULL : "phase 1 ended");
 	}
 }

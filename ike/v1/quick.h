@@ -16,13 +16,15 @@
 #define QUICK_WAIT_NS (30 * NS_PER_S) /* spec section 22: for a phase 1 */
 #define QUICK_KEPT_NS (60 * NS_PER_S) /* the third message may be asked for again so long */
 #define QUICK_COMMIT_NS (10 * NS_PER_S)
+#define QUICK_SETTLE_NS (NS_PER_S / 20)
+#define QUICK_TAKES_NS NS_PER_S /* at most, for the peer to have read message 3 and installed its SAs */
 
 enum quick_state {
 	QUICK_WAIT,   /* initiator: for phase 1 */
 	QUICK_KEY,    /* initiator: our public value is being made */
 	QUICK_SENT1,  /* initiator: message 1 is out */
 	QUICK_SECRET, /* initiator: message 2 was good, g^xy is being made */
-	QUICK_COMMIT, /* initiator: message 3 is out, the peer wants us to wait for CONNECTED (RFC 2408 §3.1) */
+	QUICK_COMMIT, /* initiator: message 3 is out; what we send goes by the SAs when the peer has its own, see quick_init.c */
 	QUICK_ANSWER, /* responder: message 1 was good, the public value and g^xy are being made */
 	QUICK_SENT2,  /* responder: message 2 is out */
 	QUICK_OVER,   /* initiator: done; message 3 is kept */
@@ -71,6 +73,7 @@ struct ike1_quick {
 	uint8_t told; /* a message that does not fit was answered once */
 	uint32_t mid;
 	uint32_t replaces; /* ike_child.pair of the one that this replaces, 0 = none */
+	uint64_t asked_ns; /* initiator: message 1 was sent, then how long the answer took */
 	uint8_t iv[CIPHER_BLOCK_MAX];
 	struct ike_policy policy;
 	struct phase2_own own;
@@ -103,6 +106,8 @@ struct ike1_quick *quick_new(struct ike1 *sa);
 /* Ends it. why NULL: without a word; then nothing failed. It is freed. */
 void quick_end(struct ike1_quick *q, const char *why);
 void quick_end_all(struct ike *k); /* kill: none is left */
+/* Deletes of the inbound SAs that it agreed on. */
+void quick_take_back(struct ike1_quick *q);
 /* Repeated enough: for ike1_retry.gave_up. */
 void quick_gave_up(struct ike1_retry *r);
 /* CONNECTED came, or has been waited for long enough. */

@@ -213,13 +213,14 @@ static int id_same(const struct quick_id *id, const struct msg_id *got)
 	       id->len == got->data.len && !memcmp(id->data, got->data.p, id->len);
 }
 
+/* RFC 2409 §5.5: identities that are left out are the addresses of the peers; some answer with them in words. */
 int quick_ids_same(const struct ike1_quick *q, const struct msg *m)
 {
 	const struct msg_payload *ci = msg_find(m, ISAKMP_P_ID, 0), *cr = msg_find(m, ISAKMP_P_ID, 1);
 
 	if (!ci && !cr)
 		return !q->has_ids;
-	return ci && cr && q->has_ids && id_same(&q->id[0], &ci->id) && id_same(&q->id[1], &cr->id);
+	return ci && cr && id_same(&q->id[0], &ci->id) && id_same(&q->id[1], &cr->id);
 }
 
 void quick_ids_write(const struct ike1_quick *q, struct msg_wr *w)

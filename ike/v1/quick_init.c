@@ -38,6 +38,7 @@ static void send_first(struct ike1_quick *q)
 		return;
 	}
 	q->state = QUICK_SENT1;
+	q->asked_ns = ike_now(sa->ike);
 }
 
 void quick_begin(struct ike1_quick *q)
@@ -169,6 +170,7 @@ void quick_receive_second(struct ike1_quick *q, const struct ike_path *path, str
 	memcpy(q->iv, iv, sizeof(iv));
 	ike1_seen(sa, path);
 	q->commit = !!(h.m.hdr.flags & ISAKMP_F_COMMIT);
+	q->asked_ns = ike_now(sa->ike) - q->asked_ns;
 	ike1_retry_clear(sa->ike, &q->retry);
 	q->digested = !hash_of(hash_by_ike1(IKE1_SHA256), &datagram, 1, q->digest);
 	bad = shape(q, &h.m);
@@ -199,8 +201,7 @@ static void timer_over(struct ike_timer *t)
 	struct ike1_quick *q = (struct ike1_quick *)((char *)t - offsetof(struct ike1_quick, timer));
 
 	if (q->state == QUICK_COMMIT)
-		quick_connected(
-			q); /* the peer asked for patience and said nothing more: it has our HASH(3), or will ask again */
+		quick_connected(q); /* the peer has our HASH(3) by now, or will ask again */
 	else
 		quick_end(q, NULL);
 }
@@ -232,16 +233,30 @@ void quick_connected(struct ike1_quick *q)
 }
 
 /*
- * Spec section 17: inbound SAs before outbound ones, both before HASH(3). With the peer's commit bit the outbound ones wait for CONNECTED (RFC
- * 2408 §3.1), but not for ever.
+ * How long our outbound SAs wait behind message 3. With the peer's commit bit for CONNECTED (RFC 2408 §3.1), but not for ever. Else for the peer: it makes
+ * its SAs when it has read message 3, and what came earlier would be lost. It gets as long as it took for message 2, and a little; where old SAs still
+ * serve there is no hurry at all. (Where clocks stand, as in tests, nobody has to be waited for.)
  */
+static uint64_t patience(const struct ike1_quick *q)
+{
+	if (q->commit)
+		return QUICK_COMMIT_NS;
+	if (!q->asked_ns)
+		return 0;
+	if (q->replaces)
+		return MIN(q->s[0].terms.use.life_s * NS_PER_S / 20, QUICK_TAKES_NS);
+	return MIN(q->asked_ns + QUICK_SETTLE_NS, QUICK_TAKES_NS);
+}
+
+/* Inbound SAs before message 3, outbound ones afterwards (departs: spec section 17 has both before). */
 static void install_and_confirm(struct ike1_quick *q)
 {
 	struct bytes secret = {0};
+	uint64_t ns = patience(q);
 
 	if (q->group)
 		secret = (struct bytes){q->job->secret, q->group->secret_len};
-	if (quick_make_bundles(q, secret) || quick_install_in(q) || (!q->commit && quick_install_out(q))) {
+	if (quick_make_bundles(q, secret) || quick_install_in(q) || (!ns && quick_install_out(q))) {
 		quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN, "the SAs cannot be installed");
 		return;
 	}
@@ -251,12 +266,12 @@ static void install_and_confirm(struct ike1_quick *q)
 			"message 3 of quick mode cannot be made"); /* the peer asks again, then gives up */
 	else if (q->digested)
 		memcpy(q->retry.digest, q->digest, sizeof(q->digest));
-	if (!q->commit) {
+	if (!ns) {
 		over(q);
 		return;
 	}
 	q->state = QUICK_COMMIT;
-	if (timer_in(q, QUICK_COMMIT_NS))
+	if (timer_in(q, ns))
 		quick_connected(q);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Quick mode as responder (RFC 2409 §5.5; spec sections 17 to 19): policy, choice, answer; SAs when HASH(3) has come. */
+/* Quick mode as responder (RFC 2409 §5.5; spec sections 17 to 19): policy, choice, answer; outbound SAs when HASH(3) has come. */
 #include <stdlib.h>
 
 #include "ike/v1/quick.h"
@@ -225,7 +225,10 @@ static int send_second(struct ike1_quick *q)
 	return ike1_send(sa, &w, q->iv, 1, &q->retry);
 }
 
-/* g^xy is there or not needed. KEYMAT now, so that the secret can go. */
+/*
+ * g^xy is there or not needed. KEYMAT now, so that the secret can go. Inbound SAs, too: the initiator sends by its own as soon as it has message 2, and
+ * packets overtake message 3 (departs: spec section 17 installs them after HASH(3)). Generated policies come after HASH(3) (spec 19.5).
+ */
 static void answer(struct ike1_quick *q)
 {
 	struct ike1 *sa = q->sa;
@@ -233,7 +236,7 @@ static void answer(struct ike1_quick *q)
 
 	if (q->group)
 		secret = (struct bytes){q->job->secret, q->group->secret_len};
-	if (quick_make_bundles(q, secret) || send_second(q) ||
+	if (quick_make_bundles(q, secret) || (!q->generate && quick_install_in(q)) || send_second(q) ||
 	    ike1_hash3(sa->terms.hash, &sa->k, q->mid, (struct bytes){q->nonce[0], q->nonce_len[0]},
 		       (struct bytes){q->nonce[1], q->nonce_len[1]}, q->hash3)) {
 		quick_end(q, "message 2 cannot be made");
@@ -397,11 +400,8 @@ void quick_receive_third(struct ike1_quick *q, const struct ike_path *path, stru
 	}
 	ike1_seen(sa, path);
 	quick_notifies(q, &h.m);
-	if (quick_install_in(q) || quick_install_out(q)) {
-		/* The peer has its SAs already: it must not send what nobody opens. */
-		for (unsigned i = 0; i < q->n; i++)
-			for (unsigned j = 0; j < q->s[i].terms.n; j++)
-				ike1_delete_ipsec(sa, q->s[i].terms.suite[j].proto, q->s[i].spi[j]);
+	if ((q->generate && quick_install_in(q)) || quick_install_out(q)) {
+		quick_take_back(q); /* the peer has its SAs already: it must not send what nobody opens */
 		quick_end(q, "the SAs cannot be installed");
 		return;
 	}

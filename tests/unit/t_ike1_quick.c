@@ -202,6 +202,70 @@ static void t_transport_without_identities(void **state)
 	assert_int_equal(r->end[0].k->sas->quick->has_ids, 0);
 }
 
+/* Identities that are left out are the addresses of the peers; strongSwan answers with them in words, and with no others. */
+static void t_rfc2409_5_5_identities_in_words(void **state)
+{
+	(void)state;
+	for (unsigned wrong = 0; wrong < 2; wrong++) {
+		struct ike1_quick *q;
+
+		pfs_id = 2;
+		r = rig_new(conf_pfs);
+		rig_isakmp(r, 0, 1);
+		rig_acquire(r, 0, pair_of_policies(change_transport));
+		while (!r->n)
+			assert_true(rig_work_one(r));
+		rig_deliver(r, 0);
+		q = r->end[1].sa->quick; /* has its answer still to make */
+		assert_int_equal(q->has_ids, 0);
+		q->has_ids = 1;
+		for (unsigned i = 0; i < 2; i++) {
+			q->id[i] = (struct quick_id){.type = IPSEC_ID_IPV4, .len = 4};
+			memcpy(q->id[i].data, &r->end[i].addr.addr, 4);
+		}
+		q->id[1].data[3] ^= (uint8_t)wrong;
+		rig_settle(r);
+		if (!wrong)
+			both_have(2);
+		else
+			assert_true(rig_logged(r, 0, "the identities that came back are not those that were sent"));
+		(void)teardown(NULL);
+	}
+}
+
+static unsigned sas_of(unsigned end, unsigned dir)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FAKE_SAS; i++)
+		n += r->end[end].sadb.sa[i].ref && r->end[end].sadb.sa[i].sa.dir == dir;
+	return n;
+}
+
+/* No packet comes before the SA that opens it: the responder's inbound ones are there with message 2, the initiator's outbound ones follow message 3 at a distance. */
+static void t_inbound_first_outbound_late(void **state)
+{
+	const uint64_t ms = NS_PER_S / 1000;
+
+	(void)state;
+	r = rig_new(NULL);
+	rig_isakmp(r, 0, 1);
+	(void)rig_policy(r, 1, 1);
+	rig_acquire(r, 0, rig_policy(r, 0, 1));
+	rig_deliver(r, 0);
+	assert_int_equal(sas_of(1, XI_DIR_IN), 1);
+	assert_int_equal(sas_of(1, XI_DIR_OUT), 0);
+	r->now += 10 * ms;
+	rig_deliver(r, 0);
+	assert_int_equal(sas_of(0, XI_DIR_IN), 1);
+	rig_settle(r);
+	assert_int_equal(sas_of(1, XI_DIR_OUT), 1);
+	rig_advance(r, 59 * ms);
+	assert_int_equal(sas_of(0, XI_DIR_OUT), 0);
+	rig_advance(r, 2 * ms);
+	both_have(2);
+}
+
 static void t_transport_with_ports(void **state)
 {
 	(void)state;
@@ -672,6 +736,8 @@ int main(void)
 		cmocka_unit_test_teardown(t_ah, teardown),
 		cmocka_unit_test_teardown(t_ah_over_esp, teardown),
 		cmocka_unit_test_teardown(t_transport_without_identities, teardown),
+		cmocka_unit_test_teardown(t_rfc2409_5_5_identities_in_words, teardown),
+		cmocka_unit_test_teardown(t_inbound_first_outbound_late, teardown),
 		cmocka_unit_test_teardown(t_transport_with_ports, teardown),
 		cmocka_unit_test_teardown(t_unique, teardown),
 		cmocka_unit_test_teardown(t_ip6_in_ip6_and_in_ip4, teardown),
