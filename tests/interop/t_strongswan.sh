@@ -8,18 +8,7 @@
 topo_up masquerade
 charon_start gw2 || fatal "charon"
 
-# certificates: a CA, a for us, b for strongSwan
-pki() {
-	local n
-	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$T/ca.key" -out "$T/ca.crt" -days 3650 -subj "/O=test/CN=ca" \
-		-addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign,cRLSign || return 1
-	for n in a b; do
-		openssl req -newkey rsa:2048 -nodes -keyout "$T/$n.key" -out "$T/$n.csr" -subj "/CN=$n/O=test" &&
-			openssl x509 -req -in "$T/$n.csr" -CA "$T/ca.crt" -CAkey "$T/ca.key" -CAcreateserial -days 3650 -out "$T/$n.crt" || return 1
-	done
-	cp "$T/ca.crt" "$T/charon/swanctl/x509ca/" && cp "$T/b.crt" "$T/charon/swanctl/x509/" && cp "$T/b.key" "$T/charon/swanctl/private/"
-}
-check "certificates" pki || fatal "certificates"
+check "certificates" charon_pki || fatal "certificates"
 
 xi 1 peer add address=$WAN2 secret=test nat-traversal=yes || fatal "peer"
 xi 1 policy add src-address=$LAN1 dst-address=$LAN2 sa-src-address=$WAN1 sa-dst-address=$WAN2 tunnel=yes || fatal "policy"
