@@ -5,14 +5,13 @@
 #include <openssl/provider.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ike/daemon/run.h"
 #include "user/base/clock.h"
+#include "user/base/service.h"
 #include "user/conf/cred_files.h"
 #include "user/conf/store.h"
 
@@ -141,43 +140,6 @@ void daemon_rearm(struct daemon *d)
 
 /* --- start --- */
 
-static void notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd;
-
-	if (!path || (path[0] != '/' && path[0] != '@') || str_copy(sa.sun_path, sizeof(sa.sun_path), path))
-		return;
-	if (path[0] == '@')
-		sa.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
-		log_warning("cannot tell the service manager \"%s\": %s", state, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
-/* One an instance: the lock lives as long as the process. */
-static int take_lock(struct daemon *d, struct err *e)
-{
-	char path[PATH_LEN + 16];
-	int rc = path_mkdir(d->paths.run, e);
-
-	if (rc)
-		return rc;
-	(void)snprintf(path, sizeof(path), "%s/xdp-iked.pid", d->paths.run);
-	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (d->lock_fd < 0)
-		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
-	if (flock(d->lock_fd, LOCK_EX | LOCK_NB))
-		return err_set(e, -EBUSY, "xdp-iked already runs for instance \"%s\"", d->paths.instance);
-	if (ftruncate(d->lock_fd, 0) || dprintf(d->lock_fd, "%d\n", (int)getpid()) < 0)
-		return err_set(e, -errno, "cannot write %s: %s", path, strerror(errno));
-	return 0;
-}
-
 /* Blowfish and DES are in OpenSSL's legacy provider; what is loaded before the drop needs no files after it. */
 static int load_crypto(struct err *e)
 {
@@ -191,8 +153,10 @@ static int load_crypto(struct err *e)
 /* What needs root. */
 static int open_all(struct daemon *d, struct conf *c, struct err *e)
 {
-	int rc = take_lock(d, e);
+	int rc;
 
+	d->lock_fd = service_lock(&d->paths, "xdp-iked", e);
+	rc = MIN(d->lock_fd, 0);
 	if (!rc)
 		rc = root_fork(d, e);
 	if (!rc)
@@ -289,9 +253,9 @@ int daemon_run(const struct daemon_options *opt, struct err *e)
 		data_start(&d);
 		daemon_rearm(&d);
 		log_info("xdp-iked " XI_VERSION " instance %s: listening on UDP ports 500 and 4500", d.paths.instance);
-		notify("READY=1");
+		service_notify("READY=1");
 		(void)uv_run(&d.loop, UV_RUN_DEFAULT);
-		notify("STOPPING=1");
+		service_notify("STOPPING=1");
 		log_info("stopping: installed SAs go on until they expire");
 	}
 	close_all(&d);

@@ -8,59 +8,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "user/attach/attach.h"
 #include "user/base/clock.h"
 #include "user/base/log.h"
+#include "user/base/service.h"
 #include "user/crypto/alg.h"
 #include "user/maps/seqmem.h"
 #include "user/worker/limits.h"
 
 #define REFRESH_S 10 /* neighbours in use are confirmed so often, in ticks of a second */
 #define WORKERS_DEFAULT_MAX 16
-
-/* systemd's protocol: one datagram to $NOTIFY_SOCKET; nothing is done when it is not set. */
-static void notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	size_t len;
-	int fd;
-
-	if (!path || (path[0] != '/' && path[0] != '@') || str_copy(sa.sun_path, sizeof(sa.sun_path), path))
-		return;
-	len = offsetof(struct sockaddr_un, sun_path) + strlen(path);
-	if (path[0] == '@')
-		sa.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa, (socklen_t)len) < 0)
-		log_warning("cannot tell the service manager \"%s\": %s", state, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
-/* One data plane an instance: the lock lives as long as the process. */
-static int take_lock(struct serve *sv, struct err *e)
-{
-	char path[PATH_LEN + 16];
-
-	(void)snprintf(path, sizeof(path), "%s/xdp-ipsecd.pid", sv->paths.run);
-	sv->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (sv->lock_fd < 0)
-		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
-	if (flock(sv->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(e, -EBUSY, "xdp-ipsecd already runs for instance \"%s\"", sv->paths.instance);
-	if (ftruncate(sv->lock_fd, 0) < 0 || dprintf(sv->lock_fd, "%d\n", (int)getpid()) < 0)
-		return err_set(e, -errno, "cannot write %s: %s", path, strerror(errno));
-	return 0;
-}
 
 static int cpu_for(const struct serve_conf *conf, unsigned worker)
 {
@@ -155,7 +118,8 @@ static int open_maps(struct serve *sv, struct err *e)
 
 	if (lock < 0)
 		return lock;
-	rc = take_lock(sv, e);
+	sv->lock_fd = service_lock(&sv->paths, "xdp-ipsecd", e);
+	rc = MIN(sv->lock_fd, 0);
 	if (!rc)
 		rc = maps_open_or_create(&sv->maps, &sv->paths, sv->conf->sad_max, sv->conf->spd_max, e);
 	close(lock);
@@ -406,9 +370,9 @@ int serve(const struct serve_conf *conf, struct err *e)
 		rc = open_sources(&sv, &src, &set, e);
 	if (!rc) {
 		announce(&sv);
-		notify("READY=1");
+		service_notify("READY=1");
 		run(&sv, &src);
-		notify("STOPPING=1");
+		service_notify("STOPPING=1");
 		log_info("stopping: what policies protect is dropped from here on");
 	}
 	close_all(&sv);
