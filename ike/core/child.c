@@ -202,6 +202,21 @@ static void log_established(const struct ike_child *c)
 	}
 }
 
+/* Several peers may stand behind the address of a NAT: the port tells them apart, but for one that has moved. */
+static int of_peer(const struct ike_child *c, const struct ike1 *sa)
+{
+	return c->sa == sa || child_same_pair(c, &sa->path);
+}
+
+int child_other_has(const struct ike1 *sa, const struct ike_policy *p)
+{
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++)
+		for (const struct ike_child *c = sa->ike->children[i]; c; c = c->next)
+			if (!c->dying && c->policy.slot == p->slot && c->policy.gen == p->gen && !of_peer(c, sa))
+				return 1;
+	return 0;
+}
+
 /* Spec 19.5: what another peer had under a generated policy of these selectors, which went when this one's came. */
 static void take_over_policy(const struct ike_child *c)
 {
@@ -214,7 +229,7 @@ static void take_over_policy(const struct ike_child *c)
 
 		for (o = k->children[i]; o; o = next) {
 			next = o->next;
-			if (!o->policy.dynamic || child_same_pair(o, &c->path) ||
+			if (!o->policy.dynamic || of_peer(o, c->sa) ||
 			    memcmp(&o->policy.sel, &c->policy.sel, sizeof(o->policy.sel)) != 0)
 				continue;
 			child_end(o, 1);

@@ -67,6 +67,9 @@ int child_heard(const struct ike1 *sa, uint64_t since_ns);
 /* A generated policy that no child has goes: what was to be its first came to nothing (spec 19.6). Others are left alone. */
 void child_drop_policy(struct ike *k, const struct ike_policy *p);
 
+/* Is the policy, a generated one, in use by a child of another peer than that of sa (spec 19.5)? */
+int child_other_has(const struct ike1 *sa, const struct ike_policy *p);
+
 /* Called by phase 1. Does one of the ISAKMP SA's phase 2s still live? Those under way count, too (spec 14.3). */
 int child_any(const struct ike1 *sa);
 /* to: another ISAKMP SA of the same address pair, or NULL. */

@@ -91,6 +91,8 @@ static void rekey(struct ike_child *c)
 		return; /* nobody needs a next one */
 	if (!c->udp)
 		ends.remote.port = 0;
+	else if (c->sa)
+		ends.remote = c->sa->path.remote; /* where it is now */
 	c->rekeyed = 1;
 	c->policy = p;
 	if (quick_initiate(c->ike, &p, &ends, 0, c->pair))

@@ -257,9 +257,7 @@ int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_p
 			ike_addr_text(&ends->remote.a, text, sizeof(text)));
 		return -ENOENT;
 	}
-	sa = ike1_find(k, &ends->local.a, &ends->remote.a, ends->remote.port);
-	if (!sa)
-		sa = ike1_want(k, peer, &ends->local.a, &ends->remote.a);
+	sa = ike1_want(k, peer, &ends->local.a, &ends->remote);
 	q = sa ? quick_new(sa) : NULL;
 	if (!q) {
 		ike_log(k, LOG_L_ERROR, "phase 1 with %s cannot be started",
@@ -270,6 +268,7 @@ int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_p
 	q->policy = *p;
 	q->local = ends->local.a;
 	q->remote = ends->remote.a;
+	q->remote_port = ends->remote.port;
 	q->acquired = !!acquired;
 	q->replaces = replaces;
 	if (usable(sa) && !sa->settle.place) {
@@ -352,6 +351,13 @@ static void move_to(struct ike1_quick *q, struct ike1 *sa)
 	quick_begin(q);
 }
 
+/* Behind one address of a NAT another port is another peer. */
+static int waits_for(const struct ike1_quick *q, const struct ike1 *sa)
+{
+	return ike_addr_eq(&q->local, &sa->path.local.a) && ike_addr_eq(&q->remote, &sa->path.remote.a) &&
+	       (!q->remote_port || q->remote_port == sa->path.remote.port);
+}
+
 void ike1_ready(struct ike1 *sa)
 {
 	struct ike *k = sa->ike;
@@ -362,8 +368,7 @@ void ike1_ready(struct ike1 *sa)
 	ike1_dpd_start(sa);
 	for (q = k->waiting; q; q = next) {
 		next = q->wait_next;
-		if (q->sa == sa ||
-		    (ike_addr_eq(&q->local, &sa->path.local.a) && ike_addr_eq(&q->remote, &sa->path.remote.a)))
+		if (q->sa == sa || waits_for(q, sa))
 			move_to(q, sa);
 	}
 }

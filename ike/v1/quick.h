@@ -80,6 +80,7 @@ struct ike1_quick {
 	char proposal[IKE_NAME_MAX];
 	const struct group *group;	 /* PFS; NULL = none */
 	struct ike_addr local, remote;	 /* ends of the SAs */
+	uint16_t remote_port;		 /* of the peer that it is for; 0: any */
 	struct quick_id id[2];		 /* IDci, IDcr */
 	uint8_t nonce[2][MSG_NONCE_MAX]; /* Ni_b, Nr_b */
 	uint16_t nonce_len[2];

@@ -71,7 +71,8 @@ static int find_policy(struct ike1_quick *q)
 		return -ENOENT;
 	}
 	rc = env->sadb->policy_find(env->ctx, &sel, &q->policy);
-	if (!rc && q->policy.action == XI_ACTION_ENCRYPT && !q->policy.manual && fits_ends(&q->policy, &sa->path))
+	if (!rc && q->policy.action == XI_ACTION_ENCRYPT && !q->policy.manual && fits_ends(&q->policy, &sa->path) &&
+	    !(q->policy.dynamic && child_other_has(sa, &q->policy)))
 		return 0;
 	/* 19.5: a generated policy of another peer goes to the newer negotiation. */
 	if ((rc || q->policy.dynamic) && sa->peer->generate != IKE_GENERATE_NO)

@@ -351,18 +351,18 @@ void ike1_drop(struct ike1 *sa, int delete, const char *why)
 }
 
 struct ike1 *ike1_want(struct ike *k, const struct ike_peer *peer, const struct ike_addr *local,
-		       const struct ike_addr *remote)
+		       const struct ike_end *remote)
 {
-	struct ike_path path = {.local.port = IKE_PORT, .remote = {*remote, peer->port}};
+	struct ike_path path = {.local.port = IKE_PORT, .remote = {remote->a, peer->port}};
 	struct ike1 *sa;
 
 	if (local && local->family)
 		path.local.a = *local;
-	else if (k->env->source(k->env->ctx, remote, &path.local.a))
+	else if (k->env->source(k->env->ctx, &remote->a, &path.local.a))
 		return NULL;
-	sa = ike1_find(k, &path.local.a, remote, 0);
+	sa = ike1_find(k, &path.local.a, &remote->a, remote->port);
 	if (!sa)
-		sa = under_way(k, &path.local.a, remote);
+		sa = under_way(k, &path.local.a, &remote->a);
 	return sa ? sa : start(k, peer, &path);
 }
 

@@ -117,7 +117,7 @@ struct ike1 *ike1_find(struct ike *k, const struct ike_addr *local, const struct
 		       uint16_t remote_port);
 /* The same, or one that is under way, or a new one is started. NULL: no memory, no route. ike1_ready() or ike1_gone() follows. */
 struct ike1 *ike1_want(struct ike *k, const struct ike_peer *peer, const struct ike_addr *local,
-		       const struct ike_addr *remote);
+		       const struct ike_end *remote);
 /* Forgets it and all that hangs on it; its IPsec SAs live on. why is for the log; delete: tell the peer. */
 void ike1_drop(struct ike1 *sa, int delete, const char *why);
 /* The peer has read our last message of phase 1, as far as we can know: what waits for that goes out. Does nothing when nothing waits. */

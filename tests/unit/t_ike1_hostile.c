@@ -154,7 +154,7 @@ static void t_moved_then_deleted_by_the_peer(void **state)
 /* --- quick modes made by hand: end 0 is the peer, end 1 has generate-policy --- */
 
 static const uint8_t ni[16] = {1, 2, 3};
-#define MID 77
+static uint32_t mid = 77;
 
 static void conf_generate(struct ike_conf *c, unsigned end)
 {
@@ -190,8 +190,8 @@ static void seal_and_send(struct ike1 *sa, struct msg_wr *w, uint8_t *iv, struct
 	struct bytes rest;
 
 	assert_int_equal(hashed_end(sa, w, &hash_at, &rest), 0);
-	assert_int_equal(nr.len ? ike1_hash3(sa->terms.hash, &sa->k, MID, (struct bytes){ni, 16}, nr, hash_at)
-				: ike1_hash1(sa->terms.hash, &sa->k, MID, rest, hash_at),
+	assert_int_equal(nr.len ? ike1_hash3(sa->terms.hash, &sa->k, mid, (struct bytes){ni, 16}, nr, hash_at)
+				: ike1_hash1(sa->terms.hash, &sa->k, mid, rest, hash_at),
 			 0);
 	assert_int_equal(ike1_send(sa, w, iv, 1, NULL), 0);
 }
@@ -207,8 +207,9 @@ static int quick_by_hand(const struct offer *o)
 	struct msg_wr w;
 	int rc = 0;
 
-	assert_int_equal(ike1_iv(sa, MID, iv), 0);
-	hashed_begin(sa, &w, ISAKMP_X_QUICK, MID);
+	mid++;
+	assert_int_equal(ike1_iv(sa, mid, iv), 0);
+	hashed_begin(sa, &w, ISAKMP_X_QUICK, mid);
 	for (unsigned i = 0; i < o->n; i++) {
 		__be32 spis[2] = {htonl(++spi), htonl(++spi)};
 
@@ -223,7 +224,7 @@ static int quick_by_hand(const struct offer *o)
 	p = rig_take(r, 0);
 	if (p.p[18] == ISAKMP_X_QUICK) {
 		assert_int_equal(hashed_open(sa, iv, &in, (struct bytes){p.p, p.len}), 0);
-		hashed_begin(sa, &w, ISAKMP_X_QUICK, MID);
+		hashed_begin(sa, &w, ISAKMP_X_QUICK, mid);
 		seal_and_send(sa, &w, iv, msg_find(&in.m, ISAKMP_P_NONCE, 0)->body);
 		rc = 1;
 	}
@@ -328,6 +329,88 @@ static void t_generated_policy_of_another_peer(void **state)
 	for (unsigned i = 0; i < FAKE_SAS; i++)
 		if (r->end[1].sadb.sa[i].ref && r->end[1].sadb.sa[i].sa.dir == XI_DIR_OUT)
 			assert_memory_equal(&r->end[1].sadb.sa[i].sa.dst, &p->sa_src.addr, 16);
+}
+
+/* --- several peers behind the address of one NAT --- */
+
+/* Another client of the NAT: an ISAKMP SA of its own, from a port of its own. */
+static void client(unsigned n)
+{
+	rig_isakmp(r, 0, n);
+	for (unsigned i = 0; i < 2; i++) {
+		struct ike1 *sa = r->end[i].sa;
+
+		sa->natt = IKE1_NATT_RFC;
+		sa->behind = !i;
+		sa->peer_behind = (uint8_t)i;
+		sa->path.local.port = sa->path.remote.port = IKE_PORT_NATT;
+	}
+	r->end[0].sa->path.local.port = r->end[1].sa->path.remote.port = (uint16_t)(40000 + n);
+}
+
+static struct offer offer_in_udp(void)
+{
+	struct offer o = offer_of(1);
+
+	o.own[0].mode = XI_MODE_TRANSPORT;
+	o.own[0].encap = PHASE2_UDP;
+	return o;
+}
+
+static unsigned to_port(unsigned dir, unsigned port)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FAKE_SAS; i++)
+		n += r->end[1].sadb.sa[i].ref && r->end[1].sadb.sa[i].sa.dir == dir &&
+		     r->end[1].sadb.sa[i].sa.udp_remote == htons((uint16_t)port);
+	return n;
+}
+
+/* Spec 19.5: both want the same selectors; the second one must not come under the policy of the first, beside it. */
+static void t_two_clients_of_a_nat_want_the_same(void **state)
+{
+	struct offer o = offer_in_udp();
+
+	(void)state;
+	r = rig_new(conf_generate);
+	client(1);
+	assert_true(quick_by_hand(&o));
+	assert_int_equal(to_port(XI_DIR_OUT, 40001), 1);
+	client(2);
+	assert_true(quick_by_hand(&o));
+	assert_int_equal(r->end[1].sadb.generated, 2);
+	assert_int_equal(to_port(XI_DIR_OUT, 40001), 0);
+	assert_int_equal(to_port(XI_DIR_IN, 40001), 0);
+	assert_int_equal(to_port(XI_DIR_OUT, 40002), 1);
+	/* again from the same one: it is a rekey, nothing of it goes */
+	assert_true(quick_by_hand(&o));
+	assert_int_equal(r->end[1].sadb.generated, 2);
+	assert_int_equal(to_port(XI_DIR_OUT, 40002), 2);
+}
+
+/* What is due for one of them is not negotiated with another one. */
+static void t_rekey_is_not_for_another_client_of_the_nat(void **state)
+{
+	struct offer o = offer_in_udp();
+	struct ike_child *c = NULL;
+
+	(void)state;
+	r = rig_new(conf_generate);
+	client(1);
+	assert_true(quick_by_hand(&o));
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS && !c; i++)
+		c = r->end[1].k->children[i];
+	assert_non_null(c);
+	ike1_drop(r->end[1].sa, 0, NULL);
+	client(2);
+	assert_null(c->sa);
+	while (r->n)
+		rig_drop(r, 0);
+	ike_sa_event(r->end[1].k, IKE_SA_SEQUENCE, c->out[0], NULL);
+	assert_null(r->end[1].sa->quick);
+	client(3);
+	assert_null(r->end[1].sa->quick);
 }
 
 /* --- messages that come again --- */
@@ -571,6 +654,8 @@ int main(void)
 		T(t_fragments_without_our_cookie),
 		T(t_certificates_of_strangers),
 		T(t_no_answer_to_less),
+		T(t_two_clients_of_a_nat_want_the_same),
+		T(t_rekey_is_not_for_another_client_of_the_nat),
 		T(t_moved_then_dropped),
 		T(t_moved_then_deleted_by_the_peer),
 	};
