@@ -546,6 +546,12 @@ static void before_swap(void)
 	m->spd[1].gen = ++m->meta->next_gen;
 }
 
+static void in_the_other_copy(void)
+{
+	plan_only();
+	m->meta->spd_begin = m->meta->spd_gen + 1;
+}
+
 static void after_swap(void)
 {
 	lock();
@@ -581,6 +587,40 @@ static void t_spd_dead_writer_leaves_old_version_in_force(void **state)
 	assert_int_equal(m->meta->spd_begin, m->meta->spd_gen);
 	spd_unlock(m);
 	assert_int_equal(rules_in_force(r), 1);
+}
+
+/*
+ * A reader that was suspended in the copy which a killed commit had begun to fill must start again also after the repair: it compares
+ * spd_begin with the generation it began with, two below the one that was being made.
+ */
+static void t_spd_repair_does_not_hide_the_killed_commit_from_slow_readers(void **state)
+{
+	struct xi_rule r[SPDS];
+	uint64_t reader, begin;
+
+	(void)state;
+	lock();
+	assert_int_equal(add(0, 0, 0), 0);
+	commit();
+	reader = m->meta->spd_gen;
+	assert_int_equal(add(0, 1, 0), 1);
+	commit();
+	spd_unlock(m);
+	assert_true(m->meta->spd_begin <= reader + 1); /* its copy is whole so far */
+	die_after(in_the_other_copy);
+	begin = m->meta->spd_begin;
+	assert_true(begin > reader + 1);
+	lock();
+	assert_true(m->meta->spd_begin >= begin);
+	assert_int_equal(m->meta->spd_begin, m->meta->spd_gen);
+	assert_int_equal(rules_in_force(r), 2);
+	assert_int_equal(r[0].slot, 0);
+	assert_int_equal(r[1].slot, 1);
+	begin = m->meta->spd_gen;
+	spd_unlock(m);
+	lock(); /* and is done with */
+	assert_int_equal(m->meta->spd_gen, begin);
+	spd_unlock(m);
 }
 
 /* Killed at any moment of a row of commits: the policies are one of the two versions, never a mix. */
@@ -755,6 +795,7 @@ int main(void)
 		T(t_spd_delete_frees_the_slot_and_full_table),
 		T(t_spd_inactive_policies),
 		T(t_spd_dead_writer_leaves_old_version_in_force),
+		T(t_spd_repair_does_not_hide_the_killed_commit_from_slow_readers),
 		T(t_spd_killed_in_the_middle),
 		T(t_stats_sum_cpus_and_workers),
 	};

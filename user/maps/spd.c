@@ -107,10 +107,12 @@ static int recover(struct maps *m, struct err *e)
 	if (!named)
 		return err_set(e, -ENOMEM, "out of memory while repairing the policies");
 	restore_from(m, &m->rules[(size_t)copy * spd_max], MIN(m->class[copy].rules, spd_max), named);
-	__atomic_store_n(&m->meta->spd_begin, m->meta->spd_gen, __ATOMIC_RELEASE);
-	__atomic_store_n(&m->meta->spd_done, m->meta->spd_gen, __ATOMIC_RELEASE);
 	free(named);
-	return 0;
+	/*
+	 * The writer that died may have changed the other copy, which a slow reader of the generation before may still search: spd_begin, by
+	 * which it learns that, is never lowered. The same policies are put in force once more, so that it is right again.
+	 */
+	return spd_commit(m, e);
 }
 
 static int open_lock(struct maps *m, struct err *e)
@@ -434,10 +436,8 @@ int spd_commit(struct maps *m, struct err *e)
 	/* a reader that still uses the copy of the generation before this one learns that it is too slow */
 	__atomic_store_n(&m->meta->spd_begin, next, __ATOMIC_SEQ_CST);
 	rc = class_compile(m, rule, n);
-	if (rc) {
-		__atomic_store_n(&m->meta->spd_begin, m->meta->spd_gen, __ATOMIC_RELEASE);
-		goto out;
-	}
+	if (rc)
+		goto out; /* the next one to take the lock makes spd_begin and spd_gen equal */
 	set_new_gens(m);
 	__atomic_store_n(&m->meta->spd_gen, next, __ATOMIC_RELEASE); /* the one step */
 	settle(m, key, n);
