@@ -265,7 +265,7 @@ int main(int argc, char **argv)
 	load();
 	printf("{\"memory_per_policy\":%zu}\n",
 	       2 * (sizeof(struct xi_rule) + sizeof(struct xi_bucket)) + sizeof(struct xi_policy) +
-		       sizeof(struct xi_polstat) * ((size_t)libbpf_num_possible_cpus() + XI_WORKER_MAX));
+		       sizeof(struct xi_polstat) * ((size_t)libbpf_num_possible_cpus() + m->meta->workers_max));
 	for (unsigned i = 0; i < ARRAY_SIZE(shapes); i++) {
 		double one[3] = {1, 1, 1};
 

@@ -19,7 +19,7 @@
 #define XI_IF_MAX 16	 /* interface slots of an instance; slot 0 is the worker's end of the internal veth pair */
 #define XI_IF_INTERNAL 0 /* that slot */
 #define XI_QUEUE_MAX 32	 /* receive queues of one interface that are served */
-#define XI_WORKER_MAX 32 /* workers of one xdp-ipsecd */
+#define XI_WORKER_MAX 32 /* workers of one xdp-ipsecd; fewer where there are fewer CPUs (xi_meta.workers_max) */
 #define XI_NAME_MAX 32	 /* bytes of a name in a record, with its terminator */
 #define XI_SAD_DEFAULT 4096
 #define XI_SPD_DEFAULT 4096
@@ -46,7 +46,7 @@
 #define XI_MAP_STAT "xi_stat"	  /* per-CPU array[XI_REASON_MAX] of __u64, written by the BPF programs */
 #define XI_MAP_POLSTAT "xi_polstat"   /* per-CPU array[spd_max] of struct xi_polstat, written by the BPF programs */
 #define XI_MAP_WSTAT "xi_wstat"	      /* array[XI_WORKER_MAX] of struct xi_wstat, mmapable, written by workers */
-#define XI_MAP_WPOLSTAT "xi_wpolstat" /* array[XI_WORKER_MAX * spd_max] of struct xi_polstat, mmapable, by workers */
+#define XI_MAP_WPOLSTAT "xi_wpolstat" /* array[workers_max * spd_max] of struct xi_polstat, mmapable, by workers */
 
 #define XI_MAP_DROPS "xi_drops"	    /* ring buffer of XI_DROPS_BYTES: struct xi_sample, written by the BPF programs */
 #define XI_MAP_SAMPLER "xi_sampler" /* per-CPU array[1] of struct xi_sampler: what the programs may write there */
@@ -119,8 +119,9 @@ struct xi_meta {
 	__u64 netns; /* cookie of the network namespace that the maps belong to, 0 = not known */
 	__u32 natt; /* not 0: UDP port 4500 of this host is IPsec's (spec 13.5). Set with the first SA with UDP; writers:
 				whoever publishes SAs, and xdp-iked for a peer with nat-traversal=yes */
-	__u32 drops; /* listeners to dropped packets; writer: xdp-ipsecd. 0: no sample is taken anywhere */
-	__u8 res[136];
+	__u32 drops;	   /* listeners to dropped packets; writer: xdp-ipsecd. 0: no sample is taken anywhere */
+	__u32 workers_max; /* workers that have counters in xi_wpolstat, and so the most that may run */
+	__u8 res[132];
 };
 
 /* xi_local */

@@ -104,8 +104,8 @@ static void t_open_finds_what_was_made(void **state)
 	assert_int_equal(again->meta->sad_max, SADS);
 	again->sad[SADS - 1].reqid = 7;
 	assert_int_equal(m->sad[SADS - 1].reqid, 7);
-	again->wpolstat[(size_t)XI_WORKER_MAX * SPDS - 1].res = 9;
-	assert_int_equal(m->wpolstat[(size_t)XI_WORKER_MAX * SPDS - 1].res, 9);
+	again->wpolstat[(size_t)m->meta->workers_max * SPDS - 1].res = 9;
+	assert_int_equal(m->wpolstat[(size_t)m->meta->workers_max * SPDS - 1].res, 9);
 	assert_true(m->bytes > SADS * (sizeof(struct xi_sa) + sizeof(struct xi_replay)));
 	assert_int_equal(m->meta->inject_mac[0] & 3, 2);
 	maps_close(again);

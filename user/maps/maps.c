@@ -19,10 +19,16 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#define WORKERS_MIN 4
 #define SLOTS_MAX (1u << 20) /* SAs or policies: 8 GB of replay windows */
 
+/* What the sizes of the maps follow from: fields of xi_meta. */
+struct sizes {
+	uint32_t sad, spd, workers;
+};
+
 /* Entries of a map: a number, or one for each slot of the SAD or SPD. */
-enum scale { FIXED, PER_SA, PER_POLICY, PER_BUCKET };
+enum scale { FIXED, PER_SA, PER_POLICY, PER_BUCKET, PER_WORKER_POLICY };
 
 static const struct shape {
 	const char *name;
@@ -65,7 +71,7 @@ static const struct shape {
 	[MAP_POLSTAT] = {XI_MAP_POLSTAT, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct xi_polstat), 1, PER_POLICY, 0, 0},
 	[MAP_WSTAT] = {XI_MAP_WSTAT, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct xi_wstat), XI_WORKER_MAX, FIXED,
 		       BPF_F_MMAPABLE, offsetof(struct maps, wstat)},
-	[MAP_WPOLSTAT] = {XI_MAP_WPOLSTAT, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct xi_polstat), XI_WORKER_MAX, PER_POLICY,
+	[MAP_WPOLSTAT] = {XI_MAP_WPOLSTAT, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct xi_polstat), 1, PER_WORKER_POLICY,
 			  BPF_F_MMAPABLE, offsetof(struct maps, wpolstat)},
 	[MAP_DROPS] = {XI_MAP_DROPS, BPF_MAP_TYPE_RINGBUF, 0, 0, XI_DROPS_BYTES, FIXED, 0, 0},
 	[MAP_SAMPLER] = {XI_MAP_SAMPLER, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(struct xi_sampler), 1, FIXED, 0, 0},
@@ -76,18 +82,25 @@ const char *map_name(enum map_id id)
 	return shapes[id].name;
 }
 
-static uint32_t entries_of(const struct shape *s, unsigned sad_max, unsigned spd_max)
+static uint32_t entries_of(const struct shape *s, const struct sizes *n)
 {
 	switch (s->scale) {
 	case PER_SA:
-		return s->entries * sad_max;
+		return s->entries * n->sad;
 	case PER_POLICY:
-		return s->entries * spd_max;
+		return s->entries * n->spd;
 	case PER_BUCKET:
-		return s->entries * xi_buckets(spd_max);
+		return s->entries * xi_buckets(n->spd);
+	case PER_WORKER_POLICY:
+		return s->entries * n->workers * n->spd;
 	default:
 		return s->entries;
 	}
+}
+
+static struct sizes sizes_of(const struct xi_meta *meta)
+{
+	return meta ? (struct sizes){meta->sad_max, meta->spd_max, meta->workers_max} : (struct sizes){0};
 }
 
 /* Bytes of the mapping of an mmapable array: elements are kept at multiples of 8, the whole in pages. */
@@ -131,18 +144,17 @@ static struct maps *maps_alloc(const struct paths *p)
 
 void maps_close(struct maps *m)
 {
-	unsigned sad_max, spd_max;
+	struct sizes n;
 
 	if (!m)
 		return;
 	spd_unlock(m);
-	sad_max = m->meta ? m->meta->sad_max : 0;
-	spd_max = m->meta ? m->meta->spd_max : 0;
+	n = sizes_of(m->meta);
 	for (int i = MAP_MAX - 1; i >= 0; i--) {
 		const struct shape *s = &shapes[i];
 
 		if (s->view && *view_of(m, s))
-			(void)munmap(*view_of(m, s), view_bytes(s, entries_of(s, sad_max, spd_max)));
+			(void)munmap(*view_of(m, s), view_bytes(s, entries_of(s, &n)));
 		if (m->fd[i] >= 0)
 			close(m->fd[i]);
 	}
@@ -195,7 +207,7 @@ static int make_map(const struct shape *s, uint32_t entries, struct err *e)
 	return fd < 0 ? fail(e, errno, "make map", s->name) : fd;
 }
 
-static int seed_meta(struct xi_meta *meta, unsigned sad_max, unsigned spd_max, struct err *e)
+static int seed_meta(struct xi_meta *meta, const struct sizes *n, struct err *e)
 {
 	meta->abi = XI_ABI_VERSION;
 	meta->size_sa = sizeof(struct xi_sa);
@@ -204,8 +216,9 @@ static int seed_meta(struct xi_meta *meta, unsigned sad_max, unsigned spd_max, s
 	meta->size_policy = sizeof(struct xi_policy);
 	meta->size_rule = sizeof(struct xi_rule);
 	meta->size_if = sizeof(struct xi_if);
-	meta->sad_max = sad_max;
-	meta->spd_max = spd_max;
+	meta->sad_max = n->sad;
+	meta->spd_max = n->spd;
+	meta->workers_max = n->workers;
 	meta->reason_max = XI_REASON_MAX;
 	meta->netns = netns_cookie();
 	if (getrandom(meta->inject_mac, sizeof(meta->inject_mac), 0) != sizeof(meta->inject_mac))
@@ -215,20 +228,20 @@ static int seed_meta(struct xi_meta *meta, unsigned sad_max, unsigned spd_max, s
 	return 0;
 }
 
-static int make_all(struct maps *m, unsigned sad_max, unsigned spd_max, struct err *e)
+static int make_all(struct maps *m, const struct sizes *n, struct err *e)
 {
 	char path[PATH_LEN + 32];
 	int rc = 0;
 
 	for (int i = 0; i < MAP_MAX && !rc; i++) {
-		uint32_t entries = entries_of(&shapes[i], sad_max, spd_max);
+		uint32_t entries = entries_of(&shapes[i], n);
 
 		rc = m->fd[i] = make_map(&shapes[i], entries, e);
 		if (rc >= 0)
 			rc = map_view(m, (enum map_id)i, entries, e);
 	}
 	if (!rc)
-		rc = seed_meta(m->meta, sad_max, spd_max, e);
+		rc = seed_meta(m->meta, n, e);
 	/* xi_meta has number 0 and is pinned last: its pin says that the set is whole. */
 	for (int i = MAP_MAX - 1; i >= 0 && !rc; i--) {
 		pin_path(path, &m->paths, (enum map_id)i);
@@ -273,6 +286,8 @@ static int check_meta(const struct maps *m, struct err *e)
 			return wrong_layout(e, &m->paths, row[i].what, row[i].have, row[i].want);
 	if (!x->sad_max || x->sad_max > SLOTS_MAX || !x->spd_max || x->spd_max > SLOTS_MAX)
 		return wrong_layout(e, &m->paths, "a table of", MAX(x->sad_max, x->spd_max), SLOTS_MAX);
+	if (!x->workers_max || x->workers_max > XI_WORKER_MAX)
+		return wrong_layout(e, &m->paths, "workers", x->workers_max, XI_WORKER_MAX);
 	return 0;
 }
 
@@ -331,12 +346,12 @@ static int other_version(const struct paths *p, struct err *e)
 
 static size_t memory_of(const struct maps_priv *mp)
 {
-	const struct xi_meta *meta = mp->m.meta;
+	const struct sizes sizes = sizes_of(mp->m.meta);
 	size_t sum = 0;
 
 	for (int i = 0; i < MAP_MAX; i++) {
 		const struct shape *s = &shapes[i];
-		size_t n = entries_of(s, meta->sad_max, meta->spd_max);
+		size_t n = entries_of(s, &sizes);
 		int cpus = s->type == BPF_MAP_TYPE_PERCPU_ARRAY ? mp->possible_cpus : 1;
 
 		/* a hash element: two pointers and the hash, then key and value, each at a multiple of 8 */
@@ -368,6 +383,7 @@ int maps_open(struct maps **out, const struct paths *p, struct err *e)
 {
 	char path[PATH_LEN + 32];
 	struct maps *m = maps_alloc(p);
+	struct sizes n;
 	int rc;
 
 	*out = NULL;
@@ -388,8 +404,9 @@ int maps_open(struct maps **out, const struct paths *p, struct err *e)
 	rc = open_map(m, MAP_META, 1, e);
 	if (!rc)
 		rc = check_meta(m, e);
+	n = sizes_of(m->meta);
 	for (int i = MAP_META + 1; i < MAP_MAX && !rc; i++)
-		rc = open_map(m, (enum map_id)i, entries_of(&shapes[i], m->meta->sad_max, m->meta->spd_max), e);
+		rc = open_map(m, (enum map_id)i, entries_of(&shapes[i], &n), e);
 	if (!rc)
 		rc = finish(m, e);
 	if (!rc)
@@ -423,8 +440,17 @@ static int lock_making(const struct paths *p, struct err *e)
 	return fd;
 }
 
+/* A worker for each CPU there may ever be; a few are always possible. */
+static uint32_t workers_max(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	return (uint32_t)MIN(MAX(cpus, WORKERS_MIN), XI_WORKER_MAX);
+}
+
 static int create(struct maps **out, const struct paths *p, unsigned sad_max, unsigned spd_max, struct err *e)
 {
+	const struct sizes n = {sad_max, spd_max, workers_max()};
 	struct maps *m;
 	int rc = path_mkdir(p->pins, e);
 
@@ -433,7 +459,7 @@ static int create(struct maps **out, const struct paths *p, unsigned sad_max, un
 	m = maps_alloc(p);
 	if (!m)
 		return err_set(e, -ENOMEM, "out of memory");
-	rc = make_all(m, sad_max, spd_max, e);
+	rc = make_all(m, &n, e);
 	if (!rc)
 		rc = finish(m, e);
 	if (rc) {

@@ -52,7 +52,7 @@ struct maps {
 	struct xi_bucket *bucket;    /* [2 * xi_buckets(meta->spd_max)] */
 	struct xi_if *ifs;	     /* [XI_IF_MAX] */
 	struct xi_wstat *wstat;	     /* [XI_WORKER_MAX] */
-	struct xi_polstat *wpolstat; /* [XI_WORKER_MAX * meta->spd_max], worker w, policy p: w * spd_max + p */
+	struct xi_polstat *wpolstat; /* [meta->workers_max * meta->spd_max], worker w, policy p: w * spd_max + p */
 };
 
 /* Name, as pinned: "xi_sad"... */

@@ -118,7 +118,7 @@ int stats_policy(const struct maps *m, uint32_t slot, struct xi_polstat *out)
 	}
 	for (int c = 0; c < cpus; c++)
 		add(out, &val[c]);
-	for (uint32_t w = 0; w < XI_WORKER_MAX; w++)
+	for (uint32_t w = 0; w < m->meta->workers_max; w++)
 		add(out, &m->wpolstat[(size_t)w * max + slot]);
 	free(val);
 	return 0;

@@ -47,6 +47,9 @@ static int make_workers(struct serve *sv, struct err *e)
 
 	if (!n)
 		n = MIN((unsigned)sysconf(_SC_NPROCESSORS_ONLN), (unsigned)WORKERS_DEFAULT_MAX);
+	if (n > sv->maps->meta->workers_max)
+		return err_set(e, -EINVAL, "%u workers, but the maps have counters for %u: start it with --workers %u",
+			       n, sv->maps->meta->workers_max, sv->maps->meta->workers_max);
 	sv->worker = aligned_alloc(64, (sizeof(*sv->worker) * n + 63) & ~(size_t)63);
 	sv->frags = frags_new(&sv->memory);
 	if (!sv->worker || !sv->frags)
