@@ -142,6 +142,8 @@ test: deps-all check-programs
 	$(Q)O=$(O) T='$(T)' V='$(V)' SAN='$(SAN)' bash tests/run.sh
 bench: deps-all check-programs
 	$(Q)O=$(O) bash bench/run.sh
+	$(Q)$(O)/bench/classify >$(O)/classify.json
+	$(Q)bench/classify.py $(O)/classify.json $(O)/classify.svg
 demo: deps-all programs check-programs
 	$(Q)O=$(O) bash tests/e2e/demo.sh
 fuzz: deps-all programs

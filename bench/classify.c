@@ -2,7 +2,8 @@
 /*
  * What the search for a policy costs: the XDP program by BPF_PROG_TEST_RUN with repeat, over policy sets of several shapes and
  * sizes, for a packet that the first policy matches, one for the last, and one for none. No flow cache. One JSON line for each
- * (shape, policies, match), with the cost at one policy measured just before and just after it; commits and memory, too.
+ * (shape, policies, match), with its ratio to the cost at one policy, measured just before and just after it; commits and memory, too.
+ * classify.py makes a table and a plot of them.
  *
  *   classify [SIZES]     "1 10 100 1000 10000 100000"; needs root, works in namespaces of its own
  */
@@ -18,8 +19,8 @@
 #include "user/base/clock.h"
 #include "user/maps/maps.h"
 
-#define REPEAT 200000
-#define ROUNDS 5
+#define RUN_NS 10e6 /* one BPF_PROG_TEST_RUN takes about this long */
+#define ROUNDS 7
 
 static struct maps *m;
 static int prog;
@@ -168,13 +169,13 @@ static double policies(const struct shape *sh, unsigned n, double *all_ms)
 	return (double)(t2 - t1) / 1e6;
 }
 
-static double run(const uint8_t *data, unsigned len)
+static double run(const uint8_t *data, unsigned len, unsigned repeat)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, t, .data_in = data, .data_size_in = len, .repeat = REPEAT);
+	LIBBPF_OPTS(bpf_test_run_opts, t, .data_in = data, .data_size_in = len, .repeat = (int)repeat);
 
 	if (bpf_prog_test_run_opts(prog, &t))
 		die("classify: BPF_PROG_TEST_RUN: %s", strerror(errno));
-	return t.duration;
+	return MAX(t.duration, 1u);
 }
 
 static double cost(uint32_t src, uint32_t dst, uint16_t dport)
@@ -193,10 +194,11 @@ static double cost(uint32_t src, uint32_t dst, uint16_t dport)
 					      .saddr = htonl(src),
 					      .daddr = htonl(dst)},
 				       .udp = {.source = htons(1000), .dest = htons(dport), .len = htons(30)}};
+	unsigned repeat = (unsigned)MAX(RUN_NS / run((const uint8_t *)&f, sizeof(f), 100), 20.0);
 	double best = 0;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		double ns = run((const uint8_t *)&f, sizeof(f));
+		double ns = run((const uint8_t *)&f, sizeof(f), repeat);
 
 		if (i == 0 || ns < best)
 			best = ns;
@@ -213,20 +215,28 @@ static double cost_of(const struct shape *sh, unsigned i, unsigned n)
 	return cost(src, dst, dport);
 }
 
-static void measure(const struct shape *sh, unsigned n, double one[3])
+static double measure_set(const struct shape *sh, unsigned n, double ns[3], double *all_ms)
 {
-	static const char *const which[] = {"first", "last", "none"};
-	double all_ms, add_ms = policies(sh, n, &all_ms), ns[3];
+	double add_ms = policies(sh, n, all_ms);
 
 	ns[0] = cost_of(sh, 0, n);
 	ns[1] = cost_of(sh, n - 1, n);
 	ns[2] = cost(0x0b000001, 0xc6336401, 9);
-	if (n == 1)
-		memcpy(one, ns, sizeof(ns));
+	return add_ms;
+}
+
+static void measure(const struct shape *sh, unsigned n)
+{
+	static const char *const which[] = {"first", "last", "none"};
+	double before[3], ns[3], after[3], all_ms, add_ms, ignored;
+
+	(void)measure_set(sh, 1, before, &ignored);
+	add_ms = measure_set(sh, n, ns, &all_ms);
+	(void)measure_set(sh, 1, after, &ignored);
 	for (int i = 0; i < 3; i++)
 		printf("{\"shape\":\"%s\",\"policies\":%u,\"match\":\"%s\",\"ns\":%.0f,\"ratio\":%.2f,\"add_ms\":%.2f,"
 		       "\"all_ms\":%.1f}\n",
-		       sh->name, n, which[i], ns[i], ns[i] / one[i], add_ms, all_ms);
+		       sh->name, n, which[i], ns[i], 2 * ns[i] / (before[i] + after[i]), add_ms, all_ms);
 	(void)fflush(stdout);
 }
 
@@ -267,13 +277,11 @@ int main(int argc, char **argv)
 	       2 * (sizeof(struct xi_rule) + sizeof(struct xi_bucket)) + sizeof(struct xi_policy) +
 		       sizeof(struct xi_polstat) * ((size_t)libbpf_num_possible_cpus() + m->meta->workers_max));
 	for (unsigned i = 0; i < ARRAY_SIZE(shapes); i++) {
-		double one[3] = {1, 1, 1};
-
 		for (const char *s = sizes; *s; s = end) {
 			unsigned n = (unsigned)strtoul(s, &end, 10);
 
 			if (n && (n <= 10000 || shapes[i].make != ports_make))
-				measure(&shapes[i], n, one);
+				measure(&shapes[i], n);
 		}
 	}
 	return 0;

@@ -12,7 +12,7 @@ import platform
 import statistics
 import sys
 
-NAMES = {"ceiling": "AF_XDP forwarder", "gcm": "aes-128-gcm", "cbc": "aes-128-cbc + sha1"}
+NAMES = {"ceiling": "AF_XDP forwarder", "gcm": "aes-128-gcm", "many": "the same, 10000 policies", "cbc": "aes-128-cbc + sha1"}
 
 
 def load(path):
@@ -102,6 +102,16 @@ def print_table(result, baseline):
         print(line)
 
 
+def print_many(results):
+    """What 10,000 policies cost against one: medians of the two ratios to the forwarder."""
+    one = {(r["dir"], r["len"]): r for r in results if r["dut"] == "gcm"}
+    for r in results:
+        of = one.get((r["dir"], r["len"]))
+        if r["dut"] == "many" and of:
+            print(f"10000 policies against one, {r['dir']} {r['len']}: rate {r['ratio_rate'] / of['ratio_rate'] - 1:+.1%}, "
+                  f"per CPU {r['ratio_cpu'] / of['ratio_cpu'] - 1:+.1%}")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("rounds")
@@ -118,6 +128,7 @@ def main():
         json.dump(result, f, indent=1)
         f.write("\n")
     print_table(result, load_baseline(a.baseline))
+    print_many(result["results"])
 
 
 if __name__ == "__main__":

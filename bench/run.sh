@@ -11,14 +11,16 @@
 # encrypt: UDP packets of 64, 512, 1408 bytes become ESP. decrypt: ESP packets (replay window off: the
 # same packet is sent again and again) become UDP packets of those sizes; the ceiling is that of the size inside.
 #
-#   O=build  ROUNDS=6  RUN_MS=600  LENS="64 512 1408"  ALGS="gcm cbc"  DIRS="encrypt decrypt"  RATE=0 (packets/s, 0: all)
+# many: aes-128-gcm with 9,999 policies of other networks that are evaluated first.
+#
+#   O=build  ROUNDS=6  RUN_MS=600  LENS="64 512 1408"  ALGS="gcm many cbc"  DIRS="encrypt decrypt"  RATE=0 (packets/s, 0: all)
 # Output: a table and the difference from bench/baseline.json; $O/bench.json.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 O=${O:-build}
 [[ $O == /* ]] || O=$PWD/$O
 ROUNDS=${ROUNDS:-6} RUN_MS=${RUN_MS:-600} WARM_MS=${WARM_MS:-150} RATE=${RATE:-0}
-LENS=${LENS:-64 512 1408} ALGS=${ALGS-gcm cbc} DIRS=${DIRS:-encrypt decrypt}
+LENS=${LENS:-64 512 1408} ALGS=${ALGS-gcm many cbc} DIRS=${DIRS:-encrypt decrypt}
 GW_CPU=0 GEN_CPU=1
 P=xb$$
 T=$(mktemp -d "${TMPDIR:-/tmp}/$P.XXXXXX")
@@ -149,11 +151,23 @@ xi() { in_ns dut "$O/xdp-ipsec" --instance "$P$ALG" "$@"; }
 
 hex() { printf '%s' "$2" | sha512sum | head -c "$(($1 * 2))"; } # BYTES SEED
 
+# Site to site, each for the addresses of a headquarters and a branch.
+many_policies() {
+	awk 'BEGIN {
+		print "/ip ipsec policy"
+		for (i = 0; i < 9999; i++)
+			printf "add action=discard src-address=10.%d.%d.0/24 dst-address=20.%d.%d.0/24\n", 10 + int(i / 256), i % 256, \
+				int(i / 256), i % 256
+	}' >"$T/many.rsc"
+	quiet gw xi settings set max-policies=16384
+	quiet gw xi import "$T/many.rsc"
+}
+
 # SPI 0x101 comes in, 0x100 goes out; replay=0 for the same ESP packet over and over.
 gateway_configure() {
 	local sa
 	case $ALG in
-	gcm)
+	gcm | many)
 		sa=(esp-enc-algorithm=aes-128-gcm/aes-128-gcm esp-auth-algorithm=null/null unsafe-aead=yes
 			"esp-enc-key=$(hex 20 in)/$(hex 20 out)")
 		FORGE=(--enc gcm --enc-key "$(hex 20 in)")
@@ -164,6 +178,7 @@ gateway_configure() {
 		FORGE=(--enc cbc --enc-key "$(hex 16 in)" --auth sha1 --auth-key "$(hex 20 auth-in)")
 		;;
 	esac
+	[ "$ALG" != many ] || many_policies
 	quiet gw xi manual-sa add name=m "${sa[@]}" esp-spi=0x101/0x100 replay=0
 	quiet gw xi policy add src-address=10.1.202.0/24 dst-address=10.1.101.0/24 tunnel=yes \
 		sa-src-address=198.51.100.1 sa-dst-address=203.0.113.1 action=encrypt manual-sa=m
