@@ -253,8 +253,9 @@ int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_p
 	char text[64];
 
 	if (!peer) {
-		ike_log(k, LOG_L_ERROR, "no configuration found for %s",
-			ike_addr_text(&ends->remote.a, text, sizeof(text)));
+		if (ike_may_say(k, &ends->remote.a)) /* each packet of the policy asks again */
+			ike_log(k, LOG_L_ERROR, "no configuration found for %s",
+				ike_addr_text(&ends->remote.a, text, sizeof(text)));
 		return -ENOENT;
 	}
 	sa = ike1_want(k, peer, &ends->local.a, &ends->remote);
