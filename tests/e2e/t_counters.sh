@@ -186,6 +186,14 @@ policy_table() {
 		require|there|from_host|out-transformed
 		require|missing|from_a|out-dropped|out-no-states
 		require|missing|from_host|out-dropped|out-no-states
+		unique|there|clear_wan|in-dropped|in-template-mismatches
+		unique|there|clear_wan --dst $GW_LAN1|in-dropped|in-template-mismatches
+		unique|there|esp|in-transformed
+		unique|there|esp --inner-dst $GW_LAN1|in-transformed
+		unique|there|from_a|out-transformed
+		unique|there|from_host|out-transformed
+		unique|missing|from_a|out-dropped|out-no-states
+		unique|missing|from_host|out-dropped|out-no-states
 	EOF_TABLE
 }
 

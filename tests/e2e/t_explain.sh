@@ -54,8 +54,30 @@ policy discard fwd: 192.0.2.7[0] - ${LAN1}[0]
 policy discard in: 192.0.2.7[0] - ${LAN1}[0] 
 policy discard out: ${LAN1}[0] - 192.0.2.7[0] "
 xi 1 manual-sa enable m
+# Word for word those of the spec, the hour aside; ports, both families, order by priority.
+xi 1 policy add "src-address=$WAN1/32" "dst-address=$WAN2/32" action=encrypt priority=9
+xi 1 policy add src-address=2001:db8:1::/64 dst-address=2001:db8:2::7/128 protocol=tcp src-port=443 dst-port=any action=encrypt \
+	tunnel=yes "sa-src-address=$WAN1" "sa-dst-address=$WAN2" level=use priority=8
+lines=$(wc -l <"$T/gw1.log")
 xi 1 policy dump-kernel-policies
-is "an encrypt policy is called ipsec" "$(grep -c "policy ipsec out: $LAN1.0. - $LAN2.0. \$" "$T/gw1.log")" 1
+tail -n "+$((lines + 1))" "$T/gw1.log" | grep 'ipsec,debug,packet' >"$T/dump"
+is "each line has the hour in front" "$(grep -cvE '^[0-2][0-9]:[0-5][0-9]:[0-5][0-9] ipsec,debug,packet policy ' "$T/dump")" 0
+is "as the spec has them" "$(cut -d ' ' -f 2- "$T/dump")" "ipsec,debug,packet policy ipsec fwd: 203.0.113.1[0] - 198.51.100.1[0] 
+ipsec,debug,packet policy ipsec in: 203.0.113.1[0] - 198.51.100.1[0] 
+ipsec,debug,packet policy ipsec out: 198.51.100.1[0] - 203.0.113.1[0] 
+ipsec,debug,packet policy ipsec fwd: 2001:db8:2::7[0] - 2001:db8:1::/64[443] 
+ipsec,debug,packet policy ipsec in: 2001:db8:2::7[0] - 2001:db8:1::/64[443] 
+ipsec,debug,packet policy ipsec out: 2001:db8:1::/64[443] - 2001:db8:2::7[0] 
+ipsec,debug,packet policy none fwd: 192.0.2.8[0] - 0.0.0.0/0[0] 
+ipsec,debug,packet policy none in: 192.0.2.8[0] - 0.0.0.0/0[0] 
+ipsec,debug,packet policy none out: 0.0.0.0/0[0] - 192.0.2.8[0] 
+ipsec,debug,packet policy ipsec fwd: 10.1.101.0/24[0] - 10.1.202.0/24[0] 
+ipsec,debug,packet policy ipsec in: 10.1.101.0/24[0] - 10.1.202.0/24[0] 
+ipsec,debug,packet policy ipsec out: 10.1.202.0/24[0] - 10.1.101.0/24[0] 
+ipsec,debug,packet policy discard fwd: 192.0.2.7[0] - 10.1.202.0/24[0] 
+ipsec,debug,packet policy discard in: 192.0.2.7[0] - 10.1.202.0/24[0] 
+ipsec,debug,packet policy discard out: 10.1.202.0/24[0] - 192.0.2.7[0] "
+xi 1 policy remove 3,4 2>/dev/null || not_ok "remove"
 
 # The interfaces it passes: are they attached and served?
 check "which interfaces" eval "xi 1 explain src-address=$HOST_A dst-address=$HOST_B protocol=icmp >$T/steps"
