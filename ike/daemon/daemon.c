@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ike/core/draw.h"
 #include "ike/daemon/run.h"
 #include "user/base/clock.h"
 #include "user/base/service.h"
@@ -32,7 +33,7 @@ static int64_t env_wall(void *ctx)
 static int env_random(void *ctx, void *buf, size_t len)
 {
 	(void)ctx;
-	return RAND_bytes(buf, (int)len) == 1 ? 0 : -EIO;
+	return draw(buf, len);
 }
 
 static void env_send(void *ctx, const struct ike_path *p, struct bytes msg)
