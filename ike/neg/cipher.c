@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* DES and Blowfish are in OpenSSL's legacy provider, which is loaded once into a library context of our own. */
+/* DES and Blowfish are in OpenSSL's legacy provider, which is loaded once into a library context of our own; so are the ciphers. */
 #include <limits.h>
 #include <pthread.h>
 
@@ -23,15 +23,18 @@ static const struct cipher ciphers[] = {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static OSSL_LIB_CTX *lib;
+static EVP_CIPHER *fetched[ARRAY_SIZE(ciphers)]; /* NULL: OpenSSL does not have it */
 
 static void lib_open(void)
 {
 	lib = OSSL_LIB_CTX_new();
 	if (!lib)
 		return;
-	/* Without one of them its ciphers are missing, which EVP_CIPHER_fetch() reports. Both live as long as the process. */
+	/* Without one of them its ciphers are missing. All live as long as the process. */
 	(void)OSSL_PROVIDER_load(lib, "default");
 	(void)OSSL_PROVIDER_load(lib, "legacy");
+	for (unsigned i = 0; i < ARRAY_SIZE(ciphers); i++)
+		fetched[i] = EVP_CIPHER_fetch(lib, ciphers[i].name, NULL);
 }
 
 const struct cipher *cipher_by_ike1(unsigned id, unsigned bits, unsigned *key_len)
@@ -52,20 +55,22 @@ const struct cipher *cipher_by_ike1(unsigned id, unsigned bits, unsigned *key_le
 static int run(const struct cipher *c, int seal, const uint8_t *key, unsigned key_len, const uint8_t *iv, uint8_t *text,
 	       size_t len)
 {
-	EVP_CIPHER_CTX *ctx = NULL;
-	EVP_CIPHER *evp = NULL;
-	int done = 0, ok = 0;
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	const EVP_CIPHER *evp;
+	int done = 0, ok;
 
 	(void)pthread_once(&once, lib_open);
-	if (!lib || !(evp = EVP_CIPHER_fetch(lib, c->name, NULL)) || !(ctx = EVP_CIPHER_CTX_new()))
-		goto out;
-	ok = EVP_CipherInit_ex2(ctx, evp, NULL, NULL, seal, NULL) == 1 &&
-	     EVP_CIPHER_CTX_set_key_length(ctx, (int)key_len) == 1 &&
-	     EVP_CipherInit_ex2(ctx, NULL, key, iv, seal, NULL) == 1 && EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
-	     EVP_CipherUpdate(ctx, text, &done, text, (int)len) == 1 && done == (int)len;
-out:
+	evp = fetched[c - ciphers];
+	ok = evp && ctx;
+	if (ok && c->variable)
+		ok = EVP_CipherInit_ex2(ctx, evp, NULL, NULL, seal, NULL) == 1 &&
+		     EVP_CIPHER_CTX_set_key_length(ctx, (int)key_len) == 1;
+	else
+		ok = ok && key_len == c->key_len;
+	ok = ok && EVP_CipherInit_ex2(ctx, c->variable ? NULL : evp, key, iv, seal, NULL) == 1 &&
+	     EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 && EVP_CipherUpdate(ctx, text, &done, text, (int)len) == 1 &&
+	     done == (int)len;
 	EVP_CIPHER_CTX_free(ctx);
-	EVP_CIPHER_free(evp);
 	return ok ? 0 : -EIO;
 }
 

@@ -3,8 +3,10 @@
  * The table of groups, and X25519. Private values of MODP groups have twice the bits of the group's strength by the higher estimate of RFC
  * 3526 §8, at least 256 (spec section 24.4).
  */
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include "ike/neg/group_priv.h"
@@ -49,32 +51,61 @@ const struct group *group_by_name(const char *name)
 	return NULL;
 }
 
-static int x25519_public(const uint8_t *priv, uint8_t *pub)
+/*
+ * Making keys and contexts takes OpenSSL a third of the time of the ladder itself: what can be kept is kept, for each thread, in a library context of its own
+ * (making a key walks all names that the context knows). The peer's point is no secret.
+ */
+static struct x25519_kept {
+	OSSL_LIB_CTX *lib;
+	EVP_PKEY_CTX *make;
+	EVP_PKEY *point;
+} * x25519_kept(void)
 {
-	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, priv, 32);
-	size_t len = 32;
-	int rc = key && EVP_PKEY_get_raw_public_key(key, pub, &len) == 1 && len == 32 ? 0 : -EIO;
+	static _Thread_local struct x25519_kept kept;
+	static const uint8_t any[32] = {9};
 
-	EVP_PKEY_free(key);
-	return rc;
+	if (!kept.lib)
+		kept.lib = OSSL_LIB_CTX_new();
+	if (kept.lib && !kept.make)
+		kept.make = EVP_PKEY_CTX_new_from_name(kept.lib, "X25519", NULL);
+	if (kept.make && !kept.point)
+		kept.point = EVP_PKEY_new_raw_public_key_ex(kept.lib, "X25519", NULL, any, sizeof(any));
+	return kept.point ? &kept : NULL;
 }
 
-/* RFC 7748 §6.1: the peer's point has low order when the product is 0; EVP_PKEY_derive refuses that. */
-static int x25519_secret(const uint8_t *priv, struct bytes peer, uint8_t *secret)
+/*
+ * OpenSSL would make the public value of each private key that it is given, by a slower way than its ladder; deriving does not look at it, so it gets
+ * zeroes for one.
+ */
+static EVP_PKEY *x25519_key(EVP_PKEY_CTX *make, const uint8_t *priv)
 {
-	EVP_PKEY *own = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, priv, 32);
-	EVP_PKEY *other = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, peer.p, peer.len);
-	EVP_PKEY_CTX *ctx = own ? EVP_PKEY_CTX_new(own, NULL) : NULL;
+	static uint8_t unused[32];
+	OSSL_PARAM part[] = {OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, (void *)priv, 32),
+			     OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, unused, 32),
+			     OSSL_PARAM_construct_end()};
+	EVP_PKEY *key = NULL;
+
+	if (EVP_PKEY_fromdata_init(make) == 1)
+		(void)EVP_PKEY_fromdata(make, &key, EVP_PKEY_KEYPAIR, part);
+	return key;
+}
+
+/* RFC 7748 §6.1: the point has low order when the product is 0; EVP_PKEY_derive refuses that. */
+static int x25519_product(const uint8_t *priv, const uint8_t *point, uint8_t *out)
+{
+	struct x25519_kept *kept = x25519_kept();
+	EVP_PKEY *own = kept ? x25519_key(kept->make, priv) : NULL;
+	EVP_PKEY_CTX *ctx = own ? EVP_PKEY_CTX_new_from_pkey(kept->lib, own, NULL) : NULL;
 	uint8_t zero[32] = {0};
 	size_t len = 32;
 	int rc = -EIO;
 
-	if (!other || !ctx || EVP_PKEY_derive_init(ctx) != 1 || EVP_PKEY_derive_set_peer(ctx, other) != 1)
+	if (!ctx || EVP_PKEY_set1_encoded_public_key(kept->point, point, 32) != 1 || EVP_PKEY_derive_init(ctx) != 1 ||
+	    EVP_PKEY_derive_set_peer_ex(ctx, kept->point, 0) != 1)
 		goto out;
-	rc = EVP_PKEY_derive(ctx, secret, &len) == 1 && len == 32 && CRYPTO_memcmp(secret, zero, 32) ? 0 : -EINVAL;
+	rc = EVP_PKEY_derive(ctx, out, &len) == 1 && len == 32 && CRYPTO_memcmp(out, zero, 32) ? 0 : -EINVAL;
 out:
 	EVP_PKEY_CTX_free(ctx);
-	EVP_PKEY_free(other);
 	EVP_PKEY_free(own);
 	return rc;
 }
@@ -95,6 +126,8 @@ int group_private(const struct group *g, uint8_t *priv)
 
 int group_public(const struct group *g, const uint8_t *priv, uint8_t *pub)
 {
+	static const uint8_t base[32] = {9}; /* RFC 7748 §4.1 */
+
 	switch (g->kind) {
 	case GROUP_MODP:
 		return group_modp_power(g, priv, NULL, pub);
@@ -102,7 +135,7 @@ int group_public(const struct group *g, const uint8_t *priv, uint8_t *pub)
 	case GROUP_ECP:
 		return group_ec_product(g, priv, NULL, pub);
 	case GROUP_X25519:
-		return x25519_public(priv, pub);
+		return x25519_product(priv, base, pub);
 	}
 	return -EINVAL;
 }
@@ -120,7 +153,7 @@ int group_check(const struct group *g, struct bytes peer)
 	if (g->kind != GROUP_X25519)
 		return group_ec_product(g, NULL, &peer, NULL);
 	/* Every private value is a multiple of the cofactor (RFC 7748 §5): all of them show a point of low order. */
-	rc = x25519_secret(any, peer, product);
+	rc = x25519_product(any, peer.p, product);
 	OPENSSL_cleanse(product, sizeof(product));
 	return rc;
 }
@@ -134,7 +167,7 @@ int group_secret(const struct group *g, const uint8_t *priv, struct bytes peer, 
 	if (g->kind == GROUP_MODP)
 		rc = group_modp_power(g, priv, &peer, secret);
 	else if (g->kind == GROUP_X25519)
-		rc = x25519_secret(priv, peer, secret);
+		rc = x25519_product(priv, peer.p, secret);
 	else
 		rc = group_ec_product(g, priv, &peer, secret);
 	if (rc)

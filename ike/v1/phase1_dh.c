@@ -21,9 +21,7 @@ static void run(struct ike_job *job)
 	if (!j->rc && j->what & P1_DH_SECRET) {
 		struct bytes peer = {j->peer, j->peer_len};
 
-		j->rc = group_check(j->group, peer);
-		if (!j->rc)
-			j->rc = group_secret(j->group, j->priv, peer, j->secret);
+		j->rc = group_secret(j->group, j->priv, peer, j->secret);
 	}
 }
 

@@ -13,18 +13,14 @@ static void job_wipe(struct quick_job *j)
 	free(j);
 }
 
-/* On any thread. Our private value is made once; the peer's value is looked at before it is used (spec 24.4, 24.5). */
+/* On any thread. Our private value is made once; group_secret() looks at the peer's value before it uses it (spec 24.4, 24.5). */
 static void job_run(struct ike_job *job)
 {
 	struct quick_job *j = (struct quick_job *)job;
 	struct bytes peer = {j->peer, j->peer_len};
 
 	j->rc = 0;
-	if (peer.len) {
-		j->rc = group_check(j->group, peer);
-		j->checked = !j->rc;
-	}
-	if (!j->rc && !j->have_priv) {
+	if (!j->have_priv) {
 		j->rc = group_private(j->group, j->priv);
 		if (!j->rc)
 			j->rc = group_public(j->group, j->priv, j->pub);

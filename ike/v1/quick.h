@@ -43,7 +43,7 @@ struct quick_job {
 	struct ike_job job;
 	struct ike1_quick *quick;
 	const struct group *group;
-	int rc, checked;   /* checked: the peer's value is one of the group */
+	int rc;
 	uint16_t peer_len; /* 0: only a key pair is made */
 	uint8_t have_priv;
 	uint8_t priv[GROUP_PRIVATE_MAX], pub[GROUP_PUBLIC_MAX], peer[GROUP_PUBLIC_MAX], secret[GROUP_PUBLIC_MAX];
