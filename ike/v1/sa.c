@@ -118,13 +118,21 @@ static void unchain(struct ike1 *sa, size_t next, size_t pprev)
 #define UNCHAIN(sa, next, pprev) unchain(sa, offsetof(struct ike1, next), offsetof(struct ike1, pprev))
 
 /* --- life --- */
-static const char *spi_text(const struct ike1 *sa, char *buf, size_t size)
+/* "icookie:rcookie" in hexadecimal. */
+static const char *spi_text(const struct ike1 *sa, char buf[40])
 {
-	size_t at = 0;
+	static const char digit[] = "0123456789abcdef";
+	char *to = buf;
 
-	for (unsigned i = 0; i < 16; i++)
-		at += (size_t)snprintf(buf + at, size - at, i == 8 ? ":%02x" : "%02x",
-				       i < 8 ? sa->icookie[i] : sa->rcookie[i - 8]);
+	for (unsigned i = 0; i < 16; i++) {
+		uint8_t byte = i < 8 ? sa->icookie[i] : sa->rcookie[i - 8];
+
+		if (i == 8)
+			*to++ = ':';
+		*to++ = digit[byte >> 4];
+		*to++ = digit[byte & 15];
+	}
+	*to = '\0';
 	return buf;
 }
 
@@ -133,8 +141,7 @@ static void log_sa(const struct ike1 *sa, const char *what, const char *why)
 	char a[64], b[64], spi[40];
 
 	ike_log(sa->ike, LOG_L_INFO, "ISAKMP-SA %s %s-%s spi:%s%s%s", what, ike_end_text(&sa->path.local, a, sizeof(a)),
-		ike_end_text(&sa->path.remote, b, sizeof(b)), spi_text(sa, spi, sizeof(spi)), why ? ": " : "",
-		why ? why : "");
+		ike_end_text(&sa->path.remote, b, sizeof(b)), spi_text(sa, spi), why ? ": " : "", why ? why : "");
 }
 
 static struct ike1 *start(struct ike *k, const struct ike_peer *peer, const struct ike_path *path)
@@ -174,8 +181,8 @@ static void timed_out(struct ike1 *sa)
 
 	if (sa->initiator || sa->hs->proven)
 		ike_log(sa->ike, LOG_L_ERROR, "phase1 negotiation failed due to time up. %s (%s, %s mode, %s)",
-			spi_text(sa, spi, sizeof(spi)), ike_end_text(&sa->path.remote, b, sizeof(b)),
-			ike1_mode_name(sa), sa->initiator ? "initiator" : "responder");
+			spi_text(sa, spi), ike_end_text(&sa->path.remote, b, sizeof(b)), ike1_mode_name(sa),
+			sa->initiator ? "initiator" : "responder");
 	ike1_drop(sa, 0, NULL);
 }
 
