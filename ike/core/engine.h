@@ -37,7 +37,8 @@ struct ike {
 	unsigned n_contacted, contacted_room;
 	struct ike1 *by_place[IKE_PLACE_BUCKETS]; /* by the remote prefix, /24 or /48: ike1_find(), half-open limits */
 	struct ike1_halfopen halfopen[2];	  /* [1]: the peer has shown its address */
-	unsigned stranger_jobs;		 /* Diffie-Hellman under way for peers that have not shown their address */
+	unsigned
+		stranger_jobs; /* Diffie-Hellman and signatures under way for peers that have not shown their address */
 	uint64_t limit[IKE_LIMIT_SLOTS]; /* when the last answer or log line for a source was due to a stranger */
 	uint64_t limit_all;		 /* the same for all sources together */
 	uint8_t out[IKE_MSG_ROOM];	 /* a message is written here, from msg_wr_begin() to ike1_send() */

@@ -36,7 +36,8 @@ struct daemon {
 	/* rootproc.c */
 	int root_fd;
 	uv_poll_t root_poll;
-	struct root_wait *root_waits;
+	struct root_wait *root_waits, **root_last; /* in the order of asking; root_last is valid while there are some */
+	unsigned root_flight;
 	uint32_t root_id;
 	/* data.c */
 	int data_fd; /* -1 = not connected */

@@ -31,11 +31,15 @@ struct root_answer {
 	uint8_t sig[1024];
 };
 
+#define IN_FLIGHT 32 /* questions in the socket, which holds about 90; the others wait here, in order */
+
 struct root_wait {
 	struct root_wait *next;
 	uint32_t id;
+	int sent;
 	struct ike_sign *sign;
 	void (*dialed)(struct daemon *d, int fd);
+	struct root_question q;
 };
 
 /* --- in the process that stays root --- */
@@ -154,16 +158,38 @@ static void finish(struct daemon *d, struct root_wait *w, const struct root_answ
 	daemon_rearm(d);
 }
 
+static void take_out(struct daemon *d, struct root_wait **at)
+{
+	struct root_wait *w = *at;
+
+	*at = w->next;
+	if (!w->next)
+		d->root_last = at;
+	d->root_flight -= w->sent ? 1 : 0;
+}
+
 /* What was waited for fails, when the process is not there any more. */
 static void fail_all(struct daemon *d)
 {
 	const struct root_answer gone = {.rc = -EPIPE};
+	struct root_wait *w;
 
-	while (d->root_waits) {
-		struct root_wait *w = d->root_waits;
-
-		d->root_waits = w->next;
+	while ((w = d->root_waits)) {
+		take_out(d, &d->root_waits);
 		finish(d, w, &gone, -1);
+	}
+}
+
+/* Sends what may be sent. As soon as one of those in flight is answered the next one goes. */
+static void push(struct daemon *d)
+{
+	for (struct root_wait *w = d->root_waits; w && d->root_flight < IN_FLIGHT; w = w->next) {
+		if (w->sent)
+			continue;
+		if (send(d->root_fd, &w->q, sizeof(w->q), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(w->q))
+			return; /* it has ended: on_answer() hears of it */
+		w->sent = 1;
+		d->root_flight++;
 	}
 }
 
@@ -203,7 +229,8 @@ static void on_answer(uv_poll_t *h, int status, int events)
 	fd = take_fd(&msg);
 	for (struct root_wait **at = &d->root_waits, *w; (w = *at); at = &w->next)
 		if (w->id == a.id) {
-			*at = w->next;
+			take_out(d, at);
+			push(d);
 			finish(d, w, &a, fd);
 			return;
 		}
@@ -211,7 +238,8 @@ static void on_answer(uv_poll_t *h, int status, int events)
 		close(fd);
 }
 
-static void ask(struct daemon *d, struct root_question *q, struct ike_sign *s, void (*dialed)(struct daemon *d, int fd))
+static void ask(struct daemon *d, const struct root_question *q, struct ike_sign *s,
+		void (*dialed)(struct daemon *d, int fd))
 {
 	const struct root_answer failed = {.rc = -EPIPE};
 	struct root_wait *w = calloc(1, sizeof(*w));
@@ -225,14 +253,15 @@ static void ask(struct daemon *d, struct root_question *q, struct ike_sign *s, v
 		}
 		return;
 	}
-	q->id = ++d->root_id;
-	*w = (struct root_wait){.id = q->id, .sign = s, .dialed = dialed};
-	if (d->root_fd < 0 || send(d->root_fd, q, sizeof(*q), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(*q)) {
+	*w = (struct root_wait){.id = ++d->root_id, .sign = s, .dialed = dialed, .q = *q};
+	w->q.id = w->id;
+	if (d->root_fd < 0) {
 		finish(d, w, &failed, -1);
 		return;
 	}
-	w->next = d->root_waits;
-	d->root_waits = w;
+	*(d->root_waits ? d->root_last : &d->root_waits) = w;
+	d->root_last = &w->next;
+	push(d);
 }
 
 void root_sign(struct daemon *d, struct ike_sign *s)

@@ -10,7 +10,9 @@
 /* A signature under way: the engine's ike_sign stands first. */
 struct p1_sign {
 	struct ike_sign sign;
+	struct ike *ike;
 	struct ike1 *sa; /* NULL: it is gone */
+	uint8_t stranger;
 };
 
 int p1_keys(struct ike1 *sa)
@@ -57,6 +59,8 @@ static void signed_(struct ike_sign *s)
 	struct ike1 *sa = ps->sa;
 	int rc = s->rc;
 
+	if (ps->stranger)
+		ps->ike->stranger_jobs--;
 	if (sa) {
 		sa->hs->sign = NULL;
 		sa->hs->busy = 0;
@@ -82,7 +86,11 @@ static int sign(struct ike1 *sa, const uint8_t *hash, void (*next)(struct ike1 *
 
 	if (!ps)
 		return -ENOMEM;
+	ps->ike = sa->ike;
 	ps->sa = sa;
+	ps->stranger = !sa->initiator && !sa->hs->proven;
+	if (ps->stranger)
+		sa->ike->stranger_jobs++; /* p1_dh() has looked: as many as there were jobs */
 	ps->sign.of_cert = (uint8_t)cert;
 	(void)str_copy(ps->sign.name, sizeof(ps->sign.name), cert ? p->certificate : p->key);
 	memcpy(ps->sign.text, hash, sa->terms.hash->len);

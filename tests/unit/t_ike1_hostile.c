@@ -576,6 +576,47 @@ static void t_fragments_without_our_cookie(void **state)
 	assert_null(r->end[1].k->sas->frags);
 }
 
+/* The key process has one thread: what strangers can make it sign is bounded, as Diffie-Hellman for them is. */
+static unsigned n_signing;
+static struct ike_sign *many[256];
+
+static void sign_many(void *ctx, struct ike_sign *s)
+{
+	(void)ctx;
+	assert_true(n_signing < ARRAY_SIZE(many));
+	many[n_signing++] = s;
+}
+
+static void t_signatures_for_strangers(void **state)
+{
+	struct rig_packet p;
+
+	(void)state;
+	mode = IKE_MODE_AGGRESSIVE;
+	auth = IKE_AUTH_RSA_KEY;
+	n_signing = 0;
+	begin();
+	(void)rig_work_one(r);
+	p = rig_take(r, 0);
+	r->end[1].env.sign = sign_many;
+	for (unsigned i = 0; i < 200; i++) {
+		p.path.remote.a.addr.w[0] = htonl(0x0b000000 + i * 256);
+		p.p[0] = (uint8_t)(i + 1);
+		rig_hand_over(r, &p);
+		while (rig_work_one(r))
+			;
+	}
+	free(p.p);
+	assert_int_equal(n_signing, P1_STRANGER_JOBS);
+	while (n_signing) {
+		struct ike_sign *s = many[--n_signing];
+
+		s->sig_len = 128;
+		s->done(s);
+	}
+	assert_int_equal(r->end[1].k->stranger_jobs, 0);
+}
+
 static void t_certificates_of_strangers(void **state)
 {
 	static const uint8_t cert[64] = {ISAKMP_CERT_X509_SIG, 0x30, 61};
@@ -652,6 +693,7 @@ int main(void)
 		T(t_payloads_that_do_not_belong),
 		T(t_payloads_that_stand_twice),
 		T(t_fragments_without_our_cookie),
+		T(t_signatures_for_strangers),
 		T(t_certificates_of_strangers),
 		T(t_no_answer_to_less),
 		T(t_two_clients_of_a_nat_want_the_same),
