@@ -18,6 +18,7 @@
 #define QUICK_COMMIT_NS (10 * NS_PER_S)
 #define QUICK_SETTLE_NS (NS_PER_S / 20)
 #define QUICK_TAKES_NS NS_PER_S /* at most, for the peer to have read message 3 and installed its SAs */
+#define QUICK_AGAIN_MAX 5	/* times that message 3 is made anew */
 
 enum quick_state {
 	QUICK_WAIT,   /* initiator: for phase 1 */
@@ -75,6 +76,8 @@ struct ike1_quick {
 	uint32_t replaces; /* ike_child.pair of the one that this replaces, 0 = none */
 	uint64_t asked_ns; /* initiator: message 1 was sent, then how long the answer took */
 	uint8_t iv[CIPHER_BLOCK_MAX];
+	/* Initiator: of the message 2 that was taken; see quick_second_again(). */
+	uint8_t iv2[CIPHER_BLOCK_MAX], hash2[HASH_MAX], again;
 	struct ike_policy policy;
 	struct phase2_own own;
 	char proposal[IKE_NAME_MAX];
@@ -132,6 +135,8 @@ void quick_notifies(struct ike1_quick *q, const struct msg *m);
 void quick_begin(struct ike1_quick *q); /* phase 1 is there */
 void quick_init_job_done(struct ike1_quick *q);
 void quick_receive_second(struct ike1_quick *q, const struct ike_path *path, struct bytes datagram);
+void quick_second_again(struct ike1_quick *q,
+			struct bytes datagram); /* behind message 3, not the bytes that were taken */
 
 /* --- quick_resp.c --- */
 void quick_receive_first(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);

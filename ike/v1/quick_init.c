@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Quick mode as initiator: HDR*, HASH(1), SA, Ni [, KE] [, IDci, IDcr] [, NAT-OA]; HASH(3) when the answer is good (RFC 2409 §5.5; spec section 17). */
+#include <openssl/crypto.h>
+
 #include "ike/v1/quick.h"
 
 static int draw_mid(struct ike1_quick *q)
@@ -167,6 +169,8 @@ void quick_receive_second(struct ike1_quick *q, const struct ike_path *path, str
 		}
 		return;
 	}
+	memcpy(q->iv2, q->iv, sizeof(q->iv2));
+	memcpy(q->hash2, want, sizeof(q->hash2));
 	memcpy(q->iv, iv, sizeof(iv));
 	ike1_seen(sa, path);
 	q->commit = !!(h.m.hdr.flags & ISAKMP_F_COMMIT);
@@ -194,6 +198,33 @@ static int send_third(struct ike1_quick *q)
 		       (struct bytes){q->nonce[1], q->nonce_len[1]}, hash))
 		return -EIO;
 	return ike1_send(sa, &w, q->iv, 1, &q->retry);
+}
+
+/*
+ * HASH(2) does not cover the padding of message 2, but its last block is the IV of message 3 (RFC 2409 appendix B): who changes it makes our HASH(3)
+ * unreadable to the responder, while we have the SAs. It repeats message 2; the same one with another last block gets message 3 under that IV.
+ */
+void quick_second_again(struct ike1_quick *q, struct bytes datagram)
+{
+	struct ike1 *sa = q->sa;
+	uint8_t iv[CIPHER_BLOCK_MAX], want[HASH_MAX];
+	struct hashed h;
+
+	memcpy(iv, q->iv2, sizeof(iv));
+	if (hashed_open(sa, iv, &h, datagram) ||
+	    ike1_hash2(sa->terms.hash, &sa->k, q->mid, (struct bytes){q->nonce[0], q->nonce_len[0]}, h.rest, want))
+		return;
+	if (!hashed_equal(sa, &h, want)) {
+		sa->ike->count[IKE_COUNT_BAD_HASH]++;
+		return;
+	}
+	sa->ike->count[IKE_COUNT_REPLAY]++;
+	if (CRYPTO_memcmp(want, q->hash2, sa->terms.hash->len) || q->again >= QUICK_AGAIN_MAX)
+		return;
+	q->again++;
+	memcpy(q->iv, iv, sizeof(q->iv));
+	if (!send_third(q))
+		ike1_answers(&q->retry, datagram);
 }
 
 static void timer_over(struct ike_timer *t)
