@@ -3,6 +3,7 @@
 """What a command did to the policy slots of an instance.
 
   slots.py FOLDER save FILE    slot and generation of every policy
+  slots.py FOLDER count -      prints how many there are
   slots.py FOLDER diff FILE    prints how many of them are gone, and how many are new: "0 1"
 FOLDER: /sys/fs/bpf/xdp-ipsec/INSTANCE/vN
 """
@@ -25,6 +26,9 @@ def slots(folder):
 def main():
     folder, what, file = sys.argv[1:]
     now = slots(folder)
+    if what == "count":
+        print(len(now))
+        return
     if what == "save":
         with open(file, "w", encoding="ascii") as f:
             json.dump(sorted(now), f)
