@@ -6,6 +6,9 @@
 #include "tests/bpf/sandbox.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "tests/lib/esp_rig.h"
 #include "user/base/clock.h"
@@ -278,6 +281,53 @@ static void t_for_this_host_by_a_policy_for_all(void **state)
 	assert_int_equal(comes_in(&f, in), XI_DROP_OUT_NO_SA);
 }
 
+/* One commit after the other, each of which puts the policy's equal into another slot. */
+static void replace_for_ever(const struct xi_policy *pol, uint32_t slot)
+{
+	struct err e;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* not left behind by a test that failed */
+	for (;;) {
+		if (spd_lock(m, &e) || spd_del(m, slot) || spd_add(m, pol, &slot, &e) || spd_commit(m, &e))
+			_exit(1);
+		spd_unlock(m);
+	}
+}
+
+/* A policy whose slot is given away between search and look is searched for again: what both lists let pass is not lost. */
+static void t_policy_replaced_by_its_equal_loses_no_packet(void **state)
+{
+	struct xi_policy pol = {.action = XI_ACTION_ENCRYPT,
+				.level = XI_LEVEL_REQUIRE,
+				.mode = TUN,
+				.protos = XI_PROTOS_ESP,
+				.sa_family = XI_IP4,
+				.sa_src = addr(US),
+				.sa_dst = addr(PEER),
+				.sel = {.family = XI_IP4}};
+	struct rig_frame f;
+	uint64_t in, first;
+	uint32_t slot;
+	pid_t pid;
+
+	(void)state;
+	in = publish_in(ESP, TUN, 0x101);
+	slot = add_policy(&pol);
+	first = m->meta->spd_gen;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		replace_for_ever(&pol, slot);
+	for (unsigned i = 0; i < 20000 || __atomic_load_n(&m->meta->spd_gen, __ATOMIC_ACQUIRE) < first + 10; i++) {
+		plain(&f, "10.2.0.1", US);
+		peer_seals(&f, ESP, TUN, 0x101);
+		w.spd_gen = __atomic_load_n(&m->meta->spd_gen, __ATOMIC_ACQUIRE);
+		assert_int_equal(comes_in(&f, in), ACCEPTED);
+	}
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void t_spec_14_1_states(void **state)
 {
 	static const struct {
@@ -504,6 +554,7 @@ int main(void)
 		T(t_tunnels_in_tunnels),
 		T(t_esp_for_others_is_payload),
 		T(t_for_this_host_by_a_policy_for_all),
+		T(t_policy_replaced_by_its_equal_loses_no_packet),
 		T(t_spec_14_1_states),
 		T(t_sa_selector),
 		T(t_spec_6_2_one_missing_of_two),

@@ -24,19 +24,29 @@ static unsigned hash_of(const struct xi_tuple *t, uint64_t sa_ref)
 	return hash_end(h, WRK_FLOW_BITS);
 }
 
-static enum xi_drop judge_in(struct worker *w, const struct wpkt *pk, struct flow *f)
+#define CHANGED ((enum xi_drop)XI_REASON_MAX) /* the policy was changed between search and use */
+
+static enum xi_drop judge_once(struct worker *w, const struct wpkt *pk, struct flow *f)
 {
 	const struct xi_policy *pol;
+	int rc, unused, satisfied;
 	struct xi_rule r;
-	int rc = class_match(w->maps, &f->tuple, XI_DIR_IN, &r);
 
 	f->in_policy = UINT32_MAX;
-	if (!selectors_allow(pk, &f->tuple, XI_DIR_IN))
-		return XI_DROP_IN_SA_SELECTOR;
+	rc = class_match(w->maps, &f->tuple, XI_DIR_IN, &r);
 	if (rc < 0)
 		return XI_DROP_IN_LOOKUP;
+	if (!rc)
+		return came_by_tunnel(pk) ? XI_DROP_IN_NO_POLICY : XI_OK; /* step 3 */
+	pol = &w->maps->spd[r.slot];
 	/* Spec 3.5: an inactive policy of level use is there to be counted by what comes in clear, else it is as if disabled. */
-	if (!rc || (r.level == XI_LEVEL_USE && (w->maps->spd[r.slot].flags & XI_POL_INACTIVE))) /* step 3 */
+	unused = r.level == XI_LEVEL_USE && (pol->flags & XI_POL_INACTIVE);
+	satisfied = r.action == XI_ACTION_ENCRYPT && template_satisfied(pol, pk);
+	/* the generation last: a record that was given away meanwhile says nothing */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&pol->gen, __ATOMIC_RELAXED) != r.gen)
+		return CHANGED;
+	if (unused)
 		return came_by_tunnel(pk) ? XI_DROP_IN_NO_POLICY : XI_OK;
 	f->in_policy = r.slot;
 	f->in_gen = r.gen;
@@ -44,12 +54,21 @@ static enum xi_drop judge_in(struct worker *w, const struct wpkt *pk, struct flo
 		return XI_OK;
 	if (r.action == XI_ACTION_DISCARD)
 		return XI_DROP_IN_BLOCKED;
-	pol = &w->maps->spd[r.slot];
-	/* the generation last: a record that was given away meanwhile says nothing */
-	if (!template_satisfied(pol, pk) || __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != r.gen)
-		return XI_DROP_IN_TEMPLATE;
-	f->in_transformed = 1;
-	return XI_OK;
+	f->in_transformed = satisfied != 0;
+	return satisfied ? XI_OK : XI_DROP_IN_TEMPLATE;
+}
+
+#define JUDGE_TRIES 10
+
+static enum xi_drop judge_in(struct worker *w, const struct wpkt *pk, struct flow *f)
+{
+	enum xi_drop why = CHANGED;
+
+	if (!selectors_allow(pk, &f->tuple, XI_DIR_IN))
+		return XI_DROP_IN_SA_SELECTOR;
+	for (int i = 0; i < JUDGE_TRIES && why == CHANGED; i++) /* nothing is lost by a change */
+		why = judge_once(w, pk, f);
+	return why == CHANGED ? XI_DROP_IN_TEMPLATE : why;
 }
 
 int judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f, struct xi_rule *r)
