@@ -238,6 +238,16 @@ int phase2_choose(const struct msg *m, const struct msg_sa *sa, const struct pha
 	return -ENOENT;
 }
 
+/* RFC 2408 §4.2: key lengths are those of an offer of ours; proposal-check is about lifetimes then. */
+static int was_offered(const struct phase2_suite *s, const struct phase2_own *own)
+{
+	for (unsigned i = 0; i < own->n_enc; i++)
+		if (own->enc[i]->ike_esp == s->enc->ike_esp &&
+		    (own->enc[i]->ike_bits < 0 || own->enc[i]->ike_bits == s->key_len * 8))
+			return 1;
+	return s->proto == XI_PROTO_AH;
+}
+
 int phase2_answer(const struct msg *m, const struct msg_sa *sa, const struct phase2_own *own, struct phase2_terms *t,
 		  struct phase2_refusal *r)
 {
@@ -256,6 +266,10 @@ int phase2_answer(const struct msg *m, const struct msg_sa *sa, const struct pha
 	/* What we cannot compute or did not ask for: another group than that of our public value, 64-bit numbers. */
 	if ((t->use.group && t->use.group != own->group) || t->suite[0].esn || (t->n > 1 && t->suite[1].esn)) {
 		refuse(r, t->use.group ? PHASE2_GROUP : PHASE2_SYNTAX, "an answer that was not offered", NULL);
+		return -ENOENT;
+	}
+	if (!was_offered(&t->suite[0], own)) {
+		refuse(r, PHASE2_KEY, "an answer that was not offered", NULL);
 		return -ENOENT;
 	}
 	return 0;

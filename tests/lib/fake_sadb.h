@@ -10,7 +10,7 @@
 #include "ike/core/sadb.h"
 
 #define FAKE_POLICIES 16
-#define FAKE_SAS 512
+#define FAKE_SAS 1024
 
 struct fake_sa {
 	uint64_t ref; /* 0 = free */

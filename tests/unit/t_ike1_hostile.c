@@ -413,6 +413,45 @@ static void t_rekey_is_not_for_another_client_of_the_nat(void **state)
 	assert_null(r->end[1].sa->quick);
 }
 
+/* --- peers that do not stop --- */
+
+static void t_isakmp_sas_of_one_peer(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	up();
+	for (unsigned i = 2; i < 60; i++) {
+		rig_isakmp(r, i % 2, i);
+		rig_settle(r);
+	}
+	for (const struct ike1 *sa = r->end[1].k->sas; sa; sa = sa->next)
+		n++;
+	assert_int_equal(n, IKE1_PAIR_MAX);
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+	assert_int_equal(dangling(0) + dangling(1), 0);
+}
+
+static void t_children_of_one_peer(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	up();
+	for (unsigned i = 0; i < 300; i++) {
+		rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+		rig_settle(r);
+		/* no more than the fake has room for */
+		if (i % 50 == 49)
+			rig_advance(r, NS_PER_S);
+	}
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++)
+		for (const struct ike_child *c = r->end[1].k->children[i]; c; c = c->next)
+			n += !c->dying;
+	assert_true(n <= 256);
+	assert_int_equal(rig_unopened(r, 0) + rig_unopened(r, 1), 0);
+}
+
 /* --- messages that come again --- */
 
 static uint8_t kept[2][4][2048];
@@ -698,6 +737,8 @@ int main(void)
 		T(t_no_answer_to_less),
 		T(t_two_clients_of_a_nat_want_the_same),
 		T(t_rekey_is_not_for_another_client_of_the_nat),
+		T(t_isakmp_sas_of_one_peer),
+		T(t_children_of_one_peer),
 		T(t_moved_then_dropped),
 		T(t_moved_then_deleted_by_the_peer),
 	};

@@ -384,6 +384,11 @@ static void t_answers_that_are_none(void **state)
 	assert_int_equal(why.why, PHASE2_GROUP);
 	assert_int_equal(phase2_answer(&m, RAW(3, 12, LIFE, 6, 128, 5, 2, 3, 2, 11, 1), &o, &t, &why), -ENOENT);
 	assert_int_equal(phase2_answer(&m, RAW(3, 2, LIFE, 5, 2, 3, 2), &o, &t, &why), -ENOENT);
+	for (o.check = CHECK_OBEY; o.check <= CHECK_EXACT; o.check++) {
+		assert_int_equal(phase2_answer(&m, RAW(3, 12, LIFE, 6, 256, 5, 2, 3, 2), &o, &t, &why), -ENOENT);
+		assert_int_equal(why.why, PHASE2_KEY);
+	}
+	o.check = CHECK_OBEY;
 	o.group = 0;
 	assert_int_equal(phase2_answer(&m, RAW(3, 12, LIFE, 6, 128, 5, 2, 3, 2), &o, &t, &why), -ENOENT);
 }
