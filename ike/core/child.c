@@ -237,6 +237,27 @@ static void take_over_policy(const struct ike_child *c)
 	}
 }
 
+/* A peer may negotiate again and again: the oldest of too many goes, so that there is room for other peers. */
+static void bound_policy(struct ike_child *c)
+{
+	struct ike_child *oldest = NULL;
+	unsigned n = 0;
+
+	for (struct ike_child *o = *child_bucket(c->ike, &c->path.remote.a); o; o = o->next) {
+		if (o->dying || o->policy.slot != c->policy.slot || o->policy.gen != c->policy.gen ||
+		    !child_same_pair(o, &c->path))
+			continue;
+		n++;
+		if (o != c && (!oldest || o->add_ns <= oldest->add_ns))
+			oldest = o;
+	}
+	if (n <= CHILD_POLICY_MAX)
+		return;
+	ike_log(c->ike, LOG_L_WARNING,
+		"more than %u pairs of IPsec-SAs under one policy with one peer: the oldest goes", CHILD_POLICY_MAX);
+	child_end(oldest, 1);
+}
+
 int child_add(struct ike1 *sa, const struct child_new *n)
 {
 	const struct ike_bundle *b = n->bundle;
@@ -268,6 +289,7 @@ int child_add(struct ike1 *sa, const struct child_new *n)
 		old->rekeyed = 1;
 	log_established(c);
 	take_over_policy(c);
+	bound_policy(c);
 	return 0;
 }
 

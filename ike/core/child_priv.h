@@ -6,6 +6,7 @@
 #include "ike/core/child.h"
 #include "ike/core/engine.h"
 
+#define CHILD_POLICY_MAX 256	       /* children of one policy with one peer */
 #define CHILD_LINGER_NS (5 * NS_PER_S) /* spec 20.2 */
 
 void child_link(struct ike_child *c);

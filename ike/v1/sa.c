@@ -295,6 +295,24 @@ static void begin_use(struct ike1 *sa)
 		ike1_ready(sa);
 }
 
+/* A peer that makes one after the other must not take up all memory: the oldest goes, what hangs on it goes over to the newest. */
+static void bound_pair(struct ike1 *sa)
+{
+	struct ike1 *oldest = NULL;
+	unsigned n = 0;
+
+	for (struct ike1 *s = *ike1_place(sa->ike, &sa->path.remote.a); s; s = s->by_place) {
+		if (!s->established_ns || s->dropping || !ike_addr_eq(&s->path.local.a, &sa->path.local.a) ||
+		    !ike_end_eq(&s->path.remote, &sa->path.remote))
+			continue;
+		n++;
+		if (s != sa && (!oldest || s->established_ns <= oldest->established_ns))
+			oldest = s;
+	}
+	if (n > IKE1_PAIR_MAX)
+		ike1_drop(oldest, 1, "too many with one peer");
+}
+
 /* Lifetimes run from here. What came too early is looked at again; sa may be gone afterwards. */
 void ike1_established(struct ike1 *sa)
 {
@@ -319,6 +337,7 @@ void ike1_established(struct ike1 *sa)
 		    ike_addr_eq(&s->path.local.a, &sa->path.local.a))
 			child_rebind(s, sa);
 	sa->hs = NULL;
+	bound_pair(sa);
 	if (contact)
 		ike1_initial_contact(sa);
 	ike1_dpd_start(sa);

@@ -12,6 +12,7 @@
 #include "ike/v1/keymat.h"
 
 #define IKE1_MSG_MAX 65535
+#define IKE1_PAIR_MAX 16	 /* established ISAKMP SAs with one peer; it could make any number */
 #define IKE1_MIDS 128		 /* message IDs of informational exchanges that are remembered against replay */
 #define IKE1_QUICK_MIDS_MAX 4096 /* the same of quick modes; room is taken as they come */
 
