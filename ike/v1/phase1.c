@@ -72,6 +72,17 @@ void p1_sent(struct ike1 *sa, enum ike1_state state)
 
 /* --- failures --- */
 
+const char *p1_who(const struct ike1 *sa, char *buf, size_t size)
+{
+	char a[64], at[24] = "";
+
+	if (sa->hs && sa->hs->number)
+		(void)snprintf(at, sizeof(at), ", message %u", sa->hs->number);
+	(void)snprintf(buf, size, "%s (%s mode, %s%s)", ike_end_text(&sa->path.remote, a, sizeof(a)),
+		       ike1_mode_name(sa), sa->initiator ? "initiator" : "responder", at);
+	return buf;
+}
+
 /* Unprotected, to somebody who may be a stranger: never more than a few a second. */
 static void notify_clear(struct ike *k, const struct ike_path *path, const uint8_t *icookie, const uint8_t *rcookie,
 			 uint16_t type)
@@ -106,16 +117,14 @@ static void notify_encrypted(struct ike1 *sa, uint16_t type)
 void p1_fail(struct ike1 *sa, uint16_t notify, const char *fmt, ...)
 {
 	struct ike1_handshake *hs = sa->hs;
-	char text[512], b[64];
+	char text[512], b[128];
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (!hs->told && (sa->initiator || hs->proven || ike_may_say(sa->ike, &sa->path.remote.a)))
-		ike_log(sa->ike, LOG_L_ERROR, "phase 1 with %s (%s mode, %s): %s",
-			ike_end_text(&sa->path.remote, b, sizeof(b)), ike1_mode_name(sa),
-			sa->initiator ? "initiator" : "responder", text);
+		ike_log(sa->ike, LOG_L_ERROR, "phase 1 with %s: %s", p1_who(sa, b, sizeof(b)), text);
 	hs->told = 1;
 	if (notify && !hs->notified) {
 		hs->notified = 1;
@@ -132,12 +141,10 @@ void p1_fail(struct ike1 *sa, uint16_t notify, const char *fmt, ...)
 
 void p1_fatal(struct ike1 *sa, const char *why)
 {
-	char b[64];
+	char b[128];
 
 	if (sa->initiator || sa->hs->proven || ike_may_say(sa->ike, &sa->path.remote.a))
-		ike_log(sa->ike, LOG_L_ERROR, "phase 1 with %s (%s mode, %s) fails: %s",
-			ike_end_text(&sa->path.remote, b, sizeof(b)), ike1_mode_name(sa),
-			sa->initiator ? "initiator" : "responder", why);
+		ike_log(sa->ike, LOG_L_ERROR, "phase 1 with %s fails: %s", p1_who(sa, b, sizeof(b)), why);
 	ike1_drop(sa, 0, NULL);
 }
 
@@ -235,6 +242,7 @@ static void run_step(struct ike1 *sa, const struct p1_step *s, const struct ike_
 		return;
 	hs->from = *path;
 	hs->before = sa->state;
+	hs->number = s->number;
 	hs->request_len = datagram.len;
 	s->take(sa, m);
 }

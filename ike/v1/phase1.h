@@ -57,6 +57,7 @@ struct ike1_handshake {
 	uint8_t digest[32];		    /* of the message that is being answered */
 	size_t request_len;		    /* its length */
 	uint8_t iv_before[CIPHER_BLOCK_MAX];
+	uint8_t number;		 /* of the message that is being taken, 0: none came yet */
 	uint8_t before;		 /* state to go back to when a message turns out bad */
 	uint8_t busy;		 /* a job or a signature is under way: nothing is taken */
 	uint8_t encrypted;	 /* an encrypted message of the peer was read (spec 20.1) */
@@ -134,6 +135,8 @@ void p1_sent(struct ike1 *sa, enum ike1_state state);
 /* Ends a step badly: back to the state before, or (fatal) no phase 1. One log line for each handshake. */
 void p1_fail(struct ike1 *sa, uint16_t notify, const char *fmt, ...) __printf(3, 4);
 void p1_fatal(struct ike1 *sa, const char *why);
+/* "203.0.113.1[500] (main mode, responder, message 5)": with whom, in which exchange, at what. Returns buf. */
+const char *p1_who(const struct ike1 *sa, char *buf, size_t size);
 void p1_hold(struct ike1 *sa, const struct ike_path *path, struct bytes datagram);
 
 /* --- phase1_msg.c --- */

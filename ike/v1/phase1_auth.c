@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who is it? Keys, HASH and SIG of phase 1, certificates (RFC 2409 §5; spec sections 16.4, 16.6, 23). */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
@@ -238,7 +239,29 @@ static int id_type_may(const struct ike1 *sa)
 	       id.type == IPSEC_ID_IPV6;
 }
 
-int p1_verify(struct ike1 *sa)
+/* Spec 16.8: what is odd about an identity is said, nothing more. */
+static void remark_id(struct ike1 *sa)
+{
+	char who[128];
+	struct msg_id id;
+	int subnet;
+
+	if (peer_id(sa, &id))
+		return;
+	subnet = id.type == IPSEC_ID_IPV4_SUBNET || id.type == IPSEC_ID_IPV6_SUBNET || id.type == IPSEC_ID_IPV4_RANGE ||
+		 id.type == IPSEC_ID_IPV6_RANGE;
+	if (subnet)
+		ike_log(sa->ike, LOG_L_INFO, "phase 1 with %s: the peer's identity is a subnet or a range",
+			p1_who(sa, who, sizeof(who)));
+	if ((id.type != IPSEC_ID_IPV4 && id.type != IPSEC_ID_IPV6) || (!id.protocol && !id.port) ||
+	    (id.protocol == IPPROTO_UDP && (id.port == IKE_PORT || id.port == sa->hs->from.remote.port)))
+		return;
+	ike_log(sa->ike, LOG_L_INFO,
+		"phase 1 with %s: the peer's identity has protocol %u and port %u, which are not those of IKE",
+		p1_who(sa, who, sizeof(who)), id.protocol, id.port);
+}
+
+static int verify(struct ike1 *sa)
 {
 	uint8_t hash[HASH_MAX];
 	unsigned len = sa->terms.hash->len;
@@ -263,4 +286,13 @@ int p1_verify(struct ike1 *sa)
 		return 0;
 	sa->ike->count[IKE_COUNT_BAD_HASH]++;
 	return -EKEYREJECTED;
+}
+
+int p1_verify(struct ike1 *sa)
+{
+	int rc = verify(sa);
+
+	if (!rc)
+		remark_id(sa);
+	return rc;
 }

@@ -702,7 +702,7 @@ static void t_wrong_hash_is_told_under_the_keys(void **state)
 			rig_deliver(r, 0);
 	r->end[1].k->sas->hs->sai.p[9] ^= 1; /* of what HASH_I is computed over; the keys do not depend on it */
 	rig_deliver(r, 0);
-	assert_true(rig_logged(r, 1, "HASH mismatched"));
+	assert_true(rig_logged(r, 1, "phase 1 with 192.0.2.1[500] (main mode, responder, message 5): HASH mismatched"));
 	assert_int_equal(r->n, 1);
 	assert_int_equal(r->q[0].p[18], ISAKMP_X_INFORMATIONAL);
 	assert_int_equal(r->q[0].p[19], ISAKMP_F_ENCRYPTED);
@@ -714,6 +714,21 @@ static void t_wrong_hash_is_told_under_the_keys(void **state)
 	rig_advance(r, 11 * NS_PER_S);
 	assert_int_equal(r->end[0].k->sas->state, IKE1_ESTABLISHED);
 	assert_int_equal(r->end[1].k->sas->state, IKE1_ESTABLISHED);
+}
+
+/* Spec 16.8: only logged. */
+static void t_identity_with_an_odd_port(void **state)
+{
+	(void)state;
+	mode = IKE_MODE_BASE; /* message 1 has the identity in clear */
+	begin();
+	r->end[0].k->sas->hs->idi.p[3] = 99;
+	for (size_t i = ISAKMP_HDR_LEN; i + 8 < r->q[0].len; i++)
+		if (!memcmp(r->q[0].p + i, (uint8_t[]){IPSEC_ID_IPV4, IPPROTO_UDP, 1, 0xf4}, 4))
+			r->q[0].p[i + 3] = 99;
+	rig_settle(r);
+	assert_int_equal(r->end[1].k->sas->state, IKE1_ESTABLISHED);
+	assert_true(rig_logged(r, 1, "identity has protocol 17 and port 355"));
 }
 
 int main(void)
@@ -739,6 +754,7 @@ int main(void)
 		T(t_rekey_is_not_for_another_client_of_the_nat),
 		T(t_isakmp_sas_of_one_peer),
 		T(t_children_of_one_peer),
+		T(t_identity_with_an_odd_port),
 		T(t_moved_then_dropped),
 		T(t_moved_then_deleted_by_the_peer),
 	};
