@@ -47,6 +47,34 @@ static int fits(const struct xi_policy *pol, const struct xi_sa *sa, uint8_t dir
 	       (!sa->sel.family || memcmp(&sa->sel, &pol->sel, sizeof(sa->sel)) == 0);
 }
 
+static void want(const struct sad *s, uint8_t *wanted, uint64_t ref)
+{
+	if (sad_get(s->m, ref))
+		wanted[XI_REF_SLOT(ref)] = 1;
+}
+
+void sad_wanted(const struct sad *s, uint8_t *wanted)
+{
+	for (uint32_t i = 0; i < s->m->meta->spd_max; i++) {
+		struct xi_policy pol = s->m->spd[i];
+
+		if (!sad_policy_ours(&pol))
+			continue;
+		/* one that has been moved to another address has the policy, but not its template */
+		want(s, wanted, pol.sa_out);
+		want(s, wanted, pol.sa_in);
+		want(s, wanted, pol.sa_out_ah);
+		want(s, wanted, pol.sa_in_ah);
+		sad_effective_ends(&pol);
+		for (const struct sad_entry *e = s->bucket[bucket_of(&pol.sa_dst)]; e; e = e->next) {
+			const struct xi_sa *sa = sad_get(s->m, e->ref);
+
+			if (sa && fits(&pol, sa, sa->dir, sa->proto))
+				want(s, wanted, e->ref);
+		}
+	}
+}
+
 static int better(const struct maps *m, uint64_t ref, uint64_t best, uint64_t now)
 {
 	const struct xi_sa *a = sad_get(m, ref), *b = sad_get(m, best);

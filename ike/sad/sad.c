@@ -89,6 +89,7 @@ static int take_stock(struct sad *s)
 {
 	int rc = 0;
 
+	sad_tidy(s->m);
 	for (uint32_t i = 0; i < s->m->meta->sad_max && !rc; i++) {
 		const struct xi_sa *sa = &s->m->sad[i];
 
@@ -118,6 +119,51 @@ static int drop_orphans(struct sad *s, struct err *e)
 	return gone ? spd_commit(s->m, e) : 0;
 }
 
+/* SAs of policies that went while nobody looked: what came by them would be let in. */
+static int drop_unwanted(struct sad *s)
+{
+	uint8_t *wanted = calloc(s->m->meta->sad_max, 1);
+	unsigned gone = 0;
+
+	if (!wanted)
+		return -ENOMEM;
+	sad_wanted(s, wanted);
+	for (uint32_t i = 0; i < s->m->meta->sad_max; i++)
+		if (by_ike(&s->m->sad[i]) && !wanted[i]) {
+			sad_remove(s->m, XI_REF(i, s->m->sad[i].gen));
+			gone++;
+		}
+	if (gone)
+		log_info("%u SAs that no policy has were removed", gone);
+	free(wanted);
+	return 0;
+}
+
+/* Under the lock. */
+static void point_the_bare(struct sad *s)
+{
+	for (uint32_t i = 0; i < s->m->meta->spd_max; i++) {
+		const struct xi_policy *pol = &s->m->spd[i];
+
+		if (sad_policy_ours(pol) && (!sad_get(s->m, pol->sa_out) || !sad_get(s->m, pol->sa_in)))
+			sad_point(s, i, 0);
+	}
+}
+
+/* Under the lock: what the daemon before this one, and whoever changed policies meanwhile, have left. */
+static int repair(struct sad *s, struct err *e)
+{
+	int rc = take_stock(s);
+
+	if (!rc)
+		rc = drop_orphans(s, e);
+	if (!rc)
+		rc = drop_unwanted(s);
+	if (!rc)
+		point_the_bare(s);
+	return rc == -ENOMEM ? err_set(e, rc, "out of memory") : rc;
+}
+
 int sad_open(struct sad **out, struct maps *m, struct err *e)
 {
 	struct sad *s = calloc(1, sizeof(*s));
@@ -130,9 +176,7 @@ int sad_open(struct sad **out, struct maps *m, struct err *e)
 	if (!rc)
 		rc = spd_lock(m, e);
 	if (!rc) {
-		rc = take_stock(s);
-		if (!rc)
-			rc = drop_orphans(s, e);
+		rc = repair(s, e);
 		spd_unlock(m);
 	}
 	if (rc) {

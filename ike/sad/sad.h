@@ -15,8 +15,8 @@ struct sad;
 extern const struct ike_sadb_ops sad_ops;
 
 /*
- * m stays the caller's and must outlive it. Opens the SPD lock for good, so root may be given up afterwards. Removes what an earlier daemon left half
- * made: larval SAs, dynamic policies without SAs.
+ * m stays the caller's and must outlive it. Opens the SPD lock for good, so root may be given up afterwards. Repairs what an earlier daemon left half
+ * made: larval SAs, SAs that no policy has, dynamic policies without SAs go; policies without SA get the best there is.
  */
 int sad_open(struct sad **out, struct maps *m, struct err *e) __must_check;
 void sad_close(struct sad *s); /* SAs stay; reserved SPIs are given back. NULL allowed */

@@ -48,6 +48,8 @@ static inline int addr_same(const struct xi_addr *a, const struct xi_addr *b)
 int sad_index_add(struct sad *s, uint64_t ref) __must_check;
 /* The newest usable SA that fits the policy in that direction and protocol, mature rather than dying; pair 0: any. 0: none. But for `not`. */
 uint64_t sad_best(struct sad *s, const struct xi_policy *pol, uint8_t dir, uint8_t proto, uint32_t pair, uint64_t not );
+/* Sets wanted[slot] of every SA that a policy in force points at, or could. */
+void sad_wanted(const struct sad *s, uint8_t *wanted);
 void sad_index_free(struct sad *s);
 
 /* policy.c: fills in the ends that are unset where the policy itself says them (spec section 6.1). */

@@ -6,10 +6,13 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "bpf/abi/xi_alg.h"
+#include "ike/core/ike.h"
 #include "ike/sad/sad.h"
+#include "user/base/clock.h"
 
 #define SADS 64
 #define SPDS 16
@@ -357,6 +360,195 @@ static void t_restart_takes_over(void **state)
 	sad_close(next);
 }
 
+/* --- a daemon that is killed, and the next one, which has the real engine take over --- */
+
+static uint64_t env_now(void *ctx)
+{
+	(void)ctx;
+	return clock_ns();
+}
+
+static int env_random(void *ctx, void *buf, size_t len)
+{
+	(void)ctx;
+	memset(buf, 1, len);
+	return 0;
+}
+
+static void env_log(void *ctx, enum log_level level, const char *text)
+{
+	(void)ctx;
+	(void)level;
+	(void)text;
+}
+
+static void next_daemon(void)
+{
+	const struct ike_env env = {.ctx = &s, .now = env_now, .random = env_random, .log = env_log, .sadb = &sad_ops};
+	struct ike *k;
+	struct err e;
+
+	sad_close(s);
+	assert_ok(sad_open(&s, m, &e), &e);
+	k = ike_new(&env, calloc(1, sizeof(struct ike_conf)));
+	assert_non_null(k);
+	ike_free(k);
+}
+
+static unsigned spi_entries(void)
+{
+	struct xi_spi_key key, next;
+	unsigned n = 0;
+
+	for (void *at = NULL; bpf_map_get_next_key(m->fd[MAP_SPI], at, &next) == 0; at = &key, n++)
+		key = next;
+	return n;
+}
+
+/* Pairs only, each with its SPI entries; no larval SA; no key in a free slot; no policy that points nowhere. */
+static void assert_tidy(void)
+{
+	static const struct xi_sa none;
+	unsigned in = 0, out = 0;
+
+	for (unsigned i = 0; i < SADS; i++) {
+		const struct xi_sa *sa = &m->sad[i];
+		struct xi_spi_key key = {.dst = sa->dst, .spi = sa->spi, .proto = sa->proto, .family = sa->family};
+		struct xi_spi_val val;
+
+		if (!sa->gen) {
+			assert_memory_equal(sa, &none, sizeof(none));
+			continue;
+		}
+		assert_int_not_equal(sa->state, XI_SA_LARVAL);
+		assert_int_equal(bpf_map_lookup_elem(m->fd[MAP_SPI], &key, &val), 0);
+		assert_true(XI_REF(val.slot, val.gen) == XI_REF(i, sa->gen));
+		in += sa->dir == XI_DIR_IN;
+		out += sa->dir == XI_DIR_OUT;
+	}
+	assert_int_equal(in, out);
+	assert_int_equal(spi_entries(), in + out);
+	for (unsigned i = 0; i < SPDS; i++) {
+		const struct xi_policy *pol = &m->spd[i];
+
+		assert_true(!pol->gen || !pol->sa_out || sad_get(m, pol->sa_out));
+		assert_true(!pol->gen || !pol->sa_in || sad_get(m, pol->sa_in));
+		/* what there is is used */
+		if (pol->gen && !(pol->flags & XI_POL_DYNAMIC))
+			assert_int_equal(!!pol->sa_out, out > 0);
+	}
+}
+
+/* Rekeys of one policy and comings and goings of a generated one, until it is killed. */
+static _Noreturn void negotiate(const struct ike_policy *p, uint32_t from)
+{
+	struct ike_bundle old = {0};
+
+	for (uint32_t i = from;; i++) {
+		struct ike_policy gen = dynamic();
+		struct ike_bundle b = install(p, i), g = bundle(i + 0x100000);
+		struct err e;
+
+		sad_ops.remove(&s, old.out_ref[0]);
+		sad_ops.remove(&s, old.in_ref[0]);
+		old = b;
+		if (i % 4 == 0) {
+			struct ike_end to = {.a = REMOTE, .port = (uint16_t)i};
+
+			(void)sad_ops.move(&s, &old.out_ref[0], &to, &e);
+		}
+		g.in[0].mode = g.out[0].mode = XI_MODE_TRANSPORT;
+		if (sad_ops.policy_generate(&s, &gen, &g, &e))
+			_exit(1);
+		sad_ops.remove(&s, g.out_ref[0]);
+		sad_ops.remove(&s, g.in_ref[0]);
+		(void)sad_ops.policy_remove(&s, gen.slot, gen.gen);
+	}
+}
+
+/* From start to the kill the static policies are in force: nothing that they match leaves in clear. */
+static void assert_protected(void)
+{
+	struct xi_tuple t = {.src = addr4("10.1.1.9").addr, .dst = addr4("10.2.1.9").addr, .family = XI_IP4};
+	struct xi_rule r;
+
+	assert_int_equal(class_match(m, &t, XI_DIR_OUT, &r), 1);
+	assert_int_equal(r.action, XI_ACTION_ENCRYPT);
+}
+
+static void remove_one(void *arg, uint64_t ref, const struct xi_sa *sa)
+{
+	(void)arg;
+	(void)sa;
+	sad_ops.remove(&s, ref);
+}
+
+static void t_killed_at_any_moment(void **state)
+{
+	struct xi_policy a = tunnel("10.1.1.0", "10.2.1.0", XI_LEVEL_REQUIRE, 0);
+	struct xi_policy b = tunnel("10.1.2.0", "10.2.2.0", XI_LEVEL_REQUIRE, 0);
+	struct ike_policy p = put(&a);
+	int status;
+
+	(void)state;
+	(void)put(&b);
+	for (int round = 0; round < 60; round++) {
+		uint32_t from = __atomic_load_n(&m->meta->next_gen, __ATOMIC_RELAXED);
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (!pid)
+			negotiate(&p, 1 + 1000 * (uint32_t)round);
+		/* not before it has begun; then any moment will do */
+		while (__atomic_load_n(&m->meta->next_gen, __ATOMIC_RELAXED) - from < 20u + 3u * (unsigned)round)
+			assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+		assert_protected();
+		(void)kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		assert_protected();
+		next_daemon();
+		assert_tidy();
+		assert_protected();
+		sad_ops.each(&s, remove_one, NULL);
+		next_daemon();
+		assert_int_equal(sas(), 0);
+		assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 2);
+	}
+}
+
+/* A writer that died behind the SPI entry, before a policy pointed at what it had made. */
+static void t_killed_before_the_policy_points(void **state)
+{
+	struct xi_policy pol = tunnel("10.1.1.0", "10.2.1.0", XI_LEVEL_REQUIRE, 0);
+	struct ike_policy p = put(&pol);
+	struct ike_bundle b = install(&p, 1);
+
+	(void)state;
+	m->spd[p.slot].sa_out = m->spd[p.slot].sa_in = 0;
+	next_daemon();
+	assert_true(m->spd[p.slot].sa_out == b.out_ref[0]);
+	assert_true(m->spd[p.slot].sa_in == b.in_ref[0]);
+}
+
+/* The policy was removed while no daemon ran: its SAs let nothing in any more. */
+static void t_sas_without_a_policy_go_at_start(void **state)
+{
+	struct xi_policy pol = tunnel("10.1.1.0", "10.2.1.0", XI_LEVEL_REQUIRE, 0);
+	struct ike_policy p = put(&pol);
+	struct err e;
+
+	(void)state;
+	(void)install(&p, 1);
+	assert_ok(spd_lock(m, &e), &e);
+	assert_int_equal(spd_del(m, p.slot), 0);
+	assert_ok(spd_commit(m, &e), &e);
+	spd_unlock(m);
+	next_daemon();
+	assert_int_equal(sas(), 0);
+	assert_int_equal(spi_entries(), 0);
+}
+
 static int without_privileges(const struct ike_policy *p)
 {
 	struct ike_bundle b;
@@ -403,9 +595,14 @@ int main(void)
 		T(t_spec_9_manual_spis_are_not_handed_out),
 		T(t_mapping_moves_with_its_numbers),
 		T(t_restart_takes_over),
+		T(t_killed_at_any_moment),
+		T(t_killed_before_the_policy_points),
+		T(t_sas_without_a_policy_go_at_start),
 		T(t_writes_after_root_is_given_up),
 	};
 
 	sandbox_enter();
+	if (log_open(NULL, LOG_L_ERROR))
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,12 @@ int sad_renew(struct maps *m, uint64_t ref, const struct xi_sa *sa, uint64_t *ne
 /* Takes it out in the order of bpf/abi/xi_sa.h and wipes the keys. No policy may point at it any more. A stale ref is ignored. */
 void sad_remove(struct maps *m, uint64_t ref);
 
+/*
+ * Removes what writers that died in the middle have left: SAs without SPI entry, SPI entries without SA, keys in free slots. No policy is looked at; one that
+ * pointed at such an SA points at a stale reference, which counts as none.
+ */
+void sad_tidy(struct maps *m);
+
 /* The SA behind a reference, or NULL when it is none, stale or out of range. Lock-free; recheck gen after use where it matters. */
 const struct xi_sa *sad_get(const struct maps *m, uint64_t ref);
 

@@ -200,6 +200,46 @@ void sad_remove(struct maps *m, uint64_t ref)
 	__atomic_add_fetch(&m->meta->sad_gen, 1, __ATOMIC_RELEASE);
 }
 
+static int has_entry(const struct maps *m, uint32_t slot)
+{
+	const struct xi_sa *sa = &m->sad[slot];
+	struct xi_spi_key key = spi_key(sa);
+	struct xi_spi_val val;
+
+	return bpf_map_lookup_elem(m->fd[MAP_SPI], &key, &val) == 0 &&
+	       XI_REF(val.slot, val.gen) == XI_REF(slot, sa->gen);
+}
+
+/* The key after the one that goes is asked for first: a key that is gone starts the walk anew. */
+static void tidy_entries(const struct maps *m)
+{
+	int fd = m->fd[MAP_SPI], more;
+	struct xi_spi_key key, next;
+	struct xi_spi_val val;
+
+	for (more = !bpf_map_get_next_key(fd, NULL, &key); more; key = next) {
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (bpf_map_lookup_elem(fd, &key, &val) == 0 && !sad_get(m, XI_REF(val.slot, val.gen)))
+			(void)bpf_map_delete_elem(fd, &key);
+	}
+}
+
+void sad_tidy(struct maps *m)
+{
+	static const struct xi_sa none;
+
+	wait_for_workers(m);
+	for (uint32_t s = 0; s < m->meta->sad_max; s++) {
+		struct xi_sa *sa = &m->sad[s];
+
+		if (sa->gen && !has_entry(m, s))
+			sad_remove(m, XI_REF(s, sa->gen));
+		else if (!sa->gen && memcmp(sa, &none, sizeof(none)))
+			clear_slot(sa);
+	}
+	tidy_entries(m);
+}
+
 const struct xi_sa *sad_get(const struct maps *m, uint64_t ref)
 {
 	uint32_t slot = XI_REF_SLOT(ref), gen = XI_REF_GEN(ref);
