@@ -81,7 +81,7 @@ static const struct field fields[] = {
 	F(xi_policy, mode), F(xi_policy, protos), F(xi_policy, flags), F(xi_policy, sa_family), F(xi_policy, pad),
 	F(xi_policy, sa_src), F(xi_policy, sa_dst), F(xi_policy, priority), F(xi_policy, reqid),
 	F(xi_policy, sa_out), F(xi_policy, sa_in), F(xi_policy, id), F(xi_policy, position), F(xi_policy, manual_sa),
-	F(xi_policy, sa_out_ah), F(xi_policy, sa_in_ah), F(xi_policy, tcp_mss), F(xi_policy, pad1),
+	F(xi_policy, sa_out_ah), F(xi_policy, sa_in_ah), F(xi_policy, tcp_mss), F(xi_policy, expired), F(xi_policy, pad1),
 	F(xi_policy, held), F(xi_policy, acquire_ns), 	F(xi_policy, res),
 	F(xi_rule, src), F(xi_rule, src_mask), F(xi_rule, dst), F(xi_rule, dst_mask), F(xi_rule, src_port),
 	F(xi_rule, dst_port), F(xi_rule, family), F(xi_rule, flags), F(xi_rule, proto), F(xi_rule, action),

@@ -147,7 +147,7 @@ static bool usable(const struct maps *m, uint64_t ref, bool *dead)
 static uint8_t ph2_state(const struct maps *m, const struct xi_policy *p)
 {
 	struct spd_sas sas = spd_sas_of(p);
-	bool both = p->protos == (XI_PROTOS_AH | XI_PROTOS_ESP), dead = false;
+	bool both = p->protos == (XI_PROTOS_AH | XI_PROTOS_ESP), dead = p->expired;
 	unsigned up = usable(m, sas.out, &dead) + usable(m, sas.in, &dead);
 
 	if (both)

@@ -13,6 +13,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "user/base/clock.h"
+
 static uint32_t gen_of(const struct xi_policy *pol)
 {
 	return __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE);
@@ -272,6 +274,22 @@ static void without_larval(const struct maps *m, uint64_t *ref)
 		*ref = 0;
 }
 
+static int ends_dead(const struct maps *m, uint64_t was, uint64_t to)
+{
+	const struct xi_sa *sa = was != to ? sad_get(m, was) : NULL;
+
+	return sa && sad_state_rt(sa, &m->sa_rt[XI_REF_SLOT(was)], clock_ns()) == XI_SA_DEAD;
+}
+
+/* What ph2-state says of a policy without SAs (spec 7.1). */
+static void note_expiry(const struct maps *m, struct xi_policy *pol, const struct spd_sas *to)
+{
+	if (to->out && to->out != pol->sa_out)
+		pol->expired = 0;
+	else if (ends_dead(m, pol->sa_out, to->out) || ends_dead(m, pol->sa_in, to->in))
+		pol->expired = 1;
+}
+
 void spd_set_sa(struct maps *m, uint32_t slot, const struct spd_sas *sas)
 {
 	struct xi_policy *pol = &m->spd[slot];
@@ -287,6 +305,7 @@ void spd_set_sa(struct maps *m, uint32_t slot, const struct spd_sas *sas)
 	} else {
 		to.out_ah = to.in_ah = 0;
 	}
+	note_expiry(m, pol, &to);
 	/* inbound first: what we start to send must find us ready for the answer */
 	__atomic_store_n(&pol->sa_in_ah, to.in_ah, __ATOMIC_RELEASE);
 	__atomic_store_n(&pol->sa_in, to.in, __ATOMIC_RELEASE);
