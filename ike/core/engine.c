@@ -22,18 +22,28 @@ void ike_log(const struct ike *k, enum log_level level, const char *fmt, ...)
 	k->env->log(k->env->ctx, level, text);
 }
 
-int ike_may_say(struct ike *k, const struct ike_addr *source)
+static int may(const struct ike *k, struct ike_limit *l, const struct ike_addr *source)
 {
 	uint64_t now = ike_now(k), h, *slot;
 
 	memcpy(&h, k->cookie_secret, sizeof(h));
 	for (unsigned i = 0; i < 4; i++)
 		h = hash_mix(h, source->addr.w[i]);
-	slot = &k->limit[hash_end(h, 10)];
-	if ((*slot && now - *slot < NS_PER_S) || (k->limit_all && now - k->limit_all < LIMIT_ALL_NS))
+	slot = &l->source[hash_end(h, 10)];
+	if ((*slot && now - *slot < NS_PER_S) || (l->all && now - l->all < LIMIT_ALL_NS))
 		return 0;
-	*slot = k->limit_all = now;
+	*slot = l->all = now;
 	return 1;
+}
+
+int ike_may_say(struct ike *k, const struct ike_addr *source)
+{
+	return may(k, &k->logged, source);
+}
+
+int ike_may_answer(struct ike *k, const struct ike_addr *source)
+{
+	return may(k, &k->answered, source);
 }
 
 struct ike *ike_new(const struct ike_env *env, struct ike_conf *conf)

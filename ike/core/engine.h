@@ -23,6 +23,11 @@ struct ike1_halfopen {
 	unsigned count;
 };
 
+/* When the last log line, or answer, was due to a stranger: by source, and of all. */
+struct ike_limit {
+	uint64_t source[IKE_LIMIT_SLOTS], all;
+};
+
 struct ike {
 	const struct ike_env *env;
 	struct ike_conf *conf;
@@ -39,10 +44,9 @@ struct ike {
 	struct ike1_halfopen halfopen[2];	  /* [1]: the peer has shown its address */
 	unsigned
 		stranger_jobs; /* Diffie-Hellman and signatures under way for peers that have not shown their address */
-	uint64_t limit[IKE_LIMIT_SLOTS]; /* when the last answer or log line for a source was due to a stranger */
-	uint64_t limit_all;		 /* the same for all sources together */
-	uint8_t out[IKE_MSG_ROOM];	 /* a message is written here, from msg_wr_begin() to ike1_send() */
-	uint8_t plain[IKE_MSG_ROOM];	 /* a message is decrypted into here */
+	struct ike_limit logged, answered; /* ike_may_say(), ike_may_answer() */
+	uint8_t out[IKE_MSG_ROOM];	   /* a message is written here, from msg_wr_begin() to ike1_send() */
+	uint8_t plain[IKE_MSG_ROOM];	   /* a message is decrypted into here */
 };
 
 static inline uint64_t ike_now(const struct ike *k)
@@ -53,10 +57,11 @@ static inline uint64_t ike_now(const struct ike *k)
 void ike_log(const struct ike *k, enum log_level level, const char *fmt, ...) __printf(3, 4);
 
 /*
- * May something be said that a stranger at this address asked for? At most once a second for each source, and 20 times a second for all together:
- * for unprotected answers and for log lines.
+ * May a stranger at this address cause a log line, an unprotected answer? Each at most once a second for a source, and 20 times a second for
+ * all together.
  */
 int ike_may_say(struct ike *k, const struct ike_addr *source);
+int ike_may_answer(struct ike *k, const struct ike_addr *source);
 
 int ike_addr_eq(const struct ike_addr *a, const struct ike_addr *b);
 int ike_end_eq(const struct ike_end *a, const struct ike_end *b);

@@ -95,7 +95,7 @@ static void notify_clear(struct ike *k, const struct ike_path *path, const uint8
 
 	memcpy(h.icookie, icookie, 8);
 	memcpy(h.rcookie, rcookie, 8);
-	if (k->env->random(k->env->ctx, &h.message_id, sizeof(h.message_id)) || !ike_may_say(k, &path->remote.a))
+	if (k->env->random(k->env->ctx, &h.message_id, sizeof(h.message_id)) || !ike_may_answer(k, &path->remote.a))
 		return;
 	msg_wr_begin(&w, buf, sizeof(buf), &h);
 	msg_wr_notify(&w, &n);

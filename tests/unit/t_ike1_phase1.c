@@ -258,6 +258,8 @@ static void t_spec_4_2_no_transform_in_common(void **state)
 		assert_true(
 			rig_logged(r, 1, "mode, responder, message 1): we have aes-128 sha1 pre-shared-key modp1536"));
 		assert_true(rig_logged(r, 1, "dh-group"));
+		/* and the initiator hears of it, though it must not believe it */
+		assert_true(rig_logged(r, 0, "NO-PROPOSAL-CHOSEN"));
 		assert_int_equal(any(1), 0);
 		gone_after_time();
 		teardown(NULL);
