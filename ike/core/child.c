@@ -158,6 +158,14 @@ void child_deleted(struct ike1 *sa, uint8_t proto, __be32 spi)
 		}
 }
 
+int child_there(const struct ike1 *sa)
+{
+	for (const struct ike_child *c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = c->next)
+		if (!c->dying && child_same_pair(c, &sa->path))
+			return 1;
+	return 0;
+}
+
 void child_initial_contact(struct ike1 *sa)
 {
 	struct ike_child *c, *next;

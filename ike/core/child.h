@@ -59,6 +59,8 @@ void child_rekey_failed(struct ike *k, uint32_t pair);
 void child_deleted(struct ike1 *sa, uint8_t proto, __be32 spi);
 /* The peer has lost its state (spec 20.3): all that was not made under sa. */
 void child_initial_contact(struct ike1 *sa);
+/* Is there one between its ends, under whatever phase 1 it was made? */
+int child_there(const struct ike1 *sa);
 /* An ISAKMP SA is there: those that have none come under it. */
 void child_bind(struct ike1 *sa);
 /* Did a packet that was good come from the peer since then? */

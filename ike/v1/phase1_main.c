@@ -43,6 +43,21 @@ static void take2(struct ike1 *sa, const struct msg *m)
 		p1_fatal(sa, "no random numbers or no memory");
 }
 
+/* strongSwan, as responder, hears it here only; others hear the message of its own that follows phase 1 (spec 20.3). */
+static void put_contact(const struct ike1 *sa, struct msg_wr *w)
+{
+	uint8_t cookies[16];
+	struct msg_notify n = {.doi = IPSEC_DOI,
+			       .protocol = IPSEC_PROTO_ISAKMP,
+			       .type = ISAKMP_N_INITIAL_CONTACT,
+			       .spi = {cookies, sizeof(cookies)}};
+
+	memcpy(cookies, sa->icookie, 8);
+	memcpy(cookies + 8, sa->rcookie, 8);
+	if (ike1_contact_due(sa))
+		msg_wr_notify(w, &n);
+}
+
 static void send5(struct ike1 *sa)
 {
 	struct msg_wr w;
@@ -52,6 +67,7 @@ static void send5(struct ike1 *sa)
 	p1_put_id(sa, &w);
 	p1_put_proof(sa, &w);
 	p1_put_crs(sa, &w);
+	put_contact(sa, &w);
 	if (p1_msg_send(sa, &w, 1, 1))
 		p1_fatal(sa, "message 5 cannot be sent");
 	else

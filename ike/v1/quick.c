@@ -308,17 +308,22 @@ int quick_own(struct ike1_quick *q, const struct ike_proposal *prop, const char 
 }
 
 /* --- what phase 1 says --- */
-static int contacted(struct ike *k, const struct ike_addr *a)
+static int contacted(const struct ike *k, const struct ike_addr *a)
 {
-	struct ike_addr *more;
-
 	for (unsigned i = 0; i < k->n_contacted; i++)
 		if (ike_addr_eq(&k->contacted[i], a))
 			return 1;
+	return 0;
+}
+
+static int keep_contacted(struct ike *k, const struct ike_addr *a)
+{
+	struct ike_addr *more;
+
 	if (k->n_contacted == k->contacted_room) {
 		more = realloc(k->contacted, (k->contacted_room * 2 + 16) * sizeof(*more));
 		if (!more)
-			return 1;
+			return -ENOMEM;
 		k->contacted = more;
 		k->contacted_room = k->contacted_room * 2 + 16;
 	}
@@ -326,12 +331,21 @@ static int contacted(struct ike *k, const struct ike_addr *a)
 	return 0;
 }
 
-/* Spec 20.3: once for each remote address since start, by either side. */
+/*
+ * Spec 20.3: once for each remote address since start, by either side. RFC 2407 §4.6.3.3: it says that we have no SAs from before, so not when an
+ * earlier xdp-iked has left us some.
+ */
+int ike1_contact_due(const struct ike1 *sa)
+{
+	return sa->peer->initial_contact && !contacted(sa->ike, &sa->path.remote.a) && !child_there(sa);
+}
+
 static void say_initial_contact(struct ike1 *sa)
 {
 	uint8_t cookies[16];
+	int due = ike1_contact_due(sa);
 
-	if (!sa->peer->initial_contact || contacted(sa->ike, &sa->path.remote.a))
+	if (contacted(sa->ike, &sa->path.remote.a) || keep_contacted(sa->ike, &sa->path.remote.a) || !due)
 		return;
 	memcpy(cookies, sa->icookie, 8);
 	memcpy(cookies + 8, sa->rcookie, 8);

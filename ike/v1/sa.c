@@ -313,6 +313,13 @@ static void bound_pair(struct ike1 *sa)
 		ike1_drop(oldest, 1, "too many with one peer");
 }
 
+/* Behind a NAT there may be several peers. */
+static int same_ends(const struct ike1 *a, const struct ike1 *b)
+{
+	return ike_addr_eq(&a->path.remote.a, &b->path.remote.a) && ike_addr_eq(&a->path.local.a, &b->path.local.a) &&
+	       (!a->peer_behind || !b->peer_behind || a->path.remote.port == b->path.remote.port);
+}
+
 /* Lifetimes run from here. What came too early is looked at again; sa may be gone afterwards. */
 void ike1_established(struct ike1 *sa)
 {
@@ -332,9 +339,9 @@ void ike1_established(struct ike1 *sa)
 	if (sa->behind && timer_set(&k->timers, &sa->keepalive, sa->established_ns + KEEPALIVE_NS))
 		ike_log(k, LOG_L_ERROR, "no memory for keep-alives");
 	log_sa(sa, "established", NULL);
+	/* The newest has what the peer may forget: it deletes an old one when it has made the next, dying or not. */
 	for (struct ike1 *s = *ike1_place(k, &sa->path.remote.a); s; s = s->by_place)
-		if (s->state == IKE1_DYING && ike_addr_eq(&s->path.remote.a, &sa->path.remote.a) &&
-		    ike_addr_eq(&s->path.local.a, &sa->path.local.a))
+		if (s != sa && same_ends(s, sa))
 			child_rebind(s, sa);
 	sa->hs = NULL;
 	bound_pair(sa);

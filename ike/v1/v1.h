@@ -161,8 +161,9 @@ int ike1_fragment(struct ike1 *sa, struct bytes datagram, uint8_t **whole, size_
 void ike1_fragments_free(struct ike1 *sa);
 
 /* --- quick.c: called by phase 1 --- */
-void ike1_ready(struct ike1 *sa); /* established: what waits for it starts; INITIAL-CONTACT */
-void ike1_gone(struct ike1 *sa);  /* is about to be freed: phase 2s under way end, children are unbound */
+void ike1_ready(struct ike1 *sa);	     /* established: what waits for it starts; INITIAL-CONTACT */
+int ike1_contact_due(const struct ike1 *sa); /* INITIAL-CONTACT is to be sent under it (spec 20.3) */
+void ike1_gone(struct ike1 *sa);	     /* is about to be freed: phase 2s under way end, children are unbound */
 void ike1_quick_receive(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
 /* --- info.c --- */
 void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);

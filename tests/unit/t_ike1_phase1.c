@@ -140,6 +140,70 @@ static void t_initial_contact_of_the_responder(void **state)
 	assert_true(r->end[0].k->sas->got_contact);
 }
 
+/* As initiator of main mode it is in message 5, too. */
+static void t_initial_contact_in_message_5(void **state)
+{
+	(void)state;
+	contact = 1;
+	begin(0);
+	while (!established(1)) {
+		while (rig_work_one(r))
+			;
+		if (r->n)
+			rig_deliver(r, 0);
+	}
+	assert_int_equal(established(0), 0);
+	assert_true(r->end[1].k->sas->got_contact);
+	rig_settle(r);
+	is_up(0);
+}
+
+static const struct ike_child *child_of(unsigned end)
+{
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++)
+		if (r->end[end].k->children[i])
+			return r->end[end].k->children[i];
+	fail_msg("no SAs");
+	return NULL;
+}
+
+/* RFC 2407 §4.6.3.3: who has SAs from before does not say so: an xdp-iked that was killed and started again. */
+static void t_rfc2407_4_6_3_3_not_with_old_sas(void **state)
+{
+	(void)state;
+	begin(0);
+	rig_settle(r);
+	is_up(0);
+	ike1_drop(r->end[0].k->sas, 0, NULL);
+	r->end[0].k->n_contacted = 0;
+	contact = 1;
+	assert_int_equal(quick_initiate(r->end[0].k, &r->end[0].sadb.policy[0], &child_of(0)->path, 0, 0), 0);
+	rig_settle(r);
+	assert_int_equal(established(0), 1);
+	assert_int_equal(fake_count(&r->end[0].sadb), 4);
+	assert_int_equal(fake_count(&r->end[1].sadb), 4);
+}
+
+/* A peer makes its next phase 1 whenever it likes, then deletes the old one: the SAs hang on the newest. */
+static void t_sas_hang_on_the_newest_phase1(void **state)
+{
+	struct ike1 *old;
+
+	(void)state;
+	contact = 0;
+	begin(0);
+	rig_settle(r);
+	is_up(0);
+	old = r->end[0].k->sas;
+	ike1_drop(r->end[1].k->sas, 0, NULL);
+	assert_int_equal(quick_initiate(r->end[1].k, &r->end[1].sadb.policy[0], &child_of(1)->path, 0, 0), 0);
+	rig_settle(r);
+	assert_int_equal(established(0), 2);
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++)
+		for (const struct ike_child *c = r->end[0].k->children[i]; c; c = c->next)
+			assert_ptr_not_equal(c->sa, old);
+}
+
 static void t_every_hash_cipher_group(void **state)
 {
 	static const unsigned hashes[] = {IKE1_MD5, IKE1_SHA1, IKE1_SHA256, IKE1_SHA384, IKE1_SHA512};
@@ -481,6 +545,9 @@ int main(void)
 		T(t_every_exchange_both_ways),
 		T(t_last_message_has_time_to_arrive),
 		T(t_initial_contact_of_the_responder),
+		T(t_initial_contact_in_message_5),
+		T(t_rfc2407_4_6_3_3_not_with_old_sas),
+		T(t_sas_hang_on_the_newest_phase1),
 		T(t_every_hash_cipher_group),
 		T(t_spec_21_nat_before_the_initiator),
 		T(t_no_nat_no_float),
