@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # xdp-iked against strongSwan whose ESP and AH are those of a Linux kernel (the guest of lib.sh): raw ESP and AH in both modes. Every case is a peer, a proposal
-# and a policy of its own, all of them configured at once; first we initiate all of them, then strongSwan does.
+# and a policy of its own, all of them configured at once; first we initiate all of them, then strongSwan does. Then both rekey under traffic, and each dies.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/charon.sh"
 
@@ -15,6 +15,7 @@ PEERS=(
 	"u 198.51.100.16 main        aes-128/sha1/modp1024   aes128-sha1-modp1024   psk"
 	"v 198.51.100.17 aggressive  aes-128/sha512/ecp256   aes128-sha512-ecp256   psk"
 	"w 198.51.100.18 main        aes-128/sha384/modp2048 aes128-sha384-modp2048 pubkey"
+	"r 198.51.100.19 main        aes-128/sha1/modp1024   aes128-sha1-modp1024   psk" # we rekey: lifetimes of 8 s and 5 s
 )
 # cases: peer, protocol, mode, our cipher and authentication and PFS group, strongSwan's proposal, what strongSwan then says of the SA
 CASES=(
@@ -55,6 +56,7 @@ CASES=(
 	"u ah  transport aes-128     sha1     none     sha1                   HMAC_SHA1_96"
 	"v esp transport aes-256-gcm sha1     ecp256   aes256gcm16-ecp256     AES_GCM_16-256/ECP_256"
 	"w ah  transport aes-128     md5      modp1024 md5-modp1024           HMAC_MD5_96/MODP_1024"
+	"r esp tunnel aes-128        sha1     none     aes128-sha1            AES_CBC-128/HMAC_SHA1_96"
 )
 declare -A ADDRESS=() WORDS=() THEIRS=() AUTH=()
 declare -a LABEL=() TO=()
@@ -65,8 +67,11 @@ peers_read() {
 		read -r name address exchange words theirs auth <<<"$p"
 		ADDRESS[$name]=$address THEIRS[$name]="$exchange $theirs" AUTH[$name]=$auth
 		IFS=/ read -r enc hash group <<<"$words"
-		WORDS[$name]="exchange-mode=$exchange enc-algorithm=$enc hash-algorithm=$hash dh-group=$group secret=test"
+		WORDS[$name]="exchange-mode=$exchange enc-algorithm=$enc hash-algorithm=$hash dh-group=$group secret=test dpd-interval=2s dpd-maximum-failures=2"
+		[ "$name" != r ] || WORDS[r]+=" lifetime=8s"
 		[ "$auth" = psk ] || WORDS[$name]+=" auth-method=rsa-signature certificate=a"
+		# by that name strongSwan knows one peer: they would end each other's SAs
+		[ "$auth" = psk ] || WORDS[$name]+=" send-initial-contact=no"
 	done
 }
 
@@ -78,7 +83,7 @@ ours() {
 	echo "/ip ipsec proposal"
 	for i in "${!CASES[@]}"; do
 		read -r peer proto mode enc auth pfs _ <<<"${CASES[$i]}"
-		echo "add name=p$i enc-algorithms=$enc auth-algorithms=$auth pfs-group=$pfs"
+		echo "add name=p$i enc-algorithms=$enc auth-algorithms=$auth pfs-group=$pfs$([ "$peer" != r ] || echo " lifetime=5s")"
 	done
 	echo "/ip ipsec policy"
 	for i in "${!CASES[@]}"; do
@@ -118,6 +123,7 @@ theirs() {
 			proposals = $phase1
 			aggressive = $([ "$exchange" = main ] && echo no || echo yes)
 			unique = replace
+			$([[ $name == [mcr] ]] || echo "dpd_delay = 2s"$'\n'"dpd_timeout = 8s")
 			local {
 				auth = ${AUTH[$name]}
 				$([ "${AUTH[$name]}" = psk ] && echo "id = ${ADDRESS[$name]}" || echo "certs = b.crt")
@@ -172,10 +178,11 @@ ping_all() {
 
 # judge WHO: a line for each case: packets came back, and strongSwan says what the SA is and that it was used.
 judge() {
-	local i proto mode enc auth pfs proposal wanted got
+	local i peer proto mode enc auth pfs proposal wanted got
 	charon_ctl --list-sas >"$T/sas" 2>&1
 	for i in "${!CASES[@]}"; do
-		read -r _ proto mode enc auth pfs proposal wanted <<<"${CASES[$i]}"
+		read -r peer proto mode enc auth pfs proposal wanted <<<"${CASES[$i]}"
+		[ "$peer" != r ] || continue # has predecessors and successors
 		wanted="${mode^^}, ${proto^^}:$wanted"
 		got=$(awk -v c="c$i:" '$1 == c && /INSTALLED/ { sub(/.*INSTALLED, /, ""); sa = $0; n++; next }
 			$1 == "in" && sa != "" && !used { used = $0 !~ / 0 packets/ } /^  [a-z]/ && $1 != c { if (sa != "") exit }
@@ -202,12 +209,13 @@ capture_start r w1 w1 "not udp port 500"
 ping_all
 judge "we initiate"
 check "kill-connections" xi 1 remote-peers kill-connections
-check "strongSwan honours the Deletes" wait_for '[ -z "$(charon_ctl --list-sas)$(guest "ip xfrm state")" ]' 10
+check "strongSwan honours the Deletes" wait_for '[ -z "$(charon_ctl --list-sas)$(guest "ip xfrm state")" ]' 10 || note "$(charon_ctl --list-sas)"
 
 # strongSwan initiates, eight at a time as well
 initiate() {
 	local i
 	for i in "${!CASES[@]}"; do
+		[[ ${CASES[$i]} != r* ]] || continue
 		echo "swanctl --initiate --child c$i --timeout 20 --uri unix://$CHARON_VICI >/dev/null || echo c$i &"
 		[ $((i % 8)) != 7 ] || echo wait
 	done
@@ -216,7 +224,91 @@ initiate() {
 is "strongSwan initiates all of them" "$(guest "export STRONGSWAN_CONF=$CHARON_THERE/strongswan.conf; $(initiate)")" ""
 ping_all
 judge "strongSwan initiates"
+
+# case PEER PROTOCOL: the number of its first one
+case_of() {
+	local i
+	for i in "${!CASES[@]}"; do
+		[[ ${CASES[$i]} != "$1 $2 "* ]] || { echo "$i"; return; }
+	done
+}
+
+# Rekeying of both phases by both sides while packets go: each is answered.
+FLOODED="m:esp m:ah g:esp c:ah t:esp u:ah r:esp"
+declare -A FLOOD=()
+flood_start() {
+	local f i
+	for f in $FLOODED; do
+		i=$(case_of "${f%:*}" "${f#*:}")
+		if [[ ${TO[$i]} == 10.2.* ]]; then
+			bg a "flood-$f" ping -n -q -c 300 -i 0.05 -W 2 "${TO[$i]}"
+		else
+			bg gw1 "flood-$f" ping -n -q -c 300 -i 0.05 -W 2 -I $WAN1 "${TO[$i]}"
+		fi
+		FLOOD[$f]=$BG_PID
+	done
+}
+rekeys() { # N
+	local f i
+	echo "export STRONGSWAN_CONF=$CHARON_THERE/strongswan.conf"
+	for f in $FLOODED; do
+		i=$(case_of "${f%:*}" "${f#*:}")
+		[ "${f%:*}" = r ] || echo "swanctl --rekey --child c$i --uri unix://$CHARON_VICI >/dev/null || echo c$i"
+	done
+	[ "$1" = 2 ] || for f in m g c t u; do
+		echo "swanctl --rekey --ike $f --uri unix://$CHARON_VICI >/dev/null || echo $f"
+	done
+}
+made() { grep -c "$1" "$T/iked1.log"; } # PATTERN: so many since the start
+before1=$(made 'respond new phase 1') before2=$(made 'respond new phase 2') own1=$(made 'initiate new phase 1') own2=$(made 'initiate new phase 2')
+flood_start
+for n in 1 2 3; do
+	is "strongSwan rekeys, $n" "$(guest "$(rekeys $n)")" ""
+done
+wait "${FLOOD[@]}"
+for f in $FLOODED; do
+	check "no packet is lost: ${LABEL[$(case_of "${f%:*}" "${f#*:}")]}$([[ $f != r* ]] || echo ", rekeyed by us")" grep -q " 0% packet loss" "$T/flood-$f.log"
+done
+at_least "strongSwan made phase 1 anew" "$(($(made 'respond new phase 1') - before1))" 10
+at_least "strongSwan made phase 2 anew" "$(($(made 'respond new phase 2') - before2))" 18
+at_least "we made phase 1 anew" "$(($(made 'initiate new phase 1') - own1))" 1
+at_least "we made phase 2 anew" "$(($(made 'initiate new phase 2') - own2))" 2
+
+# strongSwan dies and comes back without its SAs: its INITIAL-CONTACT in message 5 ends ours between these two, and no others.
+charon_dies() { guest "kill -9 \$(cat /run/charon.mine); ip xfrm state flush; ip xfrm policy flush; rm -f $CHARON_VICI"; }
+sas() { xi 1 installed-sa print terse 2>/dev/null | grep -c "$1"; } # of the peers whose addresses match
+up() { # PEER PROTOCOL: a packet gets through
+	local to=${TO[$(case_of "$1" "$2")]}
+	wait_for "in_ns a ping -n -q -c 1 -W 2 $to" 20
+}
+charon_dies
+at_least "SAs of the one that died" "$(sas "${ADDRESS[m]}")" 40
+check "strongSwan comes back" charon_start guest && charon_load || fatal "charon"
+check "and initiates" charon_ctl --initiate --child c0 --timeout 10
+check "its INITIAL-CONTACT ends the old SAs" wait_for '[ "$(sas "${ADDRESS[m]}")" = 2 ]' 10
+check "traffic" up m esp
+
+# It dies for good: dead peer detection ends the rest (RFC 3706).
+charon_dies
+check "a dead strongSwan is noticed: its SAs go" wait_for '[ "$(sas 198.51.100)" = 0 ]' 40
+check "and the log says so" grep -q "seems to be dead" "$T/iked1.log"
+charon_start guest && charon_load || fatal "charon"
+check "it is back: m" up m esp
+check "it is back: m, AH" up m ah
+check "it is back: g" up g esp
+
+# We die: strongSwan notices where it does dead peer detection; where it does not, our INITIAL-CONTACT in message 5 ends what it has left.
+in_charon() { charon_ctl --list-sas | grep -q "$1"; }
+stop_pid "${IKED_PID[1]}" KILL
+check "a dead xdp-iked is noticed by strongSwan" wait_for '! in_charon "^g:"' 40
+check "not where it does not look" in_charon "^ *c$(case_of m ah):"
+gw_kill9 1
+xi 1 interface detach lan && xi 1 interface detach wan && rm -rf "/sys/fs/bpf/xdp-ipsec/${P}g1" && gw_attach 1 && gw_start 1 && iked_start 1 || fatal "start"
+check "we are back without our SAs" up m esp
+check "our INITIAL-CONTACT ends strongSwan's old ones" wait_for '! in_charon "^ *c$(case_of m ah):"' 5
+check "and not the new ones" up m esp
+
 capture_stop w1
 check "nothing in clear from the LAN" no_clear w1 --min 400
-is "and none of our own" "$(tcpdump -nr "$T/w1.pcap" icmp 2>/dev/null | wc -l)" 0
+is "and none of our own" "$(tcpdump -nr "$T/w1.pcap" 'icmp[0] == 0 or icmp[0] == 8' 2>/dev/null | wc -l)" 0
 tap_done
