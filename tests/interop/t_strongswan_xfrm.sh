@@ -155,25 +155,23 @@ guest_addresses() {
 	for name in "${!ADDRESS[@]}"; do echo "ip addr add ${ADDRESS[$name]}/24 dev vec0 || exit 1"; done
 }
 
-# ping_all: from a or gw1 to each case's address, eight at a time. PINGED[i]: enough of five came back. The first may be lost while
+# ping_all: from a or gw1 to each case's address, eight at a time; PINGED[i] says whether enough came back. The first packets may be lost while
 # strongSwan, after message 3, makes its SAs.
 declare -a PINGED=()
+ping_one() { # ADDRESS
+	local from=(a ping)
+	[[ $1 == 10.2.* ]] || from=(gw1 ping -I $WAN1)
+	wait_for "in_ns ${from[*]} -n -q -c 5 -i 0.1 -W 3 $1 | grep -q ' [3-5] received'" 20 && echo pings
+}
 ping_all() {
 	local i pids=()
 	for i in "${!CASES[@]}"; do
-		if [[ ${TO[$i]} == 10.2.* ]]; then
-			in_ns a ping -n -q -c 5 -i 0.2 -W 8 "${TO[$i]}" >"$T/ping.$i" 2>&1 &
-		else
-			in_ns gw1 ping -n -q -c 5 -i 0.2 -W 8 -I $WAN1 "${TO[$i]}" >"$T/ping.$i" 2>&1 &
-		fi
+		ping_one "${TO[$i]}" >"$T/ping.$i" &
 		pids+=($!)
 		[ $((i % 8)) != 7 ] || { wait "${pids[@]}"; pids=(); }
 	done
 	wait "${pids[@]}"
-	for i in "${!CASES[@]}"; do
-		PINGED[i]=$(grep -oE '[0-9]+ received' "$T/ping.$i")
-		[[ ${PINGED[i]} != [3-5]" received" ]] || PINGED[i]=pings
-	done
+	for i in "${!CASES[@]}"; do PINGED[i]=$(cat "$T/ping.$i"); done
 }
 
 # judge WHO: a line for each case: packets came back, and strongSwan says what the SA is and that it was used.
