@@ -2,8 +2,8 @@
 /*
  * Phase 1 on a network that belongs to the fuzzer: the first byte of the input chooses the exchange, the rest is a script. Strangers send bytes, messages
  * between two engines with a common secret arrive, are lost, or are changed on their way, fragments come. One step is: what, argument, length (16
- * bits, little endian), bytes. Nothing is installed before both have proved themselves, no stranger gets more bytes than he sent, and what is half
- * done ends.
+ * bits, little endian), bytes. Nothing is established or installed unless the other end computed the same keys, no stranger gets more bytes than he
+ * sent, half-open ones are counted and bounded, and what is half done ends.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,15 +205,81 @@ static int read_step(struct bytes *in, struct step *s)
 	return 1;
 }
 
-/* Who has an SA has, or had, an ISAKMP SA with the other. */
+/* --- keys that an end had at any time --- */
+#define SEEN_MAX 512
+
+static struct seen {
+	uint8_t key[2][SEEN_MAX][32];
+	unsigned n[2];
+} seen;
+
+static int has_seen(unsigned end, const uint8_t *key, size_t len)
+{
+	for (unsigned i = 0; i < MIN(seen.n[end], (unsigned)SEEN_MAX); i++)
+		if (!memcmp(seen.key[end][i], key, MIN(len, (size_t)32)))
+			return 1;
+	return 0;
+}
+
+static void see(unsigned end, const uint8_t *key, size_t len)
+{
+	if (!has_seen(end, key, len))
+		memcpy(seen.key[end][seen.n[end]++ % SEEN_MAX], key, MIN(len, (size_t)32));
+}
+
+static void see_all(unsigned end)
+{
+	const struct ike1_quick *q;
+
+	for (const struct ike1 *sa = r->end[end].k->sas; sa; sa = sa->next) {
+		if (sa->terms.hash)
+			see(end, sa->k.skeyid, sa->terms.hash->len);
+		for (q = sa->quick; q; q = q->next)
+			for (unsigned i = 0; i < q->n; i++)
+				for (unsigned j = 0; q->s[i].bundle && j < q->s[i].bundle->n; j++) {
+					see(end, q->s[i].bundle->in[j].enc_key, 16);
+					see(end, q->s[i].bundle->out[j].enc_key, 16);
+				}
+	}
+	for (unsigned i = 0; i < FAKE_SAS; i++)
+		if (r->end[end].sadb.sa[i].ref)
+			see(end, r->end[end].sadb.sa[i].sa.enc_key, 16);
+}
+
+/*
+ * Who is established, or has an SA, does so with somebody who has the same keys: end 1, which alone knows the secret. Inbound SAs are there with
+ * message 2 (the initiator may not have read it yet): they need an ISAKMP SA that was established.
+ */
 static void check_installed(unsigned *was_up)
 {
+	see_all(0);
+	see_all(1);
 	for (unsigned i = 0; i < 2; i++) {
-		for (const struct ike1 *sa = r->end[i].k->sas; sa; sa = sa->next)
-			*was_up |= (unsigned)(sa->established_ns != 0) << i;
-		must(fake_count(&r->end[i].sadb) == 0 || *was_up == 3 || (*was_up & 1U << i));
+		for (const struct ike1 *sa = r->end[i].k->sas; sa; sa = sa->next) {
+			if (!sa->established_ns)
+				continue;
+			*was_up |= 1U << i;
+			must(has_seen(!i, sa->k.skeyid, sa->terms.hash->len));
+		}
+		must(fake_count(&r->end[i].sadb) == 0 || (*was_up & 1U << i));
+		for (unsigned j = 0; j < FAKE_SAS; j++)
+			must(!r->end[i].sadb.sa[j].ref || r->end[i].sadb.sa[j].sa.dir == XI_DIR_IN ||
+			     has_seen(!i, r->end[i].sadb.sa[j].sa.enc_key, 16));
 	}
 	must(!(choice & 0x10) || !*was_up);
+}
+
+static void check_half_open(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct ike *k = r->end[i].k;
+		unsigned half = 0;
+
+		for (const struct ike1 *sa = k->sas; sa; sa = sa->next)
+			half += sa->hs && !sa->initiator;
+		must(k->halfopen[0].count + k->halfopen[1].count == half);
+		must(half <= 64); /* all steps come from two prefixes at most */
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -226,6 +292,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	choice = data[0];
 	sent = 0;
+	memset(seen.n, 0, sizeof(seen.n));
 	r = rig_new(conf);
 	r->filter = count;
 	(void)rig_policy(r, 0, 1);
@@ -233,6 +300,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned n = 0; n < STEPS_MAX && read_step(&in, &s); n++) {
 		perform(&s);
 		check_installed(&was_up);
+		check_half_open();
 	}
 	for (unsigned i = 0; i < 24; i++) {
 		while (r->n)

@@ -2,14 +2,13 @@
 /*
  * What a peer with the keys may send: the input is a script of steps, and the bytes it brings are the payloads of messages that are hashed and
  * encrypted as they must be. One step is: what, type of the first payload, length (16 bits, little endian), bytes.
- * The engine at end 0 must not crash, keep nothing once its time is up, and install nothing that a wrong HASH asks for.
+ * A first step SETUP chooses how end 0 is configured. It must not crash, keep nothing once its time is up, and do nothing that a wrong HASH asks for.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ike/neg/prf.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/lib/quick_rig.h"
+#include "tests/lib/ike1_say.h"
 
 #define must(what)                                                                                                     \
 	do {                                                                                                           \
@@ -20,9 +19,25 @@
 	} while (0)
 
 #define STEPS_MAX 12
-#define BODY_MAX 4096
+#define BODY_MAX SAY_BODY_MAX
 
-enum what { INFO, FIRST, SECOND, THIRD, ACQUIRE, SETTLE, TIME, BAD_HASH, REKEY, WHATS };
+enum what {
+	INFO,
+	FIRST,
+	SECOND,
+	THIRD,
+	ACQUIRE,
+	SETTLE,
+	TIME,
+	BAD_HASH,
+	REKEY,
+	SETUP,
+	AGAIN,
+	BAD_INFO,
+	BAD_SECOND,
+	BAD_THIRD,
+	WHATS
+};
 
 struct step {
 	uint8_t what, type;
@@ -31,54 +46,31 @@ struct step {
 
 static struct rig *r;
 static uint32_t mids;
+static uint8_t choice; /* bits: PFS, no generate-policy, NAT, proposal-check, DPD */
 
 static void conf(struct ike_conf *c, unsigned end)
 {
-	c->peer[0].generate = (uint8_t)!end;
+	c->peer[0].generate = (uint8_t)(!end && !(choice & 2));
+	c->peer[0].check = (uint8_t)((CHECK_OBEY + (choice >> 3)) & 3);
+	c->peer[0].dpd_interval_s = choice & 0x20 ? 0 : 120;
 	c->proposal[0].enc[1] = alg_by_name(ALG_ENC, "aes-128-gcm");
 	c->proposal[0].n_enc = 2;
-	c->proposal[0].pfs = NULL;
+	c->proposal[0].pfs = choice & 1 ? group_by_id(31) : NULL;
 }
 
-/* The message that holds the body behind HASH, as end 1 would send it. */
-static void say(uint8_t exchange, uint32_t mid, const uint8_t *iv0, const struct step *s, struct bytes nonce_i,
+static void say(uint8_t exchange, uint32_t mid, const uint8_t *iv, const struct step *s, struct bytes ni,
 		const uint8_t *hash3, int bad)
 {
-	static uint8_t buf[ISAKMP_HDR_LEN + 4 + HASH_MAX + BODY_MAX + 64];
-	struct ike1 *sa = r->end[1].sa;
-	struct msg_hdr h = {
-		.version = ISAKMP_VERSION_1, .exchange = exchange, .flags = ISAKMP_F_ENCRYPTED, .message_id = mid};
-	size_t hl = sa->terms.hash->len, block = sa->terms.cipher->block, len = s->body.len;
-	struct rig_packet p = {.from = 1, .path = {r->end[0].sa->path.local, r->end[0].sa->path.remote}, .p = buf};
-	uint8_t iv[CIPHER_BLOCK_MAX], *plain = buf + ISAKMP_HDR_LEN, *hash = plain + 4;
-	struct msg_wr w;
+	struct say m = {.exchange = exchange,
+			.mid = mid,
+			.iv = iv,
+			.type = s->type,
+			.body = s->body,
+			.ni = ni,
+			.hash = hash3,
+			.wrong = bad ? (uint8_t)r->end[1].sa->terms.hash->len : 0};
 
-	memcpy(h.icookie, sa->icookie, 8);
-	memcpy(h.rcookie, sa->rcookie, 8);
-	memset(buf, 0, sizeof(buf));
-	msg_wr_begin(&w, buf, sizeof(buf), &h);
-	if (w.wr.err)
-		abort();
-	buf[16] = ISAKMP_P_HASH;
-	plain[0] = s->type;
-	plain[3] = (uint8_t)(4 + hl);
-	if (len)
-		memcpy(hash + hl, s->body.p, len);
-	if (hash3)
-		memcpy(hash, hash3, hl);
-	else if (nonce_i.len)
-		must(!ike1_hash2(sa->terms.hash, &sa->k, mid, nonce_i, (struct bytes){hash + hl, len}, hash));
-	else
-		must(!ike1_hash1(sa->terms.hash, &sa->k, mid, (struct bytes){hash + hl, len}, hash));
-	if (bad)
-		hash[hl - 1] ^= 1;
-	p.len = 4 + hl + len;
-	p.len = ISAKMP_HDR_LEN + (p.len + block - 1) / block * block;
-	buf[26] = (uint8_t)(p.len >> 8);
-	buf[27] = (uint8_t)p.len;
-	memcpy(iv, iv0, block);
-	must(!cipher_seal(sa->terms.cipher, sa->key, sa->terms.key_len, iv, plain, p.len - ISAKMP_HDR_LEN));
-	rig_hand_over(r, &p);
+	rig_say(r, 1, &m);
 }
 
 static int usable(void)
@@ -95,16 +87,77 @@ static struct ike1_quick *in_state(enum quick_state state)
 	return NULL;
 }
 
+/* What a message without the right HASH must leave as it was. */
+struct kept {
+	unsigned sas, reserved, quicks;
+	uint64_t bad;
+};
+
+static struct kept kept(void)
+{
+	const struct ike *k = r->end[0].k;
+
+	return (struct kept){fake_count(&r->end[0].sadb), fake_reserved(&r->end[0].sadb), rig_quicks(r, 0),
+			     k->count[IKE_COUNT_BAD_HASH] + k->count[IKE_COUNT_MALFORMED]};
+}
+
+static void must_be_kept(const struct kept *before)
+{
+	struct kept now = kept();
+
+	must(usable());
+	must(now.sas == before->sas && now.reserved == before->reserved && now.quicks == before->quicks);
+	must(now.bad == before->bad + 1); /* one counter each */
+}
+
 static void with_fresh_mid(const struct step *s)
 {
-	uint8_t iv[CIPHER_BLOCK_MAX];
-	unsigned before = fake_count(&r->end[0].sadb);
+	int info = s->what == INFO || s->what == BAD_INFO, bad = s->what == BAD_HASH || s->what == BAD_INFO;
+	struct kept before = kept();
 
-	must(!ike1_iv(r->end[1].sa, ++mids, iv));
-	say(s->what == INFO ? ISAKMP_X_INFORMATIONAL : ISAKMP_X_QUICK, mids, iv, s, (struct bytes){0}, NULL,
-	    s->what == BAD_HASH);
-	if (s->what == BAD_HASH)
-		must(fake_count(&r->end[0].sadb) == before);
+	say(info ? ISAKMP_X_INFORMATIONAL : ISAKMP_X_QUICK, ++mids, NULL, s, (struct bytes){0}, NULL, bad);
+	if (bad)
+		must_be_kept(&before);
+}
+
+static void second(const struct step *s)
+{
+	struct ike1_quick *q = in_state(QUICK_SENT1);
+	struct kept before = kept();
+	int bad = s->what == BAD_SECOND;
+
+	if (!q)
+		return;
+	say(ISAKMP_X_QUICK, q->mid, q->iv, s, (struct bytes){q->nonce[0], q->nonce_len[0]}, NULL, bad);
+	if (bad)
+		must_be_kept(&before);
+}
+
+static void third(const struct step *s)
+{
+	struct ike1_quick *q = in_state(QUICK_SENT2);
+	struct kept before = kept();
+	int bad = s->what == BAD_THIRD;
+
+	if (!q)
+		return;
+	say(ISAKMP_X_QUICK, q->mid, q->iv, s, (struct bytes){0}, q->hash3, bad);
+	if (bad)
+		must_be_kept(&before);
+}
+
+/* Another message 2 behind message 3: nothing but message 3 again comes of it. */
+static void again(const struct step *s)
+{
+	struct ike1_quick *q = in_state(QUICK_OVER);
+	struct kept before = kept(), now;
+
+	if (!q)
+		return;
+	say(ISAKMP_X_QUICK, q->mid, q->iv2, s, (struct bytes){q->nonce[0], q->nonce_len[0]}, NULL, 0);
+	now = kept();
+	must(now.sas == before.sas && now.reserved == before.reserved && now.quicks == before.quicks);
+	must(q->again <= QUICK_AGAIN_MAX);
 }
 
 static void pass(uint64_t ns)
@@ -131,20 +184,21 @@ static void work(void)
 
 static void perform(const struct step *s)
 {
-	struct ike1_quick *q;
-
 	if (!usable() && s->what != TIME)
 		return;
 	switch (s->what) {
 	case SECOND:
-		q = in_state(QUICK_SENT1);
-		if (q)
-			say(ISAKMP_X_QUICK, q->mid, q->iv, s, (struct bytes){q->nonce[0], q->nonce_len[0]}, NULL, 0);
+	case BAD_SECOND:
+		second(s);
 		break;
 	case THIRD:
-		q = in_state(QUICK_SENT2);
-		if (q)
-			say(ISAKMP_X_QUICK, q->mid, q->iv, s, (struct bytes){0}, q->hash3, 0);
+	case BAD_THIRD:
+		third(s);
+		break;
+	case AGAIN:
+		again(s);
+		break;
+	case SETUP: /* has its place at the beginning */
 		break;
 	case ACQUIRE:
 		rig_acquire(r, 0, &r->end[0].sadb.policy[s->type % 2]);
@@ -186,14 +240,24 @@ static void begin(void)
 	(void)rig_policy(r, 1, 1);
 	rig_policy(r, 0, 2)->mode = XI_MODE_TRANSPORT;
 	rig_isakmp(r, 1, 1);
+	if (choice & 4) {
+		r->end[0].sa->natt = IKE1_NATT_RFC;
+		r->end[0].sa->peer_behind = 1;
+	}
 	mids = 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes in = {data, size};
+	struct bytes rest = in;
 	struct step s;
 
+	choice = 0;
+	if (read_step(&rest, &s) && s.what == SETUP) {
+		choice = s.type;
+		in = rest;
+	}
 	begin();
 	for (unsigned n = 0; n < STEPS_MAX && read_step(&in, &s); n++)
 		perform(&s);

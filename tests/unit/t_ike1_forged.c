@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Proofs that are wrong in one place only: every byte of every HASH, public values outside of the group, cookies, identities (RFC 2409 §5; spec sections 16, 23, 24.4). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <openssl/bn.h>
+
+#include "tests/lib/ike1_say.h"
+
+static struct rig *r;
+static uint8_t mode, pfs;
+static unsigned named; /* bits: that end has my-id-user-fqdn */
+
+static void conf(struct ike_conf *c, unsigned end)
+{
+	for (unsigned i = 0; i < c->n_peers; i++) {
+		c->peer[i].mode = mode;
+		c->peer[i].natt = 1;
+		if (named >> end & 1)
+			strcpy(c->peer[i].my_id, "joe@example.net");
+	}
+	c->proposal[0].pfs = pfs ? group_by_id(pfs) : NULL;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	mode = IKE_MODE_MAIN;
+	pfs = 0;
+	named = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (r)
+		rig_free(r);
+	r = NULL;
+	return 0;
+}
+
+/* --- under an ISAKMP SA: end 1 has the keys and says what it likes to end 0 --- */
+
+static void isakmp(void)
+{
+	r = rig_new(conf);
+	for (unsigned i = 0; i < 2; i++)
+		(void)rig_policy(r, i, 1);
+	rig_isakmp(r, 0, 1);
+	rig_settle(r);
+}
+
+static uint64_t counted(enum ike_count_id which)
+{
+	return ike_count(r->end[0].k, which);
+}
+
+static struct ike1_quick *only_quick(enum quick_state state)
+{
+	struct ike1_quick *q = r->end[0].sa->quick;
+
+	assert_non_null(q);
+	assert_int_equal(q->state, state);
+	return q;
+}
+
+/* What a message of end 1 says behind its HASH. */
+static struct say said(struct bytes datagram, const uint8_t *iv0)
+{
+	static uint8_t body[SAY_BODY_MAX];
+	static struct hashed h;
+	struct say s = {.exchange = datagram.p[18], .body.p = body};
+	uint8_t iv[CIPHER_BLOCK_MAX];
+
+	memcpy(iv, iv0, sizeof(iv));
+	assert_int_equal(hashed_open(r->end[1].sa, iv, &h, datagram), 0);
+	s.mid = h.m.hdr.message_id;
+	s.type = h.m.payload[0].whole.p[0];
+	s.body.len = h.rest.len;
+	memcpy(body, h.rest.p, h.rest.len);
+	return s;
+}
+
+static void t_rfc2409_5_5_each_byte_of_hash1(void **state)
+{
+	uint8_t iv[CIPHER_BLOCK_MAX];
+	struct rig_packet p;
+	struct say s;
+
+	(void)state;
+	isakmp();
+	rig_acquire(r, 1, &r->end[1].sadb.policy[0]);
+	p = rig_take(r, 0);
+	memcpy(&s.mid, p.p + 20, 4);
+	s.mid = ntohl(s.mid);
+	assert_int_equal(ike1_iv(r->end[1].sa, s.mid, iv), 0);
+	s = said((struct bytes){p.p, p.len}, iv);
+	free(p.p);
+	for (s.wrong = 1; s.wrong <= 20; s.wrong++) {
+		rig_say(r, 1, &s);
+		assert_int_equal(counted(IKE_COUNT_BAD_HASH), s.wrong);
+		assert_null(r->end[0].sa->quick);
+		assert_int_equal(fake_reserved(&r->end[0].sadb), 0);
+	}
+	s.wrong = 0;
+	rig_say(r, 1, &s);
+	(void)only_quick(QUICK_SENT2);
+}
+
+/* End 0 has sent message 1; what end 1 answers is not delivered. */
+static struct say answer_of_end1(void)
+{
+	struct ike1_quick *q;
+	struct rig_packet p;
+	struct say s;
+
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_deliver(r, 0);
+	while (rig_work_one(r))
+		;
+	assert_int_equal(r->n, 1);
+	p = rig_take(r, 0);
+	q = only_quick(QUICK_SENT1);
+	s = said((struct bytes){p.p, p.len}, q->iv);
+	s.ni = (struct bytes){q->nonce[0], q->nonce_len[0]};
+	free(p.p);
+	return s;
+}
+
+static void t_rfc2409_5_5_each_byte_of_hash2(void **state)
+{
+	uint8_t iv[CIPHER_BLOCK_MAX];
+	struct say s;
+
+	(void)state;
+	isakmp();
+	s = answer_of_end1();
+	memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
+	s.iv = iv;
+	for (s.wrong = 1; s.wrong <= 20; s.wrong++) {
+		rig_say(r, 1, &s);
+		assert_int_equal(counted(IKE_COUNT_BAD_HASH), s.wrong);
+		(void)only_quick(QUICK_SENT1);
+		assert_int_equal(fake_count(&r->end[0].sadb), 0);
+	}
+	s.wrong = 0;
+	rig_say(r, 1, &s);
+	assert_int_equal(fake_count(&r->end[0].sadb), 2);
+}
+
+static void t_rfc2409_5_5_each_byte_of_hash3(void **state)
+{
+	struct say s = {.exchange = ISAKMP_X_QUICK};
+	struct ike1_quick *q;
+
+	(void)state;
+	isakmp();
+	rig_acquire(r, 1, &r->end[1].sadb.policy[0]);
+	rig_deliver(r, 0);
+	q = only_quick(QUICK_SENT2);
+	s.mid = q->mid;
+	s.iv = q->iv;
+	s.hash = q->hash3;
+	for (s.wrong = 1; s.wrong <= 20; s.wrong++) {
+		rig_say(r, 1, &s);
+		assert_int_equal(counted(IKE_COUNT_BAD_HASH), s.wrong);
+		(void)only_quick(QUICK_SENT2);
+		assert_int_equal(r->end[0].sadb.policy_out[0], 0);
+	}
+	/* of another length, beginning as it should */
+	s.wrong = 0;
+	for (s.hash_len = 1; s.hash_len <= 24; s.hash_len++)
+		if (s.hash_len != 20)
+			rig_say(r, 1, &s);
+	(void)only_quick(QUICK_SENT2);
+	assert_int_equal(r->end[0].sadb.policy_out[0], 0);
+	s.hash_len = 0;
+	rig_say(r, 1, &s);
+	assert_true(r->end[0].sadb.policy_out[0] != 0);
+}
+
+/* HASH(2) leaves out the padding: message 3 comes anew for the same message 2 with another last block, for nothing else, and not for ever. */
+static void t_message_2_again(void **state)
+{
+	uint8_t iv[CIPHER_BLOCK_MAX], nonce[16], other[SAY_BODY_MAX];
+	struct say s;
+	unsigned sent;
+
+	(void)state;
+	isakmp();
+	s = answer_of_end1();
+	memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
+	memcpy(nonce, s.ni.p, 16);
+	s.iv = iv;
+	s.ni.p = nonce;
+	rig_say(r, 1, &s);
+	(void)only_quick(QUICK_OVER);
+	sent = r->sent[0];
+	for (s.wrong = 1; s.wrong <= 20; s.wrong++)
+		rig_say(r, 1, &s);
+	s.wrong = 0;
+	assert_int_equal(counted(IKE_COUNT_BAD_HASH), 20);
+	memcpy(other, s.body.p, s.body.len);
+	other[s.body.len - 1] ^= 1; /* of an identity: HASH(2) fits, the message is another one */
+	s.body.p = other;
+	rig_say(r, 1, &s);
+	assert_int_equal(r->sent[0], sent);
+	other[s.body.len - 1] ^= 1;
+	for (s.pad = 1; s.pad < 10; s.pad++)
+		rig_say(r, 1, &s);
+	assert_int_equal(r->sent[0], sent + QUICK_AGAIN_MAX);
+	assert_int_equal(fake_count(&r->end[0].sadb), 2);
+}
+
+/* RFC 2408 §3.1: whoever waits for CONNECTED wants it from the peer. */
+static void t_connected_each_byte_of_hash(void **state)
+{
+	static const uint8_t connected[12] = {0, 0, 0, 12, 0, 0, 0, 1, 3, 0, 0x40, 0};
+	uint8_t iv[CIPHER_BLOCK_MAX];
+	struct say s;
+
+	(void)state;
+	isakmp();
+	s = answer_of_end1();
+	memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
+	s.iv = iv;
+	s.flags = ISAKMP_F_COMMIT;
+	rig_say(r, 1, &s);
+	(void)only_quick(QUICK_COMMIT);
+	s = (struct say){.exchange = ISAKMP_X_INFORMATIONAL,
+			 .mid = s.mid,
+			 .type = ISAKMP_P_NOTIFY,
+			 .body = {connected, sizeof(connected)}};
+	for (s.wrong = 1; s.wrong <= 20; s.wrong++) {
+		rig_say(r, 1, &s);
+		(void)only_quick(QUICK_COMMIT);
+		assert_int_equal(r->end[0].sadb.policy_out[0], 0);
+	}
+	s.wrong = 0;
+	rig_say(r, 1, &s);
+	(void)only_quick(QUICK_OVER);
+	assert_true(r->end[0].sadb.policy_out[0] != 0);
+}
+
+/* RFC 2409 §5.7. */
+static void t_informational_each_byte_of_hash(void **state)
+{
+	uint8_t body[28] = {0, 0, 0, 28, 0, 0, 0, 1, IPSEC_PROTO_ISAKMP, 16, 0, 1};
+	struct say s = {.exchange = ISAKMP_X_INFORMATIONAL, .mid = 7, .type = ISAKMP_P_DELETE, .body = {body, 28}};
+
+	(void)state;
+	isakmp();
+	r->end[0].sa->n_mids = 0;
+	memcpy(body + 12, r->end[0].sa->icookie, 8);
+	memcpy(body + 20, r->end[0].sa->rcookie, 8);
+	for (s.wrong = 1; s.wrong <= 20; s.wrong++) {
+		rig_say(r, 1, &s);
+		assert_int_equal(counted(IKE_COUNT_BAD_HASH), s.wrong);
+		assert_ptr_equal(r->end[0].k->sas, r->end[0].sa);
+	}
+	s.wrong = 0;
+	for (s.hash_len = 1; s.hash_len < 20; s.hash_len++) {
+		uint8_t hash[HASH_MAX];
+
+		assert_int_equal(ike1_hash1(r->end[1].sa->terms.hash, &r->end[1].sa->k, s.mid, s.body, hash), 0);
+		s.hash = hash;
+		rig_say(r, 1, &s);
+		s.hash = NULL;
+		assert_ptr_equal(r->end[0].k->sas, r->end[0].sa);
+	}
+	s.hash_len = 0;
+	/* a Delete of another ISAKMP SA, of another DOI, of another SPI size */
+	for (unsigned at = 12; at < 28; at++) {
+		body[at] ^= 1;
+		s.mid++;
+		rig_say(r, 1, &s);
+		body[at] ^= 1;
+		assert_ptr_equal(r->end[0].k->sas, r->end[0].sa);
+	}
+	for (unsigned at = 7; at <= 9; at++) {
+		body[at] ^= 2;
+		s.mid++;
+		rig_say(r, 1, &s);
+		body[at] ^= 2;
+		assert_ptr_equal(r->end[0].k->sas, r->end[0].sa);
+	}
+	s.mid++;
+	rig_say(r, 1, &s);
+	assert_null(r->end[0].k->sas);
+}
+
+/* --- DPD (RFC 3706) --- */
+static struct say probe(uint8_t *body, unsigned type, uint32_t seq)
+{
+	static uint32_t mid = 1000;
+	const struct ike1 *sa = r->end[0].sa;
+
+	memcpy(body,
+	       (uint8_t[12]){0, 0, 0, 32, 0, 0, 0, 1, IPSEC_PROTO_ISAKMP, 16, (uint8_t)(type >> 8), (uint8_t)type}, 12);
+	memcpy(body + 12, sa->icookie, 8);
+	memcpy(body + 20, sa->rcookie, 8);
+	for (unsigned i = 0; i < 4; i++)
+		body[28 + i] = (uint8_t)(seq >> (24 - 8 * i));
+	return (struct say){
+		.exchange = ISAKMP_X_INFORMATIONAL, .mid = ++mid, .type = ISAKMP_P_NOTIFY, .body = {body, 32}};
+}
+
+static unsigned answers_to(unsigned type, uint32_t seq, unsigned change)
+{
+	unsigned before = r->sent[0];
+	uint8_t body[32];
+	struct say s = probe(body, type, seq);
+
+	if (change)
+		body[change] ^= 1;
+	rig_say(r, 1, &s);
+	return r->sent[0] - before;
+}
+
+static void t_rfc3706_probes_that_do_not_fit(void **state)
+{
+	(void)state;
+	isakmp();
+	for (unsigned at = 12; at < 28; at++)
+		assert_int_equal(answers_to(ISAKMP_N_R_U_THERE, 100, at), 0);
+	assert_int_equal(answers_to(ISAKMP_N_R_U_THERE, 100, 0), 1);
+	assert_int_equal(answers_to(ISAKMP_N_R_U_THERE, 100, 0), 0); /* §7: once */
+	assert_int_equal(answers_to(ISAKMP_N_R_U_THERE, 99, 0), 0);
+	assert_int_equal(answers_to(ISAKMP_N_R_U_THERE, 101, 0), 1);
+}
+
+/* An answer to no probe of ours, or to an old one, keeps nobody alive. */
+static void t_rfc3706_answers_that_do_not_fit(void **state)
+{
+	struct ike1 *sa;
+	uint32_t asked;
+
+	(void)state;
+	isakmp();
+	sa = r->end[0].sa;
+	r->now += 121 * NS_PER_S;
+	ike_run(r->end[0].k);
+	assert_int_equal(sa->dpd_failures, 1);
+	asked = sa->dpd_sent;
+	(void)answers_to(ISAKMP_N_R_U_THERE_ACK, asked + 1, 0);
+	assert_int_equal(sa->dpd_failures, 1);
+	(void)answers_to(ISAKMP_N_R_U_THERE_ACK, asked - 1, 0);
+	assert_int_equal(sa->dpd_failures, 1);
+	(void)answers_to(ISAKMP_N_R_U_THERE_ACK, asked, 13);
+	assert_int_equal(sa->dpd_failures, 1);
+	(void)answers_to(ISAKMP_N_R_U_THERE_ACK, asked, 0);
+	assert_int_equal(sa->dpd_failures, 0);
+}
+
+/* --- phase 1 --- */
+
+static struct rig_packet *spoil_hash_from(struct rig_packet *p, unsigned from)
+{
+	static struct msg m;
+	struct msg_err e;
+
+	return p->from == from && p->p[18] != ISAKMP_X_INFORMATIONAL &&
+			       !msg_parse(&m, (struct bytes){p->p, p->len}, &e) && msg_find(&m, ISAKMP_P_HASH, 0)
+		       ? p
+		       : NULL;
+}
+
+static unsigned spoilt_end, spoilt_byte; /* byte 20 and 21: one too many, one too few */
+
+static int spoil(struct rig *rig, struct rig_packet *p)
+{
+	static struct msg m;
+	struct msg_err e;
+	uint8_t *hash, *longer;
+	size_t rest;
+
+	(void)rig;
+	if (!spoil_hash_from(p, spoilt_end) || msg_parse(&m, (struct bytes){p->p, p->len}, &e))
+		return 1;
+	hash = p->p + (msg_find(&m, ISAKMP_P_HASH, 0)->body.p - p->p);
+	if (spoilt_byte < 20) {
+		hash[spoilt_byte] ^= 1;
+		return 1;
+	}
+	rest = (size_t)(p->p + p->len - (hash + 20));
+	if (spoilt_byte == 20) {
+		longer = malloc(p->len + 1);
+		memcpy(longer, p->p, p->len - rest);
+		longer[p->len - rest] = 0;
+		memcpy(longer + p->len - rest + 1, hash + 20, rest);
+		hash = longer + (hash - p->p);
+		free(p->p);
+		p->p = longer;
+		p->len++;
+		hash[-1]++;
+	} else {
+		memmove(hash + 19, hash + 20, rest);
+		p->len--;
+		hash[-1]--;
+	}
+	p->p[26] = (uint8_t)(p->len >> 8);
+	p->p[27] = (uint8_t)p->len;
+	return 1;
+}
+
+static void begin(unsigned from)
+{
+	r = rig_new(conf);
+	for (unsigned i = 0; i < 2; i++)
+		(void)rig_policy(r, i, 1);
+	rig_acquire(r, from, &r->end[from].sadb.policy[0]);
+}
+
+static unsigned established(unsigned end)
+{
+	unsigned n = 0;
+
+	for (const struct ike1 *sa = r->end[end].k->sas; sa; sa = sa->next)
+		n += sa->established_ns != 0;
+	return n;
+}
+
+/* Aggressive and base mode, where HASH stands in clear; the judge is the same in main mode. */
+static void t_rfc2409_5_each_byte_of_hash_i_and_r(void **state)
+{
+	(void)state;
+	for (mode = IKE_MODE_AGGRESSIVE; mode <= IKE_MODE_BASE; mode++)
+		for (spoilt_end = 0; spoilt_end < 2; spoilt_end++)
+			for (spoilt_byte = 0; spoilt_byte < 22; spoilt_byte++) {
+				begin(0);
+				r->filter = spoil;
+				rig_settle(r);
+				if (established(!spoilt_end))
+					fail_msg("mode %u: byte %u of the HASH of end %u does not count", mode,
+						 spoilt_byte, spoilt_end);
+				assert_true(ike_count(r->end[!spoilt_end].k, IKE_COUNT_BAD_HASH) >= 1);
+				assert_int_equal(fake_count(&r->end[!spoilt_end].sadb), 0);
+				(void)teardown(NULL);
+			}
+}
+
+/* Spec 16.5. */
+static void t_spec_16_5_names_in_main_mode(void **state)
+{
+	(void)state;
+	for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++)
+		for (named = 1; named <= 2; named++) {
+			begin(0);
+			rig_settle(r);
+			assert_int_equal(established(named == 1), mode != IKE_MODE_MAIN);
+			assert_int_equal(rig_logged(r, named == 1, "identity is no address"), mode == IKE_MODE_MAIN);
+			(void)teardown(NULL);
+		}
+}
+
+/* --- public values outside of the group (spec 24.4) --- */
+static unsigned bad_value;
+
+static void put_bad(uint8_t *pub)
+{
+	BIGNUM *p = BN_get_rfc2409_prime_1024(NULL);
+
+	if (bad_value == 2)
+		BN_sub_word(p, 1);
+	else if (bad_value != 3)
+		BN_set_word(p, bad_value);
+	assert_int_equal(BN_bn2binpad(p, pub, 128), 128);
+	BN_free(p);
+}
+
+static void settle_with_bad_values(unsigned from, int quick)
+{
+	while (r->n || r->n_jobs) {
+		struct ike_job *j = r->job[0];
+
+		if (!r->n_jobs) {
+			rig_deliver(r, 0);
+			continue;
+		}
+		memmove(&r->job[0], &r->job[1], --r->n_jobs * sizeof(j));
+		j->run(j);
+		if (quick && ((struct quick_job *)j)->quick->sa->ike == r->end[from].k)
+			put_bad(((struct quick_job *)j)->pub);
+		else if (!quick && ((struct p1_job *)j)->ike == r->end[from].k &&
+			 ((struct p1_job *)j)->what & P1_DH_PUBLIC)
+			put_bad(((struct p1_job *)j)->pub);
+		j->done(j);
+	}
+}
+
+static void t_spec_24_4_public_values_of_phase_1(void **state)
+{
+	(void)state;
+	for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++)
+		for (unsigned bad_end = 0; bad_end < 2; bad_end++)
+			for (bad_value = 0; bad_value < 4; bad_value++) {
+				begin(0);
+				settle_with_bad_values(bad_end, 0);
+				assert_int_equal(established(!bad_end), 0);
+				assert_true(rig_logged(r, !bad_end, "public value is not one of the group"));
+				(void)teardown(NULL);
+			}
+}
+
+static void t_spec_24_4_public_values_of_quick_mode(void **state)
+{
+	(void)state;
+	pfs = 2;
+	for (unsigned bad_end = 0; bad_end < 2; bad_end++)
+		for (bad_value = 0; bad_value < 4; bad_value++) {
+			isakmp();
+			rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+			settle_with_bad_values(bad_end, 1);
+			assert_true(rig_logged(r, !bad_end, "public value is not one of the group"));
+			for (unsigned i = 0; i < 2; i++) {
+				assert_int_equal(r->end[i].sadb.policy_out[0], 0);
+				assert_int_equal(rig_quicks(r, i), 0);
+				assert_int_equal(fake_count(&r->end[i].sadb), 0);
+				assert_int_equal(fake_reserved(&r->end[i].sadb), 0);
+			}
+			(void)teardown(NULL);
+		}
+}
+
+/* --- cookies (RFC 2408 §2.5.3) --- */
+static void t_each_byte_of_the_cookies(void **state)
+{
+	struct say s = {.exchange = ISAKMP_X_INFORMATIONAL, .mid = 9, .type = ISAKMP_P_NONE};
+	uint8_t body[32];
+	unsigned sent;
+
+	(void)state;
+	isakmp();
+	s = probe(body, ISAKMP_N_R_U_THERE, 5);
+	sent = r->sent[0];
+	for (unsigned i = 0; i < 16; i++) {
+		uint8_t *cookie = i < 8 ? &r->end[1].sa->icookie[i] : &r->end[1].sa->rcookie[i - 8];
+
+		*cookie ^= 1;
+		rig_say(r, 1, &s);
+		*cookie ^= 1;
+		assert_int_equal(counted(IKE_COUNT_UNKNOWN_COOKIE), i + 1);
+	}
+	assert_int_equal(r->sent[0], sent);
+	rig_say(r, 1, &s);
+	assert_int_equal(r->sent[0], sent + 1);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(t_rfc2409_5_5_each_byte_of_hash1),
+		T(t_rfc2409_5_5_each_byte_of_hash2),
+		T(t_rfc2409_5_5_each_byte_of_hash3),
+		T(t_message_2_again),
+		T(t_connected_each_byte_of_hash),
+		T(t_informational_each_byte_of_hash),
+		T(t_rfc3706_probes_that_do_not_fit),
+		T(t_rfc3706_answers_that_do_not_fit),
+		T(t_rfc2409_5_each_byte_of_hash_i_and_r),
+		T(t_spec_16_5_names_in_main_mode),
+		T(t_spec_24_4_public_values_of_phase_1),
+		T(t_spec_24_4_public_values_of_quick_mode),
+		T(t_each_byte_of_the_cookies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
