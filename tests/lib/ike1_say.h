@@ -33,8 +33,8 @@ static inline int rig_say_hash(const struct ike1 *sa, const struct say *s, struc
 	return 0;
 }
 
-/* From the ISAKMP SA of one end to the other. */
-static inline void rig_say(struct rig *r, unsigned from, const struct say *s)
+/* From the ISAKMP SA of one end to the other; in a buffer that the next one overwrites. */
+static inline struct rig_packet rig_make(struct rig *r, unsigned from, const struct say *s)
 {
 	static uint8_t buf[ISAKMP_HDR_LEN + 4 + HASH_MAX + SAY_BODY_MAX + CIPHER_BLOCK_MAX];
 	struct ike1 *sa = r->end[from].sa;
@@ -72,6 +72,13 @@ static inline void rig_say(struct rig *r, unsigned from, const struct say *s)
 	buf[27] = (uint8_t)p.len;
 	if (cipher_seal(sa->terms.cipher, sa->key, sa->terms.key_len, iv, plain, len))
 		abort();
+	return p;
+}
+
+static inline void rig_say(struct rig *r, unsigned from, const struct say *s)
+{
+	struct rig_packet p = rig_make(r, from, s);
+
 	rig_hand_over(r, &p);
 }
 
