@@ -261,6 +261,17 @@ static void undecodable(struct ike1 *sa, const struct p1_step *s, const struct m
 		sa->keyed && sa->peer->auth == IKE_AUTH_PSK ? ": the secrets may differ" : "");
 }
 
+/* Spec section 17: the commit bit is an error in phase 1. 1: it was set. */
+static int refuse_commit(struct ike *k, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
+{
+	if (!(h->flags & ISAKMP_F_COMMIT))
+		return 0;
+	k->count[IKE_COUNT_UNEXPECTED]++;
+	if (datagram.len >= NOTIFY_CLEAR_LEN)
+		notify_clear(k, path, h->icookie, h->rcookie, ISAKMP_N_INVALID_FLAGS);
+	return 1;
+}
+
 static void step(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
 {
 	static struct msg m; /* one thread */
@@ -269,8 +280,9 @@ static void step(struct ike1 *sa, const struct ike_path *path, struct bytes data
 	int encrypted = (h->flags & ISAKMP_F_ENCRYPTED) != 0, rc;
 	struct msg_err e = {0};
 
-	if (!s || h->exchange != sa->mode || h->message_id || (h->flags & ISAKMP_F_COMMIT) ||
-	    (s->encrypted != 2 && s->encrypted != encrypted)) {
+	if (refuse_commit(sa->ike, path, datagram, h))
+		return;
+	if (!s || h->exchange != sa->mode || h->message_id || (s->encrypted != 2 && s->encrypted != encrypted)) {
 		sa->ike->count[IKE_COUNT_UNEXPECTED]++;
 		return;
 	}
@@ -349,10 +361,12 @@ static void first_message(struct ike *k, const struct ike_path *path, struct byt
 	const struct ike_peer *p = ike_conf_peer(k->conf, &path->remote.a);
 	struct ike1 *sa;
 
-	if (h->flags & ISAKMP_F_ENCRYPTED || h->next != ISAKMP_P_SA || h->message_id || h->flags & ISAKMP_F_COMMIT) {
+	if (h->flags & ISAKMP_F_ENCRYPTED || h->next != ISAKMP_P_SA || h->message_id) {
 		k->count[IKE_COUNT_UNEXPECTED]++;
 		return;
 	}
+	if (p && refuse_commit(k, path, datagram, h))
+		return;
 	if (!speaks_to(k, p, path, h) || !ike1_halfopen_may(k, &path->remote.a))
 		return;
 	sa = ike1_new(k, p, path, h->icookie);

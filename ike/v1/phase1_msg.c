@@ -240,7 +240,8 @@ static void put_vid(struct ike1 *sa, struct msg_wr *w, enum msg_vid v, size_t ma
 	struct bytes b = msg_vid_bytes(v);
 	uint8_t buf[64];
 
-	if (sa->hs->vids_sent & 1u << v || b.len + 4 > sizeof(buf) || w->wr.len + GENERIC + b.len + 4 > max)
+	if (sa->hs->vids_sent & 1u << v || b.len + 4 > sizeof(buf) ||
+	    w->wr.len + GENERIC + b.len + (v == MSG_VID_FRAGMENTATION ? 4 : 0) > max)
 		return;
 	memcpy(buf, b.p, b.len);
 	if (v == MSG_VID_FRAGMENTATION) {

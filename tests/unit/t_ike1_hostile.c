@@ -156,6 +156,12 @@ static void t_moved_then_deleted_by_the_peer(void **state)
 static const uint8_t ni[16] = {1, 2, 3};
 static uint32_t mid = 77;
 
+static void conf_natt(struct ike_conf *c, unsigned end)
+{
+	(void)end;
+	c->peer[0].natt = 1;
+}
+
 static void conf_generate(struct ike_conf *c, unsigned end)
 {
 	c->peer[0].generate = end ? IKE_GENERATE_YES : IKE_GENERATE_NO;
@@ -731,6 +737,46 @@ static void t_identity_with_an_odd_port(void **state)
 	assert_true(rig_logged(r, 1, "identity has protocol 17 and port 355"));
 }
 
+/* RFC 3947 §3.1: the responder's vendor ID is what the initiator waits for; it must fit beside an SA payload of the same length. */
+static void t_one_vendor_id_is_answered(void **state)
+{
+	struct rig_packet *p;
+	size_t at = ISAKMP_HDR_LEN;
+
+	(void)state;
+	r = rig_new(conf_natt);
+	(void)rig_policy(r, 1, 1);
+	rig_acquire(r, 0, rig_policy(r, 0, 1));
+	p = &r->q[0];
+	assert_int_equal(p->p[at], ISAKMP_P_VID);
+	at += (size_t)(p->p[at + 2] << 8 | p->p[at + 3]); /* SA; the first vendor ID is that of RFC 3947 */
+	p->p[at] = 0;
+	p->len = at + 20;
+	p->p[26] = (uint8_t)(p->len >> 8);
+	p->p[27] = (uint8_t)p->len;
+	rig_deliver(r, 0);
+	assert_int_equal(r->n, 1);
+	assert_true(r->q[0].len <= at + 20);
+	rig_deliver(r, 0);
+	assert_int_equal(r->end[0].k->sas->natt, IKE1_NATT_RFC);
+	assert_int_equal(r->end[1].k->sas->natt, IKE1_NATT_RFC);
+}
+
+static void t_commit_bit_in_phase_1(void **state)
+{
+	static struct msg m;
+	struct msg_err e;
+
+	(void)state;
+	begin();
+	r->q[0].p[19] |= ISAKMP_F_COMMIT;
+	rig_deliver(r, 0);
+	assert_null(r->end[1].k->sas);
+	assert_int_equal(r->n, 1);
+	assert_int_equal(msg_parse(&m, (struct bytes){r->q[0].p, r->q[0].len}, &e), 0);
+	assert_int_equal(m.payload[0].notify.type, ISAKMP_N_INVALID_FLAGS);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -755,6 +801,8 @@ int main(void)
 		T(t_isakmp_sas_of_one_peer),
 		T(t_children_of_one_peer),
 		T(t_identity_with_an_odd_port),
+		T(t_one_vendor_id_is_answered),
+		T(t_commit_bit_in_phase_1),
 		T(t_moved_then_dropped),
 		T(t_moved_then_deleted_by_the_peer),
 	};
