@@ -23,6 +23,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	while (r && rig_work_one(r))
+		; /* they belong to the engine */
 	if (r)
 		rig_free(r);
 	r = NULL;
