@@ -60,6 +60,14 @@ check "remove" xi 1 policy remove 0
 is "remove: one slot" "$(slots diff)" "1 0"
 check "the tunnel still carries" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B
 is "its counter went on" "$(policystat 1 $MANY out-transformed)" 10
+# an import is compared with what is there without asking each item for each
+some=$(cpu_ms xi 1 policy add action=none src-address=10.9.0.0/16)
+sed 's/src-address=10\.1[0-9][0-9]/src-address=10.99/' "$T/tenth.rsc" >"$T/others.rsc"
+others=$(cpu_ms xi 1 import "$T/others.rsc")
+is "import of others over them" "$(cat "$T/cpu.out")" \
+	"policy: $((MANY / 10)) added, 0 changed, $((MANY + 1)) removed, 1 unchanged"
+note "CPU of the import: $others ms, of an add before it $some ms"
+at_least "it costs no more than ten commands" $((some * 10)) "$others"
 check "back to one" xi 1 import "$T/one.rsc"
 check "which carries, too" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B
 is "with its counter" "$(policystat 1 0 out-transformed)" 15

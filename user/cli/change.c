@@ -387,21 +387,90 @@ static void empty_menu(struct conf *c, enum menu_id menu)
 		prop_defaults(&menus[menu], &c->settings);
 }
 
-/* The old item that a new one is: of the same name; in menus without names with the same values, or (peer) the same address. */
-static int find_old(const struct conf *before, enum menu_id menu, const struct conf_item *it, const bool *used)
+/* The items that were there, by what they say: found without asking each. */
+struct old_item {
+	uint64_t hash;
+	unsigned index;
+};
+
+struct old_items {
+	enum menu_id menu;
+	const struct conf *conf;
+	struct old_item *by_value; /* [count], menus without names; equal ones in the order of the list */
+	bool *used;		   /* [count] */
+};
+
+static int by_value(const void *a, const void *b)
 {
-	const char *name = conf_name(menu, it);
+	const struct old_item *x = a, *y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int old_items_make(struct old_items *o, const struct conf *c, enum menu_id menu)
+{
+	const struct conf_list *l = &c->list[menu];
+
+	*o = (struct old_items){.menu = menu,
+				.conf = c,
+				.by_value = calloc(l->count + 1, sizeof(*o->by_value)),
+				.used = calloc(l->count + 1, sizeof(*o->used))};
+	if (!o->by_value || !o->used)
+		return -ENOMEM;
+	if (prop_named(&menus[menu], "name"))
+		return 0;
+	for (unsigned i = 0; i < l->count; i++)
+		o->by_value[i] = (struct old_item){conf_item_hash(menu, l->item[i]), i};
+	qsort(o->by_value, l->count, sizeof(*o->by_value), by_value);
+	return 0;
+}
+
+static void old_items_free(struct old_items *o)
+{
+	free(o->by_value);
+	free(o->used);
+}
+
+static int find_equal(const struct old_items *o, const struct conf_item *it)
+{
+	const struct conf_list *l = &o->conf->list[o->menu];
+	uint64_t hash = l->count ? conf_item_hash(o->menu, it) : 0;
+	unsigned lo = 0, hi = l->count;
+
+	while (lo < hi) {
+		unsigned mid = lo + (hi - lo) / 2;
+
+		if (o->by_value[mid].hash < hash)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < l->count && o->by_value[lo].hash == hash; lo++) {
+		unsigned i = o->by_value[lo].index;
+
+		if (!o->used[i] && conf_item_same(o->menu, l->item[i], it))
+			return (int)i;
+	}
+	return -1;
+}
+
+/* The old item that a new one is: of the same name; in menus without names with the same values, or (peer) the same address. */
+static int find_old(const struct old_items *o, const struct conf_item *it)
+{
+	const struct conf_list *l = &o->conf->list[o->menu];
+	const char *name = conf_name(o->menu, it);
+	int same;
 
 	if (name)
-		return conf_index_of_name(before, menu, name);
-	for (unsigned i = 0; i < before->list[menu].count; i++)
-		if (!used[i] && conf_item_same(menu, before->list[menu].item[i], it))
+		return conf_index_of_name(o->conf, o->menu, name);
+	same = find_equal(o, it);
+	for (unsigned i = 0; same < 0 && o->menu == MENU_PEER && i < l->count; i++)
+		if (!o->used[i] && memcmp(&CONF_ITEM(conf_peer, l, i)->address,
+					  &((const struct conf_peer *)it)->address, sizeof(struct ip_prefix)) == 0)
 			return (int)i;
-	for (unsigned i = 0; menu == MENU_PEER && i < before->list[menu].count; i++)
-		if (!used[i] && memcmp(&CONF_ITEM(conf_peer, &before->list[menu], i)->address,
-				       &((const struct conf_peer *)it)->address, sizeof(struct ip_prefix)) == 0)
-			return (int)i;
-	return -1;
+	return same;
 }
 
 /* A script that says nothing of an item's keys (export hide-sensitive) leaves them alone. */
@@ -426,23 +495,25 @@ static void keep_secrets(enum menu_id menu, struct conf_item *it, const struct c
 static int merge_menu(struct change *ch, enum menu_id menu)
 {
 	struct conf_list *new = &ch->after.list[menu], *old = &ch->before.list[menu];
-	bool *used = calloc(old->count + 1, sizeof(*used));
 	unsigned added = 0, changed = 0, kept = 0;
 	size_t n = strlen(ch->summary);
+	struct old_items olds;
 
-	if (!used)
+	if (old_items_make(&olds, &ch->before, menu)) {
+		old_items_free(&olds);
 		return -ENOMEM;
+	}
 	new->last_id = old->last_id;
 	for (unsigned i = 0; i < new->count; i++) {
 		struct conf_item *it = new->item[i];
-		int o = find_old(&ch->before, menu, it, used);
+		int o = find_old(&olds, it);
 
 		if (o < 0) {
 			added++;
 			it->id = ++new->last_id;
 			continue;
 		}
-		used[o] = true;
+		olds.used[o] = true;
 		keep_secrets(menu, it, old->item[o]);
 		it->id = old->item[o]->id;
 		it->flags &= ~(uint32_t)ITEM_WANTED;
@@ -457,7 +528,7 @@ static int merge_menu(struct change *ch, enum menu_id menu)
 		(void)snprintf(ch->summary + n, sizeof(ch->summary) - n,
 			       "%s: %u added, %u changed, %u removed, %u unchanged\n", menus[menu].name, added, changed,
 			       old->count - kept - changed, kept);
-	free(used);
+	old_items_free(&olds);
 	return 0;
 }
 

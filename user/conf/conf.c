@@ -227,6 +227,26 @@ bool conf_item_same(enum menu_id menu, const struct conf_item *a, const struct c
 	return true;
 }
 
+uint64_t conf_item_hash(enum menu_id menu, const struct conf_item *it)
+{
+	const struct menu *m = &menus[menu];
+	uint64_t h = 14695981039346656037ull; /* FNV-1a */
+	char value[VALUE_MAX];
+
+	for (unsigned i = 0; i < m->count; i++) {
+		if (m->prop[i].flags & PF_READONLY)
+			continue;
+		prop_format(&m->prop[i], it, value, sizeof(value));
+		for (const char *c = value;; c++) {
+			h = (h ^ (unsigned char)*c) * 1099511628211ull;
+			if (!*c)
+				break;
+		}
+	}
+	explicit_bzero(value, sizeof(value));
+	return h;
+}
+
 bool conf_menu_same(const struct conf *a, const struct conf *b, enum menu_id menu)
 {
 	const struct conf_list *x = &a->list[menu], *y = &b->list[menu];

@@ -252,6 +252,8 @@ unsigned conf_flags(const struct conf_item *it);
 
 /* Do all settable properties of the two have the same value? */
 bool conf_item_same(enum menu_id menu, const struct conf_item *a, const struct conf_item *b);
+/* Equal for items that are the same. */
+uint64_t conf_item_hash(enum menu_id menu, const struct conf_item *it);
 bool conf_menu_same(const struct conf *a, const struct conf *b, enum menu_id menu);
 bool conf_same(const struct conf *a, const struct conf *b); /* what is stored: items, their ids and order, settings */
 
