@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Phase 1 with certificates and with RSA keys between two engines, in every exchange and both roles, and what must not come up (RFC 2409 §5.1; spec section 23). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/lib/certs.h"
+#include "tests/lib/quick_rig.h"
+#include "user/conf/cred_files.h"
+
+static EVP_PKEY *ca_key, *other_ca_key, *key[2], *other_key;
+static X509 *ca, *other_ca;
+static char folder[2][32];
+static struct paths paths[2];
+
+static struct rig *r;
+static uint8_t mode, auth;
+static const char *my_id[2], *pinned[2], *remote_key[2];
+
+/* --- stores --- */
+
+static void write_item(unsigned end, enum cred_kind kind, const char *name, X509 *x, EVP_PKEY *pub, int trusted)
+{
+	struct cred_file f = {.trusted = trusted != 0, .cert = x, .pub = pub};
+	struct err e;
+
+	(void)str_copy(f.name, sizeof(f.name), name);
+	if (cred_write(&paths[end], kind, &f, NULL, &e))
+		fail_msg("%s", e.text);
+}
+
+static X509 *leaf(const char *cn, EVP_PKEY *k, struct cert_spec s)
+{
+	X509 *x;
+
+	s.cn = cn;
+	s.key = k;
+	s.issuer = s.issuer ? s.issuer : ca;
+	s.issuer_key = s.issuer_key ? s.issuer_key : ca_key;
+	x = certs_make(&s);
+	return x;
+}
+
+static void put_own(unsigned end, struct cert_spec s)
+{
+	X509 *x = leaf(end ? "end 1" : "end 0", key[end], s);
+
+	write_item(end, CRED_CERTIFICATE, "own", x, NULL, 0);
+	X509_free(x);
+}
+
+static int group_setup(void **state)
+{
+	(void)state;
+	ca_key = certs_key(1024);
+	other_ca_key = certs_key(1024);
+	other_key = certs_key(1024);
+	ca = certs_make(&(struct cert_spec){.cn = "CA", .key = ca_key, .basic = "critical,CA:TRUE"});
+	other_ca = certs_make(&(struct cert_spec){.cn = "CA", .key = other_ca_key, .basic = "critical,CA:TRUE"});
+	for (unsigned i = 0; i < 2; i++)
+		key[i] = certs_key(1024);
+	for (unsigned i = 0; i < 2; i++) {
+		X509 *stranger = leaf("stranger", other_key, (struct cert_spec){0});
+
+		strcpy(folder[i], "/tmp/xi-ike1-rsa.XXXXXX");
+		assert_non_null(mkdtemp(folder[i]));
+		(void)snprintf(paths[i].conf_dir, sizeof(paths[i].conf_dir), "%s", folder[i]);
+		write_item(i, CRED_CERTIFICATE, "ca", ca, NULL, 1);
+		write_item(i, CRED_CERTIFICATE, "stranger", stranger, NULL, 0);
+		write_item(i, CRED_KEY, "peer", NULL, key[!i], 0);
+		write_item(i, CRED_KEY, "stranger", NULL, other_key, 0);
+		X509_free(stranger);
+	}
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		char command[128];
+
+		(void)snprintf(command, sizeof(command), "rm -rf %s", folder[i]);
+		if (system(command))
+			return -1;
+		EVP_PKEY_free(key[i]);
+	}
+	X509_free(ca);
+	X509_free(other_ca);
+	EVP_PKEY_free(ca_key);
+	EVP_PKEY_free(other_ca_key);
+	EVP_PKEY_free(other_key);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		put_own(i, (struct cert_spec){.alt = "email:joe@example.net"});
+		my_id[i] = pinned[i] = remote_key[i] = "";
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (r)
+		rig_free(r);
+	r = NULL;
+	return 0;
+}
+
+/* --- two ends --- */
+
+static void conf(struct ike_conf *c, unsigned end)
+{
+	struct err e;
+	int fd = cred_open_public(&paths[end], &e);
+
+	assert_true(fd >= 0);
+	assert_int_equal(cred_load(&c->cred, fd, &e), 0);
+	close(fd);
+	for (unsigned i = 0; i < c->n_peers; i++) {
+		struct ike_peer *p = &c->peer[i];
+
+		p->mode = mode;
+		p->auth = auth;
+		p->group = group_by_id(31);
+		strcpy(p->certificate, "own");
+		strcpy(p->key, "own");
+		strcpy(p->my_id, my_id[end]);
+		strcpy(p->remote_certificate, pinned[end]);
+		strcpy(p->remote_key, remote_key[end]);
+	}
+}
+
+static int64_t wall(void *ctx)
+{
+	(void)ctx;
+	return CERT_NOW;
+}
+
+static struct {
+	int end; /* whose signatures are spoilt, -1: nobody's */
+	enum { BYTE, OTHER_KEY, OLD, SHORT } how;
+	unsigned byte;
+	uint8_t old[1024];
+	size_t old_len;
+} spoilt;
+
+/* RFC 2409 §5.1: the hash alone, in type 1 padding. */
+static void sign(void *ctx, struct ike_sign *s)
+{
+	int end = (int)((struct rig_end *)ctx)->me, bad = end == spoilt.end;
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(bad && spoilt.how == OTHER_KEY ? other_key : key[end], NULL);
+
+	s->sig_len = sizeof(s->sig);
+	assert_true(EVP_PKEY_sign_init(c) == 1 && EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PADDING) == 1 &&
+		    EVP_PKEY_sign(c, s->sig, &s->sig_len, s->text, s->text_len) == 1);
+	EVP_PKEY_CTX_free(c);
+	assert_int_equal(s->of_cert, auth == IKE_AUTH_RSA_SIGNATURE);
+	assert_string_equal(s->name, "own");
+	if (bad && spoilt.how == BYTE)
+		s->sig[spoilt.byte] ^= 1;
+	if (bad && spoilt.how == SHORT)
+		s->sig_len--;
+	if (bad && spoilt.how == OLD) {
+		memcpy(s->sig, spoilt.old, spoilt.old_len);
+		s->sig_len = spoilt.old_len;
+	} else {
+		memcpy(spoilt.old, s->sig, s->sig_len);
+		spoilt.old_len = s->sig_len;
+	}
+	s->rc = 0;
+	s->done(s);
+}
+
+static unsigned established(unsigned end)
+{
+	unsigned n = 0;
+
+	for (const struct ike1 *sa = r->end[end].k->sas; sa; sa = sa->next)
+		n += sa->established_ns != 0;
+	return n;
+}
+
+static void run(unsigned from)
+{
+	r = rig_new(conf);
+	for (unsigned i = 0; i < 2; i++) {
+		r->end[i].env.sign = sign;
+		r->end[i].env.wall = wall;
+		(void)rig_policy(r, i, 1);
+	}
+	rig_acquire(r, from, &r->end[from].sadb.policy[0]);
+	rig_settle(r);
+}
+
+/* End `at` does not believe the other one; words: what its log says. */
+static void refused(unsigned at, const char *words)
+{
+	for (unsigned from = 0; from < 2; from++) {
+		run(from);
+		if (established(at) || fake_count(&r->end[at].sadb))
+			fail_msg("mode %u, auth %u, from %u: end %u believes it", mode, auth, from, at);
+		assert_true(ike_count(r->end[at].k, IKE_COUNT_BAD_HASH) > 0);
+		if (!rig_logged(r, at, words))
+			fail_msg("mode %u, auth %u: the log does not say \"%s\"", mode, auth, words);
+		(void)teardown(NULL);
+	}
+}
+
+static void believed(void)
+{
+	for (unsigned from = 0; from < 2; from++) {
+		run(from);
+		rig_advance(r, NS_PER_S); /* nothing follows at once upon the last message of aggressive mode */
+		for (unsigned i = 0; i < 2; i++) {
+			if (established(i) != 1)
+				fail_msg("mode %u, auth %u, from %u: end %u", mode, auth, from, i);
+			assert_int_equal(fake_count(&r->end[i].sadb), 2);
+			assert_int_equal(rig_unopened(r, i), 0);
+		}
+		(void)teardown(NULL);
+	}
+}
+
+static void each(void (*test)(void))
+{
+	for (auth = IKE_AUTH_RSA_SIGNATURE; auth <= IKE_AUTH_RSA_KEY; auth++)
+		for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++)
+			test();
+}
+
+static void t_every_exchange_both_ways(void **state)
+{
+	(void)state;
+	spoilt.end = -1;
+	each(believed);
+	my_id[0] = my_id[1] = "joe@example.net";
+	each(believed);
+}
+
+static const char *words(void)
+{
+	return auth == IKE_AUTH_RSA_KEY ? "no public key of ours fits the signature"
+					: "the signature does not fit the certificate";
+}
+
+static void spoilt_by_either(void)
+{
+	for (spoilt.end = 0; spoilt.end < 2; spoilt.end++)
+		refused(!spoilt.end, words());
+}
+
+static void spoilt_bytes(void)
+{
+	for (spoilt.byte = 1; spoilt.byte < 128; spoilt.byte += 42)
+		spoilt_by_either();
+}
+
+static void old_signature(void)
+{
+	spoilt.end = -1;
+	believed(); /* of which the last one is kept */
+	spoilt_by_either();
+}
+
+static void t_rfc2409_5_1_wrong_signatures(void **state)
+{
+	(void)state;
+	spoilt.how = BYTE;
+	each(spoilt_bytes);
+	spoilt.how = SHORT;
+	each(spoilt_by_either);
+	spoilt.how = OLD;
+	each(old_signature);
+}
+
+static void wrong_key(void)
+{
+	remote_key[0] = remote_key[1] = "peer"; /* the other key is in the store, too: without a name it would fit */
+	spoilt_by_either();
+}
+
+static void t_spec_23_3_signature_of_another_key(void **state)
+{
+	(void)state;
+	spoilt.how = OTHER_KEY;
+	each(wrong_key);
+	spoilt.end = -1;
+	auth = IKE_AUTH_RSA_KEY;
+	for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++) {
+		remote_key[1] = "peer";
+		remote_key[0] = "stranger";
+		refused(0, words());
+	}
+}
+
+static void certificates(void (*test)(void))
+{
+	auth = IKE_AUTH_RSA_SIGNATURE;
+	for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++)
+		test();
+}
+
+static void strange_ca(void)
+{
+	for (unsigned bad = 0; bad < 2; bad++) {
+		put_own(bad, (struct cert_spec){.issuer = other_ca, .issuer_key = other_ca_key});
+		refused(!bad, "certificate signature failure");
+		put_own(bad, (struct cert_spec){.from = -9 * CERT_DAY, .to = -CERT_DAY});
+		refused(!bad, "certificate has expired");
+		put_own(bad, (struct cert_spec){0});
+	}
+}
+
+static void t_spec_23_2_strange_or_old_certificate(void **state)
+{
+	(void)state;
+	spoilt.end = -1;
+	certificates(strange_ca);
+}
+
+static void strange_name(void)
+{
+	for (unsigned bad = 0; bad < 2; bad++) {
+		my_id[bad] = "eve@example.net";
+		refused(!bad, "the mailbox is not in the certificate's subjectAltName");
+		my_id[bad] = "";
+	}
+}
+
+static void t_spec_23_2_name_that_the_certificate_has_not(void **state)
+{
+	(void)state;
+	spoilt.end = -1;
+	certificates(strange_name);
+}
+
+static void pinned_one(void)
+{
+	X509 *x[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		x[i] = leaf(i ? "end 1" : "end 0", key[i],
+			    (struct cert_spec){.issuer = other_ca, .issuer_key = other_ca_key});
+		write_item(i, CRED_CERTIFICATE, "own", x[i], NULL, 0);
+		write_item(!i, CRED_CERTIFICATE, "theirs", x[i], NULL, 0);
+		pinned[i] = "theirs";
+	}
+	believed(); /* no CA of ours is asked */
+	for (unsigned i = 0; i < 2; i++) {
+		pinned[i] = "stranger";
+		refused(i, "the name is not the certificate's subject");
+		pinned[i] = "theirs";
+		X509_free(x[i]);
+	}
+}
+
+static void t_spec_23_2_pinned_certificate(void **state)
+{
+	(void)state;
+	spoilt.end = -1;
+	certificates(pinned_one);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(t_every_exchange_both_ways),
+		T(t_rfc2409_5_1_wrong_signatures),
+		T(t_spec_23_3_signature_of_another_key),
+		T(t_spec_23_2_strange_or_old_certificate),
+		T(t_spec_23_2_name_that_the_certificate_has_not),
+		T(t_spec_23_2_pinned_certificate),
+	};
+
+	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
