@@ -213,14 +213,27 @@ static int id_same(const struct quick_id *id, const struct msg_id *got)
 	       id->len == got->data.len && !memcmp(id->data, got->data.p, id->len);
 }
 
-/* RFC 2409 §5.5: identities that are left out are the addresses of the peers; some answer with them in words. */
+/*
+ * RFC 2409 §5.5: identities that are left out are the addresses of the peers; some answer with them in words. Of who is behind a NAT they have the
+ * address that the NAT gave (RFC 3947 §5.2), which we do not know: any. Our policy says what the SAs are for.
+ */
+static int id_fits(const struct ike1_quick *q, unsigned i, const struct msg_id *got)
+{
+	const struct quick_id *id = &q->id[i];
+
+	if (id_same(id, got))
+		return 1;
+	return !q->has_ids && q->has_oa && (i ? q->sa->peer_behind : q->sa->behind) && got->type == id->type &&
+	       !got->protocol && !got->port && got->data.len == id->len;
+}
+
 int quick_ids_same(const struct ike1_quick *q, const struct msg *m)
 {
 	const struct msg_payload *ci = msg_find(m, ISAKMP_P_ID, 0), *cr = msg_find(m, ISAKMP_P_ID, 1);
 
 	if (!ci && !cr)
 		return !q->has_ids;
-	return ci && cr && id_same(&q->id[0], &ci->id) && id_same(&q->id[1], &cr->id);
+	return ci && cr && id_fits(q, 0, &ci->id) && id_fits(q, 1, &cr->id);
 }
 
 void quick_ids_write(const struct ike1_quick *q, struct msg_wr *w)

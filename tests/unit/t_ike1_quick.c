@@ -438,6 +438,37 @@ static void set_natt(unsigned natt, unsigned behind)
 	}
 }
 
+/* RFC 3947 §5.2: the words have the address that a NAT gave, of who is behind one. */
+static void t_rfc3947_5_2_identities_in_words(void **state)
+{
+	(void)state;
+	for (unsigned behind = 0; behind < 2; behind++) {
+		struct ike1_quick *q;
+
+		pfs_id = 2;
+		r = rig_new(conf_pfs);
+		rig_isakmp(r, 0, 1);
+		set_natt(IKE1_NATT_RFC, behind);
+		rig_acquire(r, 0, pair_of_policies(change_transport));
+		while (!r->n)
+			assert_true(rig_work_one(r));
+		rig_deliver(r, 0);
+		q = r->end[1].sa->quick;
+		q->has_ids = 1;
+		for (unsigned i = 0; i < 2; i++) {
+			q->id[i] = (struct quick_id){.type = IPSEC_ID_IPV4, .len = 4};
+			memcpy(q->id[i].data, &r->end[i].addr.addr, 4);
+		}
+		q->id[0].data[3] ^= 1;
+		rig_settle(r);
+		if (behind == 0)
+			both_have(2);
+		else
+			assert_true(rig_logged(r, 0, "the identities that came back are not those that were sent"));
+		(void)teardown(NULL);
+	}
+}
+
 static void t_esp_in_udp(void **state)
 {
 	static const uint8_t natt[] = {IKE1_NATT_RFC, IKE1_NATT_02};
@@ -738,6 +769,7 @@ int main(void)
 		cmocka_unit_test_teardown(t_transport_without_identities, teardown),
 		cmocka_unit_test_teardown(t_rfc2409_5_5_identities_in_words, teardown),
 		cmocka_unit_test_teardown(t_inbound_first_outbound_late, teardown),
+		cmocka_unit_test_teardown(t_rfc3947_5_2_identities_in_words, teardown),
 		cmocka_unit_test_teardown(t_transport_with_ports, teardown),
 		cmocka_unit_test_teardown(t_unique, teardown),
 		cmocka_unit_test_teardown(t_ip6_in_ip6_and_in_ip4, teardown),
