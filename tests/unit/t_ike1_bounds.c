@@ -359,6 +359,94 @@ static void t_spec_16_2_payloads_that_are_missing(void **state)
 			}
 }
 
+/* Nobody who may have forged his address gets more than he sent: the answer leaves out what makes it longer (spec section 22). */
+static void t_spec_22_short_answer_to_a_short_request(void **state)
+{
+	static const uint8_t modes[] = {IKE_MODE_MAIN, IKE_MODE_BASE};
+
+	(void)state;
+	left_out = 0;
+	leave_out = ISAKMP_P_VID;
+	for (size_t i = 0; i < sizeof(modes); i++) {
+		size_t asked;
+
+		mode = mode1 = modes[i];
+		r = rig_new(conf);
+		r->filter = without;
+		(void)rig_policy(r, 0, 1);
+		rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+		asked = r->q[0].len;
+		r->filter = NULL;
+		rig_deliver(r, 0);
+		assert_int_equal(r->n, 1);
+		assert_true(r->q[0].len <= asked);
+		(void)teardown(NULL);
+	}
+}
+
+static struct bytes added;
+static unsigned added_type, added_to; /* 1, 3: of the initiator's */
+
+static int with(struct rig *rig, struct rig_packet *p)
+{
+	static struct msg m;
+	uint8_t buf[8192];
+	struct msg_err e;
+	struct msg_wr w;
+	int n;
+
+	if (p->from || rig->sent[0] != (added_to + 1) / 2 || msg_parse(&m, (struct bytes){p->p, p->len}, &e))
+		return 1;
+	msg_wr_begin(&w, buf, sizeof(buf), &m.hdr);
+	for (unsigned i = 0; i < m.n_payloads; i++)
+		if (m.payload[i].type != added_type)
+			msg_wr_payload(&w, &m, &m.payload[i]);
+	msg_wr_raw(&w, added_type, added);
+	n = msg_wr_end(&w);
+	assert_true(n > 0);
+	free(p->p);
+	p->p = malloc((size_t)n);
+	memcpy(p->p, buf, (size_t)n);
+	p->len = (size_t)n;
+	return 1;
+}
+
+static void begin_with(unsigned type, unsigned to, struct bytes body)
+{
+	mode = mode1 = IKE_MODE_AGGRESSIVE;
+	added_type = type;
+	added_to = to;
+	added = body;
+	r = rig_new(conf);
+	r->filter = with;
+	(void)rig_policy(r, 0, 1);
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_settle(r);
+}
+
+/* Spec 20.3: INITIAL-CONTACT drops SAs; in clear anybody could have added it. */
+static void t_spec_20_3_initial_contact_in_clear(void **state)
+{
+	static const uint8_t contact[8] = {0, 0, 0, 1, IPSEC_PROTO_ISAKMP, 0, 0x60, 2};
+
+	(void)state;
+	begin_with(ISAKMP_P_NOTIFY, 3, (struct bytes){contact, sizeof(contact)});
+	assert_int_equal(r->sent[0] >= 2, 1);
+	assert_int_equal(established(1), 1);
+	assert_int_equal(r->end[1].k->sas->got_contact, 0);
+}
+
+static void t_long_identity_of_a_stranger(void **state)
+{
+	static const uint8_t id[3000] = {IPSEC_ID_FQDN};
+
+	(void)state;
+	begin_with(ISAKMP_P_ID, 1, (struct bytes){id, sizeof(id)});
+	assert_int_equal(isakmps(1), 0);
+	assert_int_equal(r->sent[1] > 1, 0);
+	assert_true(rig_logged(r, 1, "a payload is too long"));
+}
+
 static unsigned bare_from;
 
 /* Messages 5 and 6 of main mode as they are before encryption. */
@@ -615,6 +703,9 @@ int main(void)
 		T(t_spec_17_responders_at_a_time),
 		T(t_spec_16_2_payloads_that_are_missing),
 		T(t_spec_16_2_messages_5_and_6_in_clear),
+		T(t_spec_22_short_answer_to_a_short_request),
+		T(t_spec_20_3_initial_contact_in_clear),
+		T(t_long_identity_of_a_stranger),
 		T(t_rfc2408_3_1_a_message_id_in_phase_1),
 		T(t_spec_4_exchange_mode_of_the_item),
 		T(t_bad_answer_before_the_good_one),

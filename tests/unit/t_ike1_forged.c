@@ -120,6 +120,8 @@ static struct say answer_of_end1(void)
 	struct say s;
 
 	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	while (rig_work_one(r))
+		;
 	rig_deliver(r, 0);
 	while (rig_work_one(r))
 		;
@@ -294,6 +296,148 @@ static void t_informational_each_byte_of_hash(void **state)
 	assert_null(r->end[0].k->sas);
 }
 
+/* --- message 1 and 2 of quick mode with the right HASH that are no good otherwise --- */
+
+static struct say message1_of_end1(void)
+{
+	uint8_t iv[CIPHER_BLOCK_MAX];
+	struct rig_packet p;
+	struct say s;
+	uint32_t mid;
+
+	rig_acquire(r, 1, &r->end[1].sadb.policy[0]);
+	while (rig_work_one(r))
+		;
+	p = rig_take(r, 0);
+	memcpy(&mid, p.p + 20, 4);
+	assert_int_equal(ike1_iv(r->end[1].sa, ntohl(mid), iv), 0);
+	s = said((struct bytes){p.p, p.len}, iv);
+	free(p.p);
+	return s;
+}
+
+/* The KE payload of the body becomes so long. */
+static void ke_of_length(struct say *s, size_t len)
+{
+	static uint8_t body[SAY_BODY_MAX];
+	size_t at = 0, out = 0, n;
+
+	for (uint8_t type = s->type; at < s->body.len; type = s->body.p[at], at += n) {
+		n = (size_t)(s->body.p[at + 2] << 8 | s->body.p[at + 3]);
+		if (type != ISAKMP_P_KE) {
+			memcpy(body + out, s->body.p + at, n);
+			out += n;
+			continue;
+		}
+		memset(body + out, 2, 4 + len);
+		body[out] = s->body.p[at];
+		body[out + 1] = 0;
+		body[out + 2] = (uint8_t)((4 + len) >> 8);
+		body[out + 3] = (uint8_t)(4 + len);
+		out += 4 + len;
+	}
+	s->body = (struct bytes){body, out};
+}
+
+static void nothing_came_of_it(const char *words)
+{
+	assert_true(rig_logged(r, 0, words));
+	assert_int_equal(fake_count(&r->end[0].sadb), 0);
+	assert_int_equal(fake_reserved(&r->end[0].sadb), 0);
+	assert_int_equal(rig_quicks(r, 0), 0);
+}
+
+static void t_public_values_of_another_length(void **state)
+{
+	static const size_t lens[] = {1, 127, 129, 1500};
+
+	(void)state;
+	pfs = 2;
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++)
+		for (unsigned second = 0; second < 2; second++) {
+			uint8_t iv[CIPHER_BLOCK_MAX];
+			struct say s;
+
+			isakmp();
+			if (second) {
+				s = answer_of_end1();
+				memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
+				s.iv = iv;
+			} else {
+				s = message1_of_end1();
+			}
+			ke_of_length(&s, lens[i]);
+			rig_say(r, 1, &s);
+			nothing_came_of_it("do not fit each other");
+			(void)teardown(NULL);
+		}
+}
+
+static void t_spec_17_sa_payloads_of_message_1(void **state)
+{
+	uint8_t body[SAY_BODY_MAX];
+	struct say s;
+	size_t len;
+
+	(void)state;
+	for (unsigned at = 7; at <= 11; at += 4) { /* DOI, situation */
+		isakmp();
+		s = message1_of_end1();
+		memcpy(body, s.body.p, s.body.len);
+		s.body.p = body;
+		body[at] ^= 2;
+		rig_say(r, 1, &s);
+		assert_int_equal(counted(IKE_COUNT_MALFORMED), 1); /* the parser knows no other */
+		nothing_came_of_it("");
+		(void)teardown(NULL);
+	}
+	isakmp();
+	s = message1_of_end1();
+	len = (size_t)(s.body.p[2] << 8 | s.body.p[3]);
+	for (unsigned i = 0; i < QUICK_SAS_MAX; i++) {
+		memcpy(body + i * len, s.body.p, len);
+		body[i * len] = ISAKMP_P_SA;
+	}
+	memcpy(body + QUICK_SAS_MAX * len, s.body.p, s.body.len);
+	s.body = (struct bytes){body, s.body.len + QUICK_SAS_MAX * len};
+	rig_say(r, 1, &s);
+	nothing_came_of_it("too many SA payloads");
+}
+
+static void t_message_ids_and_states(void **state)
+{
+	struct say s;
+
+	(void)state;
+	isakmp();
+	s = message1_of_end1();
+	s.mid = 0;
+	rig_say(r, 1, &s);
+	assert_int_equal(counted(IKE_COUNT_UNEXPECTED), 1);
+	assert_null(r->end[0].sa->quick);
+	s.mid = 77;
+	r->end[0].sa->state = IKE1_EXPIRED;
+	rig_say(r, 1, &s);
+	assert_int_equal(counted(IKE_COUNT_UNEXPECTED), 2);
+	assert_null(r->end[0].sa->quick);
+}
+
+/* The peer has its SAs with message 3: it must not send what nobody opens. */
+static void t_policy_that_goes_before_message_3(void **state)
+{
+	(void)state;
+	isakmp();
+	rig_acquire(r, 1, &r->end[1].sadb.policy[0]);
+	rig_deliver(r, 0);
+	(void)only_quick(QUICK_SENT2);
+	rig_deliver(r, 0);
+	r->end[0].sadb.policy[0].gen = 0;
+	rig_settle(r);
+	rig_advance(r, 20 * NS_PER_S);
+	assert_int_equal(fake_count(&r->end[0].sadb), 0);
+	assert_int_equal(fake_count(&r->end[1].sadb), 0);
+}
+
 /* --- DPD (RFC 3706) --- */
 static struct say probe(uint8_t *body, unsigned type, uint32_t seq)
 {
@@ -332,6 +476,35 @@ static void t_rfc3706_probes_that_do_not_fit(void **state)
 	assert_int_equal(answers_to(ISAKMP_N_R_U_THERE, 100, 0), 0); /* §7: once */
 	assert_int_equal(answers_to(ISAKMP_N_R_U_THERE, 99, 0), 0);
 	assert_int_equal(answers_to(ISAKMP_N_R_U_THERE, 101, 0), 1);
+}
+
+/* A message ID serves once; and only with NAT traversal a message from elsewhere says that the peer has moved (spec section 21). */
+static void t_message_id_again_and_from_elsewhere(void **state)
+{
+	uint8_t body[32];
+	struct rig_packet p;
+	struct say s;
+	unsigned sent;
+
+	(void)state;
+	isakmp();
+	s = probe(body, ISAKMP_N_R_U_THERE, 7);
+	p = rig_make(r, 1, &s);
+	p.path.remote.port = 1234;
+	sent = r->sent[0];
+	rig_hand_over(r, &p);
+	assert_int_equal(r->sent[0], sent + 1);
+	assert_int_equal(r->end[0].sa->path.remote.port, 500);
+	body[31]++; /* the next number, in a message with the same ID */
+	rig_say(r, 1, &s);
+	assert_int_equal(r->sent[0], sent + 1);
+	assert_int_equal(counted(IKE_COUNT_REPLAY), 1);
+	s.mid++;
+	r->end[0].sa->natt = IKE1_NATT_RFC;
+	p = rig_make(r, 1, &s);
+	p.path.remote.port = 1234;
+	rig_hand_over(r, &p);
+	assert_int_equal(r->end[0].sa->path.remote.port, 1234);
 }
 
 /* An answer to no probe of ours, or to an old one, keeps nobody alive. */
@@ -555,19 +728,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(t_rfc2409_5_5_each_byte_of_hash1),
-		T(t_rfc2409_5_5_each_byte_of_hash2),
-		T(t_rfc2409_5_5_each_byte_of_hash3),
-		T(t_message_2_again),
-		T(t_connected_each_byte_of_hash),
-		T(t_informational_each_byte_of_hash),
-		T(t_rfc3706_probes_that_do_not_fit),
-		T(t_rfc3706_answers_that_do_not_fit),
-		T(t_rfc2409_5_each_byte_of_hash_i_and_r),
-		T(t_spec_16_5_names_in_main_mode),
-		T(t_spec_24_4_public_values_of_phase_1),
-		T(t_spec_24_4_public_values_of_quick_mode),
-		T(t_each_byte_of_the_cookies),
+		T(t_rfc2409_5_5_each_byte_of_hash1),	    T(t_rfc2409_5_5_each_byte_of_hash2),
+		T(t_rfc2409_5_5_each_byte_of_hash3),	    T(t_message_2_again),
+		T(t_connected_each_byte_of_hash),	    T(t_informational_each_byte_of_hash),
+		T(t_rfc3706_probes_that_do_not_fit),	    T(t_rfc3706_answers_that_do_not_fit),
+		T(t_message_id_again_and_from_elsewhere),   T(t_public_values_of_another_length),
+		T(t_spec_17_sa_payloads_of_message_1),	    T(t_message_ids_and_states),
+		T(t_policy_that_goes_before_message_3),	    T(t_rfc2409_5_each_byte_of_hash_i_and_r),
+		T(t_spec_16_5_names_in_main_mode),	    T(t_spec_24_4_public_values_of_phase_1),
+		T(t_spec_24_4_public_values_of_quick_mode), T(t_each_byte_of_the_cookies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
