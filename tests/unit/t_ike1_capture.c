@@ -10,8 +10,12 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
+#include "tests/lib/certs.h"
 #include "tests/lib/ike1_capture.h"
 #include "tests/lib/quick_rig.h"
+#include "user/conf/cred_files.h"
 
 struct row {
 	const struct ike1_capture *cap;
@@ -27,6 +31,8 @@ static const struct row rows[] = {
 	{&cap_racoon_base_psk, "aes-128", "sha1", 0, 0, XI_MODE_TUNNEL, {NULL, NULL}},
 	{&cap_racoon_pfs, "aes-128", "sha1", 2, 0, XI_MODE_TUNNEL, {NULL, NULL}},
 	{&cap_racoon_natt, "aes-128", "sha1", 0, 1, XI_MODE_TUNNEL, {NULL, NULL}},
+	{&cap_racoon_base_rsasig, "aes-128", "sha1", 0, 0, XI_MODE_TUNNEL, {NULL, NULL}},
+	{&cap_v1_main_rsa, "aes-128", "sha1", 0, 1, XI_MODE_TUNNEL, {"10.78.0.1", "10.78.0.2"}},
 	{&cap_v1_main_psk, "aes-128", "sha1", 0, 1, XI_MODE_TUNNEL, {"10.78.0.1", "10.78.0.2"}},
 	{&cap_v1_main_psk_pfs, "aes-128", "sha1", 2, 1, XI_MODE_TUNNEL, {"10.78.0.1", "10.78.0.2"}},
 	{&cap_v1_aggressive_psk_3des_md5, "3des", "md5", 0, 1, XI_MODE_TUNNEL, {"10.78.0.1", "10.78.0.2"}},
@@ -36,7 +42,7 @@ static const struct row rows[] = {
 
 /* What one side sent: [0] the initiator. Points into buf[], or into quick_buf[]. */
 struct sent {
-	struct bytes nonce, ke, sa, spi;
+	struct bytes nonce, ke, sa, spi, id;
 };
 
 static const struct row *row;
@@ -49,6 +55,8 @@ static struct msg_id ids[2];
 static struct neg1_terms terms;
 static struct msg m;
 static unsigned taken;
+static int rsa;	  /* the capture has certificates */
+static X509 *own; /* any: what we sign is not delivered */
 
 static struct {
 	uint8_t p[16];
@@ -70,6 +78,64 @@ static int forced_random(void *ctx, void *p, size_t n)
 	return 0;
 }
 
+/* --- certificates: that of the other side is pinned, its CA is not in the capture --- */
+
+static void write_cert(const struct paths *p, const char *name, X509 *x)
+{
+	struct cred_file f = {.cert = x};
+	struct err e;
+
+	(void)str_copy(f.name, sizeof(f.name), name);
+	if (cred_write(p, CRED_CERTIFICATE, &f, NULL, &e))
+		fail_msg("%s", e.text);
+}
+
+static struct cred *store_with(const struct bytes *theirs)
+{
+	char folder[] = "/tmp/xi-ike1-capture.XXXXXX", command[128];
+	const unsigned char *der = theirs ? theirs->p : NULL;
+	struct paths p = {0};
+	struct cred *c;
+	struct err e;
+	X509 *x;
+	int fd;
+
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(p.conf_dir, sizeof(p.conf_dir), "%s", folder);
+	write_cert(&p, "own", own);
+	if (theirs) {
+		x = d2i_X509(NULL, &der, (long)theirs->len);
+		assert_non_null(x);
+		write_cert(&p, "theirs", x);
+		X509_free(x);
+	}
+	fd = cred_open_public(&p, &e);
+	assert_true(fd >= 0);
+	assert_int_equal(cred_load(&c, fd, &e), 0);
+	close(fd);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
+	assert_int_equal(system(command), 0);
+	return c;
+}
+
+static void pin(const struct msg *in)
+{
+	const struct msg_payload *p = msg_find(in, ISAKMP_P_CERT, 0);
+	struct ike_conf *c = r->end[0].k->conf;
+
+	if (!p)
+		return;
+	cred_free(c->cred);
+	c->cred = store_with(&p->cert.data);
+}
+
+static void no_sign(void *ctx, struct ike_sign *s)
+{
+	(void)ctx;
+	s->sig_len = 128;
+	s->done(s);
+}
+
 static void conf(struct ike_conf *c, unsigned end)
 {
 	struct ike_peer *p = &c->peer[0];
@@ -88,8 +154,15 @@ static void conf(struct ike_conf *c, unsigned end)
 	p->lifetime_s = terms.life_s;
 	p->dpd_interval_s = 0;
 	p->generate = us ? IKE_GENERATE_YES : IKE_GENERATE_NO;
-	p->psk_len = (uint16_t)strlen(row->cap->psk);
-	memcpy(p->psk, row->cap->psk, p->psk_len);
+	if (rsa) {
+		p->auth = IKE_AUTH_RSA_SIGNATURE;
+		strcpy(p->certificate, "own");
+		strcpy(p->remote_certificate, "theirs");
+		c->cred = store_with(NULL);
+	} else {
+		p->psk_len = (uint16_t)strlen(row->cap->psk);
+		memcpy(p->psk, row->cap->psk, p->psk_len);
+	}
 	c->proposal[0].enc[0] = alg_by_name(ALG_ENC, row->enc);
 	c->proposal[0].auth[0] = alg_by_name(ALG_AUTH, row->auth);
 	c->proposal[0].pfs = row->pfs ? group_by_id(row->pfs) : NULL;
@@ -142,6 +215,7 @@ static void read_clear(void)
 		s->sa = body_of(ISAKMP_P_SA, s->sa);
 		s->ke = body_of(ISAKMP_P_KE, s->ke);
 		s->nonce = body_of(ISAKMP_P_NONCE, s->nonce);
+		s->id = body_of(ISAKMP_P_ID, s->id);
 		if (row->cap->msg[i].from_responder && msg_find(&m, ISAKMP_P_SA, 0))
 			assert_int_equal(
 				neg1_read(&m.transform[m.proposal[msg_find(&m, ISAKMP_P_SA, 0)->sa.proposal].transform],
@@ -192,6 +266,8 @@ static void force_phase1(void)
 	if (!hs)
 		return;
 	assert_int_equal(blob_set(us ? &hs->nr : &hs->ni, p1[us].nonce), 0);
+	if (p1[us].id.p)
+		assert_int_equal(blob_set(us ? &hs->idr : &hs->idi, p1[us].id), 0);
 	if (!us)
 		assert_int_equal(blob_set(&hs->sai, p1[0].sa), 0);
 }
@@ -264,6 +340,22 @@ static void check_sent(unsigned at)
 	}
 }
 
+static void pin_of(unsigned i)
+{
+	static uint8_t plain[CAPTURE_MSG_MAX];
+	struct bytes b = {buf[i], len[i]};
+	uint8_t iv[CIPHER_BLOCK_MAX];
+	struct msg_err e;
+
+	if (encrypted(i)) {
+		memcpy(iv, the_sa()->iv, sizeof(iv));
+		assert_int_equal(ike1_open(the_sa(), iv, &m, b, plain, sizeof(plain), &e), 0);
+	} else {
+		assert_int_equal(msg_parse(&m, b, &e), 0);
+	}
+	pin(&m);
+}
+
 static void feed(unsigned i)
 {
 	struct rig_packet p = {
@@ -271,6 +363,8 @@ static void feed(unsigned i)
 
 	armed.len = 0;
 	force_phase1();
+	if (rsa && buf[i][18] == buf[0][18])
+		pin_of(i);
 	if (!r->end[0].k->sas)
 		arm(buf[1] + 8, 8); /* the responder's cookie */
 	rig_hand_over(r, &p);
@@ -300,9 +394,12 @@ static void take_id(const struct msg_id *id, struct xi_addr *a, uint8_t *bits)
 	assert_true(id->type == IPSEC_ID_IPV4 || id->type == IPSEC_ID_IPV4_SUBNET);
 	memcpy(a, id->data.p, 4);
 	*bits = 32;
-	if (id->type == IPSEC_ID_IPV4_SUBNET)
-		*bits = (uint8_t)__builtin_popcount(
-			(unsigned)(id->data.p[4] << 24 | id->data.p[5] << 16 | id->data.p[6] << 8 | id->data.p[7]));
+	if (id->type == IPSEC_ID_IPV4_SUBNET) {
+		uint32_t mask;
+
+		memcpy(&mask, id->data.p + 4, 4);
+		*bits = (uint8_t)__builtin_popcount(mask);
+	}
 }
 
 static void start_quick(unsigned at)
@@ -424,8 +521,10 @@ static void run(void)
 	unsigned quicks = 0;
 
 	read_clear();
+	rsa = terms.auth == IKE1_AUTH_RSA_SIG;
 	r = row->addr[0] ? rig_new_addrs(rig_addr4(row->addr[us]), rig_addr4(row->addr[!us]), conf) : rig_new(conf);
 	r->end[0].env.random = forced_random;
+	r->end[0].env.sign = no_sign;
 	taken = 0;
 	if (!us) {
 		arm(buf[0], 8);
@@ -478,5 +577,12 @@ int main(void)
 		cmocka_unit_test(t_captures_as_responder),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	EVP_PKEY *key = certs_key(1024);
+	int rc;
+
+	own = certs_make(&(struct cert_spec){.cn = "own", .key = key});
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	X509_free(own);
+	EVP_PKEY_free(key);
+	return rc;
 }
