@@ -45,6 +45,8 @@ struct rig {
 	unsigned n_log[2];
 	/* Looks at the datagram about to be queued: 0 = drop it. */
 	int (*filter)(struct rig *r, struct rig_packet *p);
+	/* What rig_isakmp() makes, before it is established; n as there. */
+	void (*prepare)(struct ike1 *sa, unsigned end, unsigned n);
 	void *arg;
 };
 
@@ -263,6 +265,8 @@ static inline void rig_isakmp(struct rig *r, unsigned initiator, unsigned n)
 		memset(sa->iv, 0x5a, sizeof(sa->iv));
 		sa->peer_dpd = 1;
 		e->sa = sa;
+		if (r->prepare)
+			r->prepare(sa, e->me, n);
 	}
 	/* Both first, so that neither hears of the other too early. */
 	for (unsigned i = 0; i < 2; i++)
