@@ -160,7 +160,7 @@ guest_addresses() {
 declare -a PINGED=()
 ping_one() { # ADDRESS
 	local from=(a ping)
-	[[ $1 == 10.2.* ]] || from=(gw1 ping -I $WAN1)
+	[[ $1 == 10.2.* ]] || from=(gw1 ping -I "$WAN1")
 	wait_for "in_ns ${from[*]} -n -q -c 5 -i 0.1 -W 3 $1 | grep -q ' [3-5] received'" 20 && echo pings
 }
 ping_all() {
