@@ -50,8 +50,7 @@ static void dead(struct ike1 *sa)
 	spi[16] = ':';
 	ike_log(k, LOG_L_INFO, "DPD: remote (ISAKMP-SA spi=%s) seems to be dead.", spi);
 	forget_contact(k, &sa->path.remote.a);
-	child_drop_peer(sa);
-	ike1_drop(sa, 0, "the peer is dead");
+	ike1_drop_with_children(sa, "the peer is dead");
 }
 
 static void due(struct ike_timer *t)

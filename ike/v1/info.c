@@ -166,9 +166,12 @@ static int take_delete(struct ike1 *sa, const struct msg_delete *d)
 /* Spec 20.2: with DPD the SAs that no other phase 1 holds go, too. */
 static void deleted_by_peer(struct ike1 *sa)
 {
+	static const char why[] = "deleted by the peer";
+
 	if (sa->peer_dpd && sa->peer->dpd_interval_s)
-		child_drop_peer(sa);
-	ike1_drop(sa, 0, "deleted by the peer");
+		ike1_drop_with_children(sa, why);
+	else
+		ike1_drop(sa, 0, why);
 }
 
 /* RFC 2408 §3.1: a quick mode waits for CONNECTED, under its own message ID; some send it on with the IV of the exchange. 1: it was that. */

@@ -160,19 +160,43 @@ static struct ike1 *start(struct ike *k, const struct ike_peer *peer, const stru
 	return sa;
 }
 
-/* Spec 14.3. */
+static struct ike1 *successor(const struct ike1 *sa)
+{
+	struct ike1 *other = ike1_find(sa->ike, &sa->path.local.a, &sa->path.remote.a, sa->path.remote.port);
+
+	return other != sa && other && other->state == IKE1_ESTABLISHED ? other : NULL;
+}
+
+/* What hangs on sa goes over to another one when there is one. 1: it has. */
+static int hand_over(struct ike1 *sa)
+{
+	struct ike1 *other = successor(sa);
+
+	if (other)
+		child_rebind(sa, other);
+	return !!other;
+}
+
+static void renew(struct ike1 *sa)
+{
+	if (child_any(sa) && !under_way(sa->ike, &sa->path.local.a, &sa->path.remote.a))
+		(void)start(sa->ike, sa->peer, &sa->path); /* hand_over() when it is established */
+}
+
+/*
+ * Spec 14.3: at 80 % the initiator starts the next one. As with phase 2 (14.2), at 95 % whoever still has none does: the peer may have given up, or not watch
+ * this one because its own settings have no DPD.
+ */
 static void soft(struct ike1 *sa)
 {
-	struct ike *k = sa->ike;
-	struct ike1 *other;
+	uint64_t late = sa->established_ns + (sa->expires_ns - sa->established_ns) / 20 * 19;
+	int first = sa->state == IKE1_ESTABLISHED, ended = ike_now(sa->ike) >= late;
 
-	ike1_state(sa, IKE1_DYING);
-	(void)timer_set(&k->timers, &sa->life, sa->expires_ns); /* it has just fired: there is room */
-	other = ike1_find(k, &sa->path.local.a, &sa->path.remote.a, sa->path.remote.port);
-	if (other && other->state == IKE1_ESTABLISHED)
-		child_rebind(sa, other);
-	else if (sa->initiator && child_any(sa) && !under_way(k, &sa->path.local.a, &sa->path.remote.a))
-		(void)start(k, sa->peer, &sa->path); /* what hangs on the old one goes over when it is established */
+	sa->state = IKE1_DYING;
+	(void)timer_set(&sa->ike->timers, &sa->life,
+			ended ? sa->expires_ns : late); /* it has just fired: there is room */
+	if (!hand_over(sa) && (ended || (first && sa->initiator)))
+		renew(sa);
 }
 
 static void timed_out(struct ike1 *sa)
@@ -186,6 +210,18 @@ static void timed_out(struct ike1 *sa)
 	ike1_drop(sa, 0, NULL);
 }
 
+/*
+ * Its IPsec SAs live on (14.3). While some hang on it there is no Delete: a peer with DPD would take it as the end of those SAs (20.2), of which we would go on
+ * sending with ours.
+ */
+static void expire(struct ike1 *sa)
+{
+	log_sa(sa, "expired", NULL);
+	sa->state = IKE1_EXPIRED;
+	(void)hand_over(sa);
+	ike1_drop(sa, !child_any(sa), NULL);
+}
+
 static void life_due(struct ike_timer *t)
 {
 	struct ike1 *sa = OF(t, life);
@@ -194,9 +230,7 @@ static void life_due(struct ike_timer *t)
 		sa->ike->count[IKE_COUNT_TIMEOUT]++;
 		timed_out(sa);
 	} else if (ike_now(sa->ike) >= sa->expires_ns) {
-		log_sa(sa, "expired", NULL);
-		sa->state = IKE1_EXPIRED;
-		ike1_drop(sa, 1, NULL);
+		expire(sa);
 	} else {
 		soft(sa);
 	}
@@ -350,6 +384,14 @@ void ike1_established(struct ike1 *sa)
 	ike1_dpd_start(sa);
 	begin_use(sa);
 	p1_release(k, hs);
+}
+
+void ike1_drop_with_children(struct ike1 *sa, const char *why)
+{
+	sa->state = IKE1_EXPIRED; /* it is no successor of itself */
+	if (!hand_over(sa))
+		child_drop_peer(sa);
+	ike1_drop(sa, 0, why);
 }
 
 /* A dead one is in no list, but whole until ike1_gone() has let go of it. */

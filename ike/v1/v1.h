@@ -121,6 +121,8 @@ struct ike1 *ike1_want(struct ike *k, const struct ike_peer *peer, const struct 
 		       const struct ike_end *remote);
 /* Forgets it and all that hangs on it; its IPsec SAs live on. why is for the log; delete: tell the peer. */
 void ike1_drop(struct ike1 *sa, int delete, const char *why);
+/* The same, without Delete, and the IPsec SAs of the address pair that no other phase 1 holds go with it (spec 20.2, 20.4); those of sa go over to another one. */
+void ike1_drop_with_children(struct ike1 *sa, const char *why);
 /* The peer has read our last message of phase 1, as far as we can know: what waits for that goes out. Does nothing when nothing waits. */
 void ike1_settle(struct ike1 *sa);
 /* A datagram of IKEv1 (header is sound). */

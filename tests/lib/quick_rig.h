@@ -35,6 +35,7 @@ struct rig_packet {
 struct rig {
 	struct rig_end end[2];
 	uint64_t now;
+	int64_t wall_step; /* how far the wall clocks have been set */
 	uint64_t seed;
 	struct rig_packet q[RIG_QUEUE];
 	unsigned n;
@@ -62,8 +63,7 @@ static uint64_t rig_now(void *ctx)
 
 static int64_t rig_wall(void *ctx)
 {
-	(void)ctx;
-	return 1500000000;
+	return 1500000000 + ((struct rig_end *)ctx)->rig->wall_step;
 }
 
 static uint64_t rig_rand(struct rig *r)

@@ -235,6 +235,8 @@ static void t_bit_flipped(void **state)
 static unsigned steps, width[64];
 static uint8_t choice[64];
 
+static void (*each_step)(void);
+
 static void deliver_by_choice(void)
 {
 	steps = 0;
@@ -248,6 +250,8 @@ static void deliver_by_choice(void)
 			rig_deliver(r, pick);
 		else
 			(void)rig_work_one(r);
+		if (each_step)
+			each_step();
 	}
 }
 
@@ -286,6 +290,58 @@ static void t_both_start_at_once_in_every_order(void **state)
 			}
 			(void)teardown(NULL);
 			n++;
+		} while (next_choice() && n < 20000);
+	}
+	assert_true(n > 20);
+}
+
+/* What an end sends with now, the other one opens: at no step is a packet lost. */
+static void assert_in_use_is_opened(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct fake_sa *out = fake_sa(&r->end[i].sadb, r->end[i].sadb.policy_out[0]);
+		unsigned opened = 0;
+
+		assert_non_null(out);
+		for (unsigned j = 0; j < FAKE_SAS; j++)
+			opened += r->end[!i].sadb.sa[j].ref && rig_same_keys(&out->sa, &r->end[!i].sadb.sa[j].sa);
+		assert_true(opened > 0);
+	}
+}
+
+static void t_both_rekey_at_once_in_every_order(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	for (pfs = 0; pfs <= 31; pfs += 31) {
+		memset(choice, 0, sizeof(choice));
+		do {
+			r = rig_new(conf);
+			for (unsigned i = 0; i < 2; i++)
+				(void)rig_policy(r, i, 1);
+			rig_isakmp(r, 0, 1);
+			rig_acquire(r, 0, r->end[0].sadb.policy);
+			rig_settle(r);
+			/* either may have used up half of its sequence numbers (spec section 14.2) */
+			for (unsigned i = 0; i < 2; i++)
+				ike_sa_event(r->end[i].k, IKE_SA_SEQUENCE, r->end[i].sadb.policy_out[0], NULL);
+			each_step = assert_in_use_is_opened;
+			deliver_by_choice();
+			each_step = NULL;
+			for (unsigned i = 0; i < 2; i++) {
+				assert_int_equal(rig_quicks(r, i), 0);
+				assert_int_equal(rig_unopened(r, i), 0);
+				assert_int_equal(fake_reserved(&r->end[i].sadb), 0);
+			}
+			if (n++ % 64 == 0) {
+				rig_advance(r, 2 * 1800 * NS_PER_S);
+				for (unsigned i = 0; i < 2; i++)
+					assert_true(fake_count(&r->end[i].sadb) <=
+						    4); /* one pair, or it and its successor */
+				assert_in_use_is_opened();
+			}
+			(void)teardown(NULL);
 		} while (next_choice() && n < 20000);
 	}
 	assert_true(n > 20);
@@ -372,6 +428,7 @@ int main(void)
 		cmocka_unit_test_teardown(t_cut, teardown),
 		cmocka_unit_test_teardown(t_bit_flipped, teardown),
 		cmocka_unit_test_teardown(t_both_start_at_once_in_every_order, teardown),
+		cmocka_unit_test_teardown(t_both_rekey_at_once_in_every_order, teardown),
 		cmocka_unit_test_teardown(t_twins_become_one_again, teardown),
 		cmocka_unit_test_teardown(t_random_weather, teardown),
 	};

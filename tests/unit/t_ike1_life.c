@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Lifetimes of both phases between two engines (spec sections 14, 18, 20): phase 1 rekeyed and expired, with DPD on both sides, one, none; proposal-check;
+ * limits in bytes; clocks that jump. No end may send what the other cannot open.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/quick_rig.h"
+
+#define LIFE1 3600u /* of phase 1 in most tests; phase 2: 1800 s */
+
+static struct rig *r;
+static unsigned dpd[2], life1[2], life2[2];
+static uint64_t bytes1;
+static uint8_t check;
+
+static void conf(struct ike_conf *c, unsigned end)
+{
+	for (unsigned i = 0; i < c->n_peers; i++) {
+		c->peer[i].dpd_interval_s = dpd[end] ? 120 : 0;
+		c->peer[i].lifetime_s = life1[end];
+		c->peer[i].lifebytes = bytes1;
+		c->peer[i].check = check;
+	}
+	c->proposal[0].lifetime_s = life2[end];
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	dpd[0] = dpd[1] = 1;
+	life1[0] = life1[1] = LIFE1;
+	life2[0] = life2[1] = 1800;
+	bytes1 = 0;
+	check = CHECK_OBEY;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (r)
+		rig_free(r);
+	r = NULL;
+	return 0;
+}
+
+/* End 0 has initiated. */
+static void up(void)
+{
+	r = rig_new(conf);
+	for (unsigned i = 0; i < 2; i++)
+		(void)rig_policy(r, i, 1);
+	rig_acquire(r, 0, r->end[0].sadb.policy);
+	rig_settle(r);
+	rig_advance(r, NS_PER_S);
+}
+
+static unsigned phase1s(unsigned end)
+{
+	unsigned n = 0;
+
+	for (const struct ike1 *sa = r->end[end].k->sas; sa; sa = sa->next)
+		n++;
+	return n;
+}
+
+/* Each end has SAs to send with, and the other one opens what they make. */
+static void assert_flows(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_not_equal(r->end[i].sadb.policy_out[0], 0);
+		assert_int_equal(rig_unopened(r, i), 0);
+	}
+}
+
+/* In steps of a second, with traffic: at none of them a packet would be lost. */
+static void advance_flowing(unsigned seconds)
+{
+	while (seconds--) {
+		for (unsigned i = 0; i < 2 * FAKE_SAS; i++)
+			r->end[i & 1].sadb.sa[i / 2].use.last_ns = r->now;
+		rig_advance(r, NS_PER_S);
+		assert_flows();
+	}
+}
+
+static void t_spec_14_3_soft_limit(void **state)
+{
+	uint8_t old[8];
+
+	(void)state;
+	up();
+	memcpy(old, r->end[0].k->sas->icookie, 8);
+	advance_flowing(LIFE1 / 10 * 8 - 2);
+	assert_int_equal(phase1s(0), 1);
+	advance_flowing(2);
+	assert_int_equal(phase1s(0), 2);
+	assert_int_equal(phase1s(1), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct ike1 *sa = ike1_find(r->end[i].k, &r->end[i].addr, &r->end[!i].addr, 0);
+
+		assert_int_equal(sa->state, IKE1_ESTABLISHED);
+		assert_memory_not_equal(sa->icookie, old, 8);
+		assert_true(child_any(sa));
+	}
+	advance_flowing(LIFE1 / 5 + 5);
+	assert_int_equal(phase1s(0), 1);
+	assert_int_equal(phase1s(1), 1);
+	assert_true(rig_logged(r, 0, "ISAKMP-SA expired"));
+	advance_flowing(5 * LIFE1);
+	assert_int_equal(phase1s(0), 1);
+}
+
+/* Phase 1 with no SA on it is not renewed. */
+static void t_spec_14_3_unused_ends(void **state)
+{
+	(void)state;
+	up();
+	assert_int_equal(ike_flush(r->end[0].k, 0), 2);
+	rig_settle(r);
+	rig_advance(r, LIFE1 * NS_PER_S);
+	assert_int_equal(phase1s(0) + phase1s(1), 0);
+	assert_int_equal(fake_count(&r->end[0].sadb) + fake_count(&r->end[1].sadb), 0);
+}
+
+/* Without DPD it is not renewed; SAs live on and their own soft limit makes the next one. */
+static void t_spec_14_3_no_dpd(void **state)
+{
+	(void)state;
+	dpd[0] = dpd[1] = 0;
+	life1[0] = life1[1] = 700;
+	up();
+	advance_flowing(698);
+	assert_int_equal(phase1s(0), 1);
+	advance_flowing(2);
+	assert_int_equal(phase1s(0) + phase1s(1), 0);
+	assert_int_equal(fake_count(&r->end[0].sadb), 2);
+	advance_flowing(1440 - 700); /* 80 % of 1800 s */
+	assert_int_equal(phase1s(0), 1);
+	assert_int_equal(phase1s(1), 1);
+	assert_int_equal(fake_count(&r->end[0].sadb), 4);
+	advance_flowing(4 * 1800);
+}
+
+/* An acquire after the end of phase 1 makes a new one, too. */
+static void t_expired_then_acquired(void **state)
+{
+	(void)state;
+	dpd[0] = dpd[1] = 0;
+	life1[0] = life1[1] = 100;
+	up();
+	(void)rig_policy(r, 0, 2);
+	(void)rig_policy(r, 1, 2);
+	rig_advance(r, 200 * NS_PER_S);
+	assert_int_equal(phase1s(0) + phase1s(1), 0);
+	rig_acquire(r, 1, &r->end[1].sadb.policy[1]);
+	rig_settle(r);
+	rig_advance(r, NS_PER_S);
+	assert_int_equal(fake_count(&r->end[1].sadb), 4);
+	assert_flows();
+}
+
+/* DPD on one side only, different lifetimes: whoever is first to forget takes no SAs from the other one. */
+static void t_one_end_forgets_sooner(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 16; n++) {
+		dpd[0] = n & 1;
+		dpd[1] = n >> 1 & 1;
+		check = CHECK_CLAIM;
+		life1[0] = n & 4 ? 2000 : LIFE1;
+		life1[1] = n & 8 ? 1500 : LIFE1;
+		up();
+		advance_flowing(2 * LIFE1);
+		(void)teardown(NULL);
+	}
+}
+
+static unsigned drop_phase1;
+
+static int lose_phase1(struct rig *rig, struct rig_packet *p)
+{
+	(void)rig;
+	return !drop_phase1 || p->p[18] == ISAKMP_X_INFORMATIONAL || p->p[18] == ISAKMP_X_QUICK;
+}
+
+/* The next phase 1 does not come up: SAs live until their own limits, and what comes up in the end takes them over. */
+static void t_renewal_fails(void **state)
+{
+	(void)state;
+	life2[0] = life2[1] = 86400;
+	up();
+	r->filter = lose_phase1;
+	drop_phase1 = 1;
+	advance_flowing(LIFE1 + 100);
+	assert_int_equal(phase1s(0) + phase1s(1), 0);
+	assert_true(rig_logged(r, 0, "phase1 negotiation failed due to time up"));
+	drop_phase1 = 0;
+	advance_flowing(80000 - LIFE1);
+	assert_int_equal(phase1s(0), 1);
+	assert_int_equal(fake_count(&r->end[0].sadb), 4);
+}
+
+/* 16.7: bytes of ISAKMP messages. Quick modes use them up. */
+static void t_spec_16_7_bytes_of_phase_1(void **state)
+{
+	(void)state;
+	bytes1 = 2048;
+	up();
+	advance_flowing(10 * 1800);
+	assert_true(rig_logged(r, 0, "ISAKMP-SA expired"));
+	assert_true(phase1s(0) <= 2);
+}
+
+/* --- proposal-check in the engine (18.1, 18.2) --- */
+static void t_spec_18_2_phase_1(void **state)
+{
+	/* lifetime at the responder that has 3600 s, offered 1800, 3600, 7200; 0: refused */
+	static const unsigned want[4][3] = {
+		[CHECK_OBEY] = {1800, 3600, 7200},
+		[CHECK_STRICT] = {1800, 3600, 0},
+		[CHECK_CLAIM] = {1800, 3600, 3600},
+		[CHECK_EXACT] = {0, 3600, 0},
+	};
+	static const unsigned offered[3] = {1800, 3600, 7200};
+
+	(void)state;
+	for (check = CHECK_OBEY; check <= CHECK_EXACT; check++)
+		for (unsigned i = 0; i < 3; i++) {
+			life1[0] = offered[i];
+			up();
+			if (want[check][i]) {
+				assert_int_equal(r->end[1].k->sas->terms.life_s, want[check][i]);
+				assert_int_equal(r->end[0].k->sas->terms.life_s, offered[i]);
+				assert_flows();
+			} else {
+				assert_int_equal(fake_count(&r->end[0].sadb), 0);
+				assert_true(rig_logged(r, 1, "lifetime"));
+			}
+			(void)teardown(NULL);
+		}
+}
+
+static uint64_t hard_s(unsigned end)
+{
+	for (unsigned i = 0; i < FAKE_SAS; i++)
+		if (r->end[end].sadb.sa[i].ref)
+			return r->end[end].sadb.sa[i].sa.hard_ns / NS_PER_S;
+	return 0;
+}
+
+static void t_spec_18_1_phase_2(void **state)
+{
+	static const unsigned want[4][3] = {
+		[CHECK_OBEY] = {900, 1800, 3600},
+		[CHECK_STRICT] = {900, 1800, 0},
+		[CHECK_CLAIM] = {900, 1800, 1800}, /* by RESPONDER-LIFETIME at the initiator */
+		[CHECK_EXACT] = {0, 1800, 0},
+	};
+	static const unsigned offered[3] = {900, 1800, 3600};
+
+	(void)state;
+	for (check = CHECK_OBEY; check <= CHECK_EXACT; check++)
+		for (unsigned i = 0; i < 3; i++) {
+			life2[0] = offered[i];
+			up();
+			for (unsigned end = 0; end < 2; end++) {
+				assert_int_equal(fake_count(&r->end[end].sadb), want[check][i] ? 2 : 0);
+				assert_int_equal(hard_s(end), want[check][i]);
+			}
+			assert_int_equal(fake_reserved(&r->end[0].sadb), 0);
+			if (want[check][i])
+				advance_flowing(3 * 1800);
+			(void)teardown(NULL);
+		}
+}
+
+/* --- phase 2 by bytes: the data plane says that the soft limit has passed --- */
+static void t_spec_14_2_bytes(void **state)
+{
+	uint64_t ref;
+
+	(void)state;
+	up();
+	ref = r->end[0].sadb.policy_out[0];
+	/* the responder of that phase 2 does nothing */
+	ike_sa_event(r->end[1].k, IKE_SA_SOFT, r->end[1].sadb.policy_out[0], NULL);
+	rig_settle(r);
+	assert_int_equal(fake_count(&r->end[0].sadb), 2);
+	ike_sa_event(r->end[0].k, IKE_SA_SOFT, ref, NULL);
+	ike_sa_event(r->end[0].k, IKE_SA_SOFT, ref, NULL);
+	rig_settle(r);
+	assert_int_equal(fake_count(&r->end[0].sadb), 4);
+	assert_true(r->end[0].sadb.policy_out[0] != ref);
+	assert_flows();
+	ike_sa_event(r->end[0].k, IKE_SA_HARD, ref, NULL);
+	rig_settle(r);
+	rig_advance(r, 6 * NS_PER_S);
+	assert_int_equal(fake_count(&r->end[0].sadb), 2);
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+	assert_flows();
+}
+
+/* --- clocks --- */
+static void t_spec_14_2_wall_clock_steps(void **state)
+{
+	(void)state;
+	up();
+	for (unsigned i = 0; i < 40; i++) {
+		r->wall_step += i & 1 ? -400000000ll : 399999999ll;
+		advance_flowing(60);
+		assert_int_equal(fake_count(&r->end[0].sadb), i < 23 ? 2 : fake_count(&r->end[1].sadb));
+		assert_int_equal(phase1s(0), 1);
+	}
+}
+
+/* The machine stands still for longer than all limits, then everything is due at once; and one end only. */
+static void t_both_stood_still(void **state)
+{
+	(void)state;
+	for (unsigned who = 1; who < 4; who++) {
+		up();
+		r->now += 7 * 86400 * NS_PER_S;
+		for (unsigned i = 0; i < 2; i++)
+			if (who >> i & 1)
+				ike_run(r->end[i].k);
+		rig_settle(r);
+		rig_advance(r, 100 * NS_PER_S);
+		for (unsigned i = 0; i < 2; i++) {
+			assert_int_equal(rig_quicks(r, i), 0);
+			assert_int_equal(fake_reserved(&r->end[i].sadb), 0);
+			assert_int_equal(rig_unopened(r, i), 0);
+		}
+		if (!r->end[0].sadb.policy_out[0])
+			rig_acquire(r, 0, r->end[0].sadb.policy);
+		rig_settle(r);
+		rig_advance(r, NS_PER_S);
+		assert_flows();
+		(void)teardown(NULL);
+	}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(t_spec_14_3_soft_limit),	 T(t_spec_14_3_unused_ends),
+		T(t_spec_14_3_no_dpd),		 T(t_expired_then_acquired),
+		T(t_one_end_forgets_sooner),	 T(t_renewal_fails),
+		T(t_spec_16_7_bytes_of_phase_1), T(t_spec_18_2_phase_1),
+		T(t_spec_18_1_phase_2),		 T(t_spec_14_2_bytes),
+		T(t_spec_14_2_wall_clock_steps), T(t_both_stood_still),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
