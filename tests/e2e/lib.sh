@@ -24,6 +24,7 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/$P.XXXXXX")
 LIBDIR=$XI_TOP/tests/lib
 MARK_TRIES=0
 TAP_N=0 TAP_FAILED=0 TAP_DONE=
+NODES='a gw1 r gw2 b' GATEWAYS='1 2' # a test may add a gateway, or more, before topo_up
 declare -A GW_PID=() CAP_PID=() CAP_NS=() CAP_DEV=() CAP_FILE=()
 BG_PIDS=()
 
@@ -92,7 +93,7 @@ at_least() {
 
 tap_done() {
 	local n
-	for n in 1 2; do
+	for n in $GATEWAYS; do
 		[ -z "${GW_PID[$n]:-}" ] || gw_stop $n || not_ok "xdp-ipsecd of gateway $n ends cleanly (status $?)"
 	done
 	# programs built with SAN=1
@@ -154,16 +155,16 @@ link() {
 
 topo_namespaces() {
 	local n
-	for n in a gw1 r gw2 b; do
+	for n in $NODES; do
 		ip netns add "$P-$n" || return 1
 		in_ns $n sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 || return 1
 		in_ns $n ip link set lo up || return 1
 	done
-	for n in gw1 r gw2; do
-		in_ns $n sysctl -qw net.ipv4.ip_forward=1 || return 1
-	done
-	for n in gw1 gw2; do
-		in_ns $n sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 || return 1
+	for n in $NODES; do
+		[[ $n == gw* || $n == r ]] || continue
+		in_ns "$n" sysctl -qw net.ipv4.ip_forward=1 || return 1
+		[[ $n == gw* ]] || continue
+		in_ns "$n" sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 || return 1
 	done
 }
 
@@ -255,7 +256,7 @@ topo_exit() {
 
 dump_logs() {
 	local n f
-	for n in 1 2; do
+	for n in $GATEWAYS; do
 		note "gw$n: $(timeout 5 "$O/xdp-ipsec" --instance "${P}g$n" statistics print 2>&1 | grep -v ': 0$')"
 	done
 	for f in "$T"/*.log; do
@@ -276,7 +277,7 @@ topo_down() {
 	for pid in "${GW_PID[@]}" "${CAP_PID[@]}" "${BG_PIDS[@]}"; do
 		[ -z "$pid" ] || stop_pid "$pid"
 	done
-	for n in a gw1 r gw2 b; do
+	for n in $NODES; do
 		[ -e "/run/netns/$P-$n" ] || continue
 		# What a test started in a subshell is not in the lists above, but it is in a namespace of ours.
 		for pid in $(ip netns pids "$P-$n"); do
@@ -284,7 +285,7 @@ topo_down() {
 		done
 		ip netns del "$P-$n"
 	done
-	for n in 1 2; do
+	for n in $GATEWAYS; do
 		rm -rf "/etc/xdp-ipsec/${P}g$n" "/run/xdp-ipsec/${P}g$n" "/sys/fs/bpf/xdp-ipsec/${P}g$n"
 	done
 	rm -rf "$T"
