@@ -638,8 +638,11 @@ int apply_plan(struct maps *m, const struct plan *plan, const struct conf *c, st
 
 int apply_flush(struct maps *m, unsigned proto, struct err *e)
 {
+	struct spd_users users = {0};
 	int rc = spd_lock(m, e);
 
+	if (!rc && spd_users_make(&users, m))
+		rc = err_set(e, -ENOMEM, "out of memory");
 	for (uint32_t s = 0; !rc && s < m->meta->sad_max; s++) {
 		struct xi_sa copy = m->sad[s];
 		uint64_t old = XI_REF(s, copy.gen), new = 0;
@@ -649,9 +652,10 @@ int apply_flush(struct maps *m, unsigned proto, struct err *e)
 		copy.add_ns = copy.add_wall = 0;
 		rc = sad_renew(m, old, &copy, &new, e);
 		explicit_bzero(&copy, sizeof(copy));
-		spd_replace_sa(m, old, new);
+		spd_users_replace(m, &users, old, new);
 	}
 	spd_unlock(m);
+	spd_users_free(&users);
 	return rc;
 }
 

@@ -91,18 +91,24 @@ static void view_sa(struct conf_sa *v, const struct maps *m, uint32_t slot, uint
 	v->err_other = rt->err_other;
 }
 
+/* Who uses which SA, and where its policy stands. */
+struct users {
+	struct spd_users sas;
+	struct conf_places places;
+};
+
 /* Numbers of the policies that point at the SA, as `policy print` counts them. */
-static void name_users(struct conf_sa *v, const struct conf *c, const struct maps *m, uint64_t ref)
+static void name_users(struct conf_sa *v, const struct users *u, const struct maps *m, uint64_t ref)
 {
 	size_t n = 0;
 
-	for (uint32_t s = 0; s < m->meta->spd_max && n + 8 < sizeof(v->policy); s++) {
-		const struct xi_policy *p = &m->spd[s];
+	for (uint32_t k = spd_users_of(&u->sas, ref); k < u->sas.count && u->sas.user[k].sa == ref; k++) {
+		const struct xi_policy *p = &m->spd[u->sas.user[k].policy];
 		int i;
 
-		if (!p->gen || (p->sa_out != ref && p->sa_in != ref && p->sa_out_ah != ref && p->sa_in_ah != ref))
+		if (!p->gen || n + 8 >= sizeof(v->policy))
 			continue;
-		i = conf_index_of_id(c, MENU_POLICY, p->flags & XI_POL_DYNAMIC ? GENERATED_ID | p->gen : p->id);
+		i = conf_places_find(&u->places, p->flags & XI_POL_DYNAMIC ? GENERATED_ID | p->gen : p->id);
 		if (i >= 0)
 			n += (size_t)snprintf(v->policy + n, sizeof(v->policy) - n, "%s%d", n ? "," : "", i);
 	}
@@ -111,9 +117,13 @@ static void name_users(struct conf_sa *v, const struct conf *c, const struct map
 void view_sas(struct conf *c, const struct maps *m)
 {
 	uint64_t now = clock_ns();
+	struct users users = {0};
 	struct rt_query q;
 	bool ask = m && rt_query_open(&q, NULL) == 0;
 
+	conf_places_make(&users.places, &c->list[MENU_POLICY]);
+	if (m && spd_users_make(&users.sas, m))
+		cli_warn("out of memory: the policies of the SAs are not shown");
 	for (uint32_t s = 0; m && s < m->meta->sad_max; s++) {
 		uint32_t gen = __atomic_load_n(&m->sad[s].gen, __ATOMIC_ACQUIRE);
 		struct conf_item *it;
@@ -126,12 +136,14 @@ void view_sas(struct conf *c, const struct maps *m)
 			((struct conf_sa *)it)->path_mtu = mtu_learned(m, s, now);
 			((struct conf_sa *)it)->mtu = ask ? mtu_effective(&q, m, s, now) : 0;
 		}
-		name_users((struct conf_sa *)it, c, m, XI_REF(s, gen));
+		name_users((struct conf_sa *)it, &users, m, XI_REF(s, gen));
 		it->id = s + 1;
 		conf_insert(c, MENU_INSTALLED_SA, it, c->list[MENU_INSTALLED_SA].count);
 	}
 	if (ask)
 		rt_query_close(&q);
+	spd_users_free(&users.sas);
+	conf_places_free(&users.places);
 }
 
 static bool usable(const struct maps *m, uint64_t ref, bool *dead)

@@ -38,6 +38,9 @@ uint32_t maps_next_gen(struct maps *m);
  */
 int class_compile(struct maps *m, struct xi_rule *rule, unsigned n) __must_check;
 
+/* spd_replace_sa() for one policy. */
+void spd_replace_in(struct maps *m, uint32_t slot, uint64_t old, uint64_t new);
+
 /* netns.c: the cookie of the network namespace we are in, 0 when the kernel has none. */
 uint64_t netns_cookie(void);
 

@@ -145,6 +145,24 @@ void spd_set_sa(struct maps *m, uint32_t slot, const struct spd_sas *sas);
 /* Points every policy that uses the SA `old` at `new` instead; 0: its place stays empty. */
 void spd_replace_sa(struct maps *m, uint64_t old, uint64_t new);
 /*
+ * Which policies use which SA, for who asks for many of them or replaces many. Under spd_lock(), or as it was at one moment. 0 or -ENOMEM; free it
+ * either way.
+ */
+struct spd_user {
+	uint64_t sa; /* XI_REF */
+	uint32_t policy;
+};
+struct spd_users {
+	struct spd_user *user; /* sorted by SA, then policy slot */
+	uint32_t count;
+};
+int spd_users_make(struct spd_users *u, const struct maps *m) __must_check;
+void spd_users_free(struct spd_users *u);
+/* Index of the first user of the SA, if user[].sa there is that SA. */
+uint32_t spd_users_of(const struct spd_users *u, uint64_t sa);
+/* spd_replace_sa() for an SA that was there when *u was made. */
+void spd_users_replace(struct maps *m, const struct spd_users *u, uint64_t old, uint64_t new);
+/*
  * Compiles the classifier from all policies but those marked to go, sorted by spec 13.1 (priority descending, static before dynamic,
  * position), swaps it in with one step, raises meta->spd_gen, then frees the marked slots. On error the old version stays in force.
  */

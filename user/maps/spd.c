@@ -316,21 +316,25 @@ void spd_set_sa(struct maps *m, uint32_t slot, const struct spd_sas *sas)
 	__atomic_store_n(&pol->sa_out, to.out, __ATOMIC_RELEASE);
 }
 
+void spd_replace_in(struct maps *m, uint32_t slot, uint64_t old, uint64_t new)
+{
+	struct spd_sas sas = spd_sas_of(&m->spd[slot]);
+	uint64_t *ref[] = {&sas.out, &sas.in, &sas.out_ah, &sas.in_ah};
+	int found = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ref); i++)
+		if (*ref[i] == old) {
+			*ref[i] = new;
+			found = 1;
+		}
+	if (found)
+		spd_set_sa(m, slot, &sas);
+}
+
 void spd_replace_sa(struct maps *m, uint64_t old, uint64_t new)
 {
-	for (uint32_t s = 0; old && s < m->meta->spd_max; s++) {
-		struct spd_sas sas = spd_sas_of(&m->spd[s]);
-		uint64_t *ref[] = {&sas.out, &sas.in, &sas.out_ah, &sas.in_ah};
-		int found = 0;
-
-		for (size_t i = 0; i < ARRAY_SIZE(ref); i++)
-			if (*ref[i] == old) {
-				*ref[i] = new;
-				found = 1;
-			}
-		if (found)
-			spd_set_sa(m, s, &sas);
-	}
+	for (uint32_t s = 0; old && s < m->meta->spd_max; s++)
+		spd_replace_in(m, s, old, new);
 }
 
 void spd_rollback(struct maps *m)
