@@ -279,8 +279,10 @@ static void rig_remove(void *ctx, uint64_t ref)
 
 static int rig_use(void *ctx, uint64_t ref, struct ike_sa_use *out)
 {
-	*out = (struct ike_sa_use){0};
-	return rig_get(ctx, ref) ? 0 : -ENOENT;
+	const struct rig_sa *s = rig_get(ctx, ref);
+
+	*out = (struct ike_sa_use){.pair = s ? s->pair : 0};
+	return s ? 0 : -ENOENT;
 }
 
 static int rig_move(void *ctx, uint64_t *ref, const struct ike_end *remote, struct err *e)

@@ -11,6 +11,17 @@ int ike_addr_eq(const struct ike_addr *a, const struct ike_addr *b)
 	return a->family == b->family && !memcmp(&a->addr, &b->addr, sizeof(a->addr));
 }
 
+uint64_t ike_addr_hash(const struct ike *k, const struct ike_addr *a)
+{
+	uint64_t h;
+
+	memcpy(&h, k->cookie_secret + 8, 8);
+	h = hash_mix(h, a->family);
+	for (unsigned i = 0; i < 4; i++)
+		h = hash_mix(h, a->addr.w[i]);
+	return h;
+}
+
 int ike_end_eq(const struct ike_end *a, const struct ike_end *b)
 {
 	return a->port == b->port && ike_addr_eq(&a->a, &b->a);

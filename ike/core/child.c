@@ -9,12 +9,23 @@
 
 struct ike_child **child_bucket(struct ike *k, const struct ike_addr *remote)
 {
-	uint64_t h = remote->family;
+	_Static_assert(IKE_CHILD_BUCKETS == 1 << 12, "bits");
+	return &k->children[hash_end(ike_addr_hash(k, remote), 12)];
+}
+
+static struct chain **pair_bucket(struct ike *k, uint32_t pair)
+{
+	return &k->child_by_pair[hash_end(pair, 12)];
+}
+
+static struct chain **policy_bucket(struct ike *k, const struct ike_policy *p)
+{
+	const struct xi_selector *s = &p->sel;
+	uint64_t h = (uint64_t)s->src_len << 8 | s->dst_len;
 
 	for (unsigned i = 0; i < 4; i++)
-		h = hash_mix(h, remote->addr.w[i]);
-	_Static_assert(IKE_CHILD_BUCKETS == 1 << 10, "bits");
-	return &k->children[hash_end(h, 10)];
+		h = hash_mix(h, (uint64_t)s->src.w[i] << 32 | s->dst.w[i]);
+	return &k->child_by_policy[hash_end(h, 12)];
 }
 
 void child_link(struct ike_child *c)
@@ -26,6 +37,8 @@ void child_link(struct ike_child *c)
 	if (c->next)
 		c->next->pprev = &c->next;
 	*at = c;
+	chain_add(pair_bucket(c->ike, c->pair), &c->by_pair);
+	chain_add(policy_bucket(c->ike, &c->policy), &c->by_policy);
 }
 
 void child_unlink(struct ike_child *c)
@@ -33,6 +46,15 @@ void child_unlink(struct ike_child *c)
 	*c->pprev = c->next;
 	if (c->next)
 		c->next->pprev = c->pprev;
+	chain_remove(&c->by_pair);
+	chain_remove(&c->by_policy);
+}
+
+void child_set_policy(struct ike_child *c, const struct ike_policy *p)
+{
+	chain_remove(&c->by_policy);
+	c->policy = *p;
+	chain_add(policy_bucket(c->ike, p), &c->by_policy);
 }
 
 int child_same_pair(const struct ike_child *c, const struct ike_path *p)
@@ -78,10 +100,12 @@ static void drop_policy_but_for(struct ike *k, const struct ike_policy *p, const
 {
 	if (!p->dynamic || !p->gen)
 		return;
-	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++)
-		for (const struct ike_child *o = k->children[i]; o; o = o->next)
-			if (o != but && !o->dying && o->policy.slot == p->slot && o->policy.gen == p->gen)
-				return;
+	for (const struct chain *l = *policy_bucket(k, p); l; l = l->next) {
+		const struct ike_child *o = CHAIN_OF(l, struct ike_child, by_policy);
+
+		if (o != but && !o->dying && o->policy.slot == p->slot && o->policy.gen == p->gen)
+			return;
+	}
 	(void)k->env->sadb->policy_remove(k->env->ctx, p->slot, p->gen); /* it may be gone already */
 }
 
@@ -218,10 +242,12 @@ static int of_peer(const struct ike_child *c, const struct ike1 *sa)
 
 int child_other_has(const struct ike1 *sa, const struct ike_policy *p)
 {
-	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++)
-		for (const struct ike_child *c = sa->ike->children[i]; c; c = c->next)
-			if (!c->dying && c->policy.slot == p->slot && c->policy.gen == p->gen && !of_peer(c, sa))
-				return 1;
+	for (const struct chain *l = *policy_bucket(sa->ike, p); l; l = l->next) {
+		const struct ike_child *c = CHAIN_OF(l, struct ike_child, by_policy);
+
+		if (!c->dying && c->policy.slot == p->slot && c->policy.gen == p->gen && !of_peer(c, sa))
+			return 1;
+	}
 	return 0;
 }
 
@@ -232,16 +258,14 @@ static void take_over_policy(const struct ike_child *c)
 
 	if (!c->policy.dynamic)
 		return;
-	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++) {
-		struct ike_child *o, *next;
+	for (struct chain *l = *policy_bucket(k, &c->policy), *next; l; l = next) {
+		struct ike_child *o = CHAIN_OF(l, struct ike_child, by_policy);
 
-		for (o = k->children[i]; o; o = next) {
-			next = o->next;
-			if (!o->policy.dynamic || of_peer(o, c->sa) ||
-			    memcmp(&o->policy.sel, &c->policy.sel, sizeof(o->policy.sel)) != 0)
-				continue;
-			child_end(o, 1);
-		}
+		next = l->next;
+		if (!o->policy.dynamic || of_peer(o, c->sa) ||
+		    memcmp(&o->policy.sel, &c->policy.sel, sizeof(o->policy.sel)) != 0)
+			continue;
+		child_end(o, 1);
 	}
 }
 
@@ -354,10 +378,12 @@ int child_heard(const struct ike1 *sa, uint64_t since_ns)
 /* --- with the operator --- */
 struct ike_child *child_by_pair(struct ike *k, uint32_t pair)
 {
-	for (unsigned i = 0; i < IKE_CHILD_BUCKETS && pair; i++)
-		for (struct ike_child *c = k->children[i]; c; c = c->next)
-			if (c->pair == pair)
-				return c;
+	for (struct chain *l = pair ? *pair_bucket(k, pair) : NULL; l; l = l->next) {
+		struct ike_child *c = CHAIN_OF(l, struct ike_child, by_pair);
+
+		if (c->pair == pair)
+			return c;
+	}
 	return NULL;
 }
 
@@ -390,7 +416,7 @@ void ike_kill(struct ike *k)
 	(void)ike_flush(k, 0);
 	while (k->sas)
 		ike1_drop(k->sas, 1, "kill-connections");
-	k->n_contacted = 0;
+	contact_forget_all(k);
 }
 
 void child_free_all(struct ike *k)
@@ -414,7 +440,7 @@ static int outlived(struct ike_child *c, const struct ike_conf *old)
 		return 1;
 	before = c->policy.id == p.id ? ike_conf_policy_proposal(old, p.id) : NULL;
 	now = ike_conf_policy_proposal(c->ike->conf, p.id);
-	c->policy = p;
+	child_set_policy(c, &p);
 	return before && (!now || strcmp(before->name, now->name) != 0);
 }
 

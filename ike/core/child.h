@@ -8,6 +8,7 @@
 
 #include "ike/core/sadb.h"
 #include "ike/core/timer.h"
+#include "user/base/chain.h"
 
 struct ike1;
 struct ike_conf;
@@ -15,6 +16,7 @@ struct ike_conf;
 struct ike_child {
 	struct ike *ike;
 	struct ike_child *next, **pprev;
+	struct chain by_pair, by_policy;
 	struct ike1 *sa;      /* ISAKMP SA that Deletes and rekeys go under; NULL: find or make one */
 	struct ike_path path; /* ends of the SAs; ports are those of IKE when made */
 	struct ike_policy policy;

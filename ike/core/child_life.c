@@ -94,7 +94,7 @@ static void rekey(struct ike_child *c)
 	else if (c->sa)
 		ends.remote = c->sa->path.remote; /* where it is now */
 	c->rekeyed = 1;
-	c->policy = p;
+	child_set_policy(c, &p);
 	if (quick_initiate(c->ike, &p, &ends, 0, c->pair))
 		c->rekeyed = 0;
 }
@@ -161,11 +161,12 @@ void child_rekey_failed(struct ike *k, uint32_t pair)
 
 static struct ike_child *by_ref(struct ike *k, uint64_t ref)
 {
-	for (unsigned i = 0; i < IKE_CHILD_BUCKETS && ref; i++)
-		for (struct ike_child *c = k->children[i]; c; c = c->next)
-			if (c->in[0] == ref || c->in[1] == ref || c->out[0] == ref || c->out[1] == ref)
-				return c;
-	return NULL;
+	struct ike_sa_use use = {0};
+	struct ike_child *c = NULL;
+
+	if (ref && !k->env->sadb->use(k->env->ctx, ref, &use))
+		c = child_by_pair(k, use.pair);
+	return c && (c->in[0] == ref || c->in[1] == ref || c->out[0] == ref || c->out[1] == ref) ? c : NULL;
 }
 
 /* Spec section 21: the peer's NAT has given it another address or port; what came from there was authentic. */

@@ -11,6 +11,7 @@
 
 void child_link(struct ike_child *c);
 void child_unlink(struct ike_child *c);
+void child_set_policy(struct ike_child *c, const struct ike_policy *p);
 struct ike_child *child_by_pair(struct ike *k, uint32_t pair); /* pair 0: NULL */
 /* Between the ends of p; with UDP the peer's port counts unless p has none. */
 int child_same_pair(const struct ike_child *c, const struct ike_path *p);

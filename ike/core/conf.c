@@ -18,7 +18,7 @@ static int inside(const struct ike_peer *p, const struct ike_addr *a)
 	       !((__builtin_bswap32(p->addr.addr.w[word]) ^ __builtin_bswap32(a->addr.w[word])) >> (32 - bits));
 }
 
-const struct ike_peer *ike_conf_peer(const struct ike_conf *c, const struct ike_addr *remote)
+static const struct ike_peer *look_at_each(const struct ike_conf *c, const struct ike_addr *remote)
 {
 	const struct ike_peer *best = NULL;
 
@@ -29,6 +29,70 @@ const struct ike_peer *ike_conf_peer(const struct ike_conf *c, const struct ike_
 			best = p;
 	}
 	return best;
+}
+
+/* --- by prefix: one look for each length that there is --- */
+static uint32_t place_of(const struct ike_conf *c, const struct ike_addr *a, unsigned len)
+{
+	uint64_t h = (uint64_t)a->family << 8 | len;
+
+	for (unsigned word = 0; word < 4 && len > 32 * word; word++) {
+		unsigned bits = MIN(len - 32 * word, 32u);
+
+		h = hash_mix(h, __builtin_bswap32(a->addr.w[word]) >> (32 - bits));
+	}
+	return hash_end(h, 32) & c->prefix_mask;
+}
+
+/* The entry of that prefix, or the empty one where it would go. */
+static uint32_t *entry_of(const struct ike_conf *c, const struct ike_addr *a, unsigned len)
+{
+	uint32_t at = place_of(c, a, len);
+
+	for (;; at = (at + 1) & c->prefix_mask) {
+		uint32_t item = c->by_prefix[at];
+
+		if (!item || (c->peer[item - 1].addr_len == len && inside(&c->peer[item - 1], a)))
+			return &c->by_prefix[at];
+	}
+}
+
+void ike_conf_index(struct ike_conf *c)
+{
+	uint8_t have[129] = {0};
+	uint32_t size = 16;
+
+	while (size < 2 * c->n_peers)
+		size *= 2;
+	free(c->by_prefix);
+	c->by_prefix = calloc(size, sizeof(*c->by_prefix));
+	c->prefix_mask = size - 1;
+	c->n_lens = 0;
+	for (unsigned i = 0; c->by_prefix && i < c->n_peers; i++) {
+		uint32_t *e = entry_of(c, &c->peer[i].addr, c->peer[i].addr_len);
+
+		if (!*e) /* of equal ones the earlier */
+			*e = i + 1;
+		have[c->peer[i].addr_len] = 1;
+	}
+	for (unsigned len = 129; len-- > 0;)
+		if (have[len])
+			c->lens[c->n_lens++] = (uint8_t)len;
+}
+
+const struct ike_peer *ike_conf_peer(const struct ike_conf *c, const struct ike_addr *remote)
+{
+	if (!c->by_prefix)
+		return look_at_each(c, remote);
+	for (unsigned i = 0; i < c->n_lens; i++) {
+		uint32_t item = 0;
+
+		if (remote->family == XI_IP6 || c->lens[i] <= 32)
+			item = *entry_of(c, remote, c->lens[i]);
+		if (item)
+			return &c->peer[item - 1];
+	}
+	return NULL;
 }
 
 const struct ike_proposal *ike_conf_proposal(const struct ike_conf *c, const char *name)
@@ -65,6 +129,7 @@ void ike_conf_free(struct ike_conf *c)
 	free(c->peer);
 	free(c->proposal);
 	free(c->policy);
+	free(c->by_prefix);
 	cred_free(c->cred);
 	free(c);
 }

@@ -74,7 +74,14 @@ struct ike_conf {
 	struct ike_policy_ref *policy; /* sorted by id */
 	unsigned n_peers, n_proposals, n_policies;
 	struct cred *cred; /* certificates and public keys */
+	/* Made by ike_conf_index(): peers by their prefix, open addressing, item + 1, 0 = empty; and the lengths of prefixes that there are, longest first. */
+	uint32_t *by_prefix, prefix_mask;
+	uint8_t lens[129];
+	unsigned n_lens;
 };
+
+/* The engine calls it when it takes the configuration over. Without it, or without memory, ike_conf_peer() looks at each item. */
+void ike_conf_index(struct ike_conf *c);
 
 /* The peer for a remote address: longest prefix, of equal ones the earlier (spec 4.1). NULL: none. */
 const struct ike_peer *ike_conf_peer(const struct ike_conf *c, const struct ike_addr *remote);

@@ -54,6 +54,7 @@ struct ike *ike_new(const struct ike_env *env, struct ike_conf *conf)
 		return NULL;
 	k->env = env;
 	k->conf = conf;
+	ike_conf_index(conf);
 	ike1_halfopen_init(k);
 	if (env->random(env->ctx, k->cookie_secret, sizeof(k->cookie_secret))) {
 		free(k);
@@ -72,7 +73,7 @@ void ike_free(struct ike *k)
 	child_free_all(k);
 	ike_conf_free(k->conf);
 	timers_free(&k->timers);
-	free(k->contacted);
+	contact_forget_all(k);
 	OPENSSL_cleanse(k, sizeof(*k));
 	free(k);
 }
@@ -105,6 +106,7 @@ void ike_reload(struct ike *k, struct ike_conf *conf)
 	struct ike_conf *old = k->conf;
 	struct ike1 *sa, *next;
 
+	ike_conf_index(conf);
 	for (sa = k->sas; sa; sa = next) {
 		const struct ike_peer *p = ike_conf_peer(conf, &sa->path.remote.a);
 

@@ -6,6 +6,7 @@
 #include "ike/core/count.h"
 #include "ike/core/ike.h"
 #include "ike/core/timer.h"
+#include "user/base/chain.h"
 
 struct ike1;
 struct ike1_quick;
@@ -13,8 +14,11 @@ struct ike_child;
 
 #define IKE_MSG_ROOM (65535 + 64) /* a datagram and padding */
 #define IKE_COOKIE_BUCKETS 4096
-#define IKE_CHILD_BUCKETS 1024
+#define IKE_CHILD_BUCKETS 4096
+#define IKE_QUICK_BUCKETS 1024
+#define IKE_CONTACT_BUCKETS 1024
 #define IKE_PLACE_BUCKETS 4096
+#define IKE_PREFIX_BUCKETS 4096
 #define IKE_LIMIT_SLOTS 1024
 
 /* Half-open responders in the order of their coming, bounded; ike/v1/halfopen.c. */
@@ -32,16 +36,19 @@ struct ike {
 	const struct ike_env *env;
 	struct ike_conf *conf;
 	struct ike_timers timers;
-	struct ike1 *sas;			       /* ISAKMP SAs of IKEv1 */
-	struct ike1 *by_cookie[IKE_COOKIE_BUCKETS];    /* by the initiator's cookie */
-	struct ike_child *children[IKE_CHILD_BUCKETS]; /* by the address of the peer: child_bucket() */
-	struct ike1_quick *waiting;		       /* phase 2s that wait for a phase 1 (ike/v1/quick.h) */
+	struct ike1 *sas;				  /* ISAKMP SAs of IKEv1 */
+	struct ike1 *by_cookie[IKE_COOKIE_BUCKETS];	  /* by the initiator's cookie */
+	struct ike_child *children[IKE_CHILD_BUCKETS];	  /* by the address of the peer: child_bucket() */
+	struct chain *child_by_pair[IKE_CHILD_BUCKETS];	  /* by xi_sa.pair */
+	struct chain *child_by_policy[IKE_CHILD_BUCKETS]; /* by the selector of their policy */
+	struct chain *waiting[IKE_QUICK_BUCKETS];	  /* phase 2s that wait for a phase 1, by the remote address */
+	struct chain *initiated[IKE_QUICK_BUCKETS];	  /* phase 2s of ours under way, by the slot of their policy */
 	uint8_t cookie_secret[32];
 	uint64_t count[IKE_COUNT_MAX];
-	struct ike_addr *contacted; /* remote addresses that INITIAL-CONTACT was sent to (spec 20.3) */
-	unsigned n_contacted, contacted_room;
-	struct ike1 *by_place[IKE_PLACE_BUCKETS]; /* by the remote prefix, /24 or /48: ike1_find(), half-open limits */
-	struct ike1_halfopen halfopen[2];	  /* [1]: the peer has shown its address */
+	struct chain *contacted[IKE_CONTACT_BUCKETS]; /* contact.c */
+	struct ike1 *by_place[IKE_PLACE_BUCKETS];     /* by the remote address: ike1_find() */
+	struct chain *by_prefix[IKE_PREFIX_BUCKETS];  /* half-open responders by the remote prefix, /24 or /48 */
+	struct ike1_halfopen halfopen[2];	      /* [1]: the peer has shown its address */
 	unsigned
 		stranger_jobs; /* Diffie-Hellman and signatures under way for peers that have not shown their address */
 	struct ike_limit logged, answered; /* ike_may_say(), ike_may_answer() */
@@ -63,6 +70,14 @@ void ike_log(const struct ike *k, enum log_level level, const char *fmt, ...) __
 int ike_may_say(struct ike *k, const struct ike_addr *source);
 int ike_may_answer(struct ike *k, const struct ike_addr *source);
 
+/* Remote addresses that INITIAL-CONTACT was sent to, or was not due to (spec 20.3); contact.c. contact_add(): was it there already? It is from now on; no memory: 1. */
+int contact_known(const struct ike *k, const struct ike_addr *remote);
+int contact_add(struct ike *k, const struct ike_addr *remote);
+void contact_forget(struct ike *k, const struct ike_addr *remote);
+void contact_forget_all(struct ike *k);
+
+uint64_t ike_addr_hash(const struct ike *k,
+		       const struct ike_addr *a); /* for hash_end(); a stranger cannot foretell it */
 int ike_addr_eq(const struct ike_addr *a, const struct ike_addr *b);
 int ike_end_eq(const struct ike_end *a, const struct ike_end *b);
 struct bytes ike_addr_bytes(const struct ike_addr *a); /* 4 or 16, as on the wire */

@@ -33,6 +33,7 @@ struct ike_bundle {
 
 struct ike_sa_use {
 	uint64_t bytes, packets;
+	uint32_t pair;	     /* xi_sa.pair */
 	uint64_t last_ns;    /* last packet that was good, 0 = never */
 	struct ike_end seen; /* inbound with UDP: newest authentic source that is not the SA's; port 0 = none */
 };

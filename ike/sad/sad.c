@@ -22,6 +22,7 @@ static int use(void *ctx, uint64_t ref, struct ike_sa_use *out)
 		return -ENOENT;
 	port = __atomic_load_n(&rt->seen_port, __ATOMIC_ACQUIRE);
 	*out = (struct ike_sa_use){
+		.pair = sa->pair,
 		.bytes = __atomic_load_n(&rt->bytes, __ATOMIC_RELAXED),
 		.packets = __atomic_load_n(&rt->packets, __ATOMIC_RELAXED),
 		.last_ns = __atomic_load_n(&rt->last_ns, __ATOMIC_RELAXED),

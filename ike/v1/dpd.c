@@ -31,13 +31,6 @@ static uint64_t interval_ns(const struct ike1 *sa)
 	return sa->peer->dpd_interval_s * NS_PER_S;
 }
 
-static void forget_contact(struct ike *k, const struct ike_addr *a)
-{
-	for (unsigned i = 0; i < k->n_contacted; i++)
-		if (ike_addr_eq(&k->contacted[i], a))
-			k->contacted[i--] = k->contacted[--k->n_contacted];
-}
-
 static void dead(struct ike1 *sa)
 {
 	struct ike *k = sa->ike;
@@ -49,7 +42,7 @@ static void dead(struct ike1 *sa)
 	}
 	spi[16] = ':';
 	ike_log(k, LOG_L_INFO, "DPD: remote (ISAKMP-SA spi=%s) seems to be dead.", spi);
-	forget_contact(k, &sa->path.remote.a);
+	contact_forget(k, &sa->path.remote.a);
 	ike1_drop_with_children(sa, "the peer is dead");
 }
 

@@ -19,8 +19,8 @@ int ike1_halfopen_may(struct ike *k, const struct ike_addr *remote)
 {
 	unsigned n = 0;
 
-	for (const struct ike1 *sa = *ike1_place(k, remote); sa && n < PREFIX_MAX; sa = sa->by_place)
-		n += sa->half_pprev && ike1_same_prefix(&sa->path.remote.a, remote);
+	for (const struct chain *l = *ike1_prefix(k, remote); l && n < PREFIX_MAX; l = l->next)
+		n += (unsigned)ike1_same_prefix(&CHAIN_OF(l, struct ike1, by_prefix)->path.remote.a, remote);
 	if (n < PREFIX_MAX)
 		return 1;
 	k->count[IKE_COUNT_HALF_OPEN]++;
@@ -39,6 +39,7 @@ void ike1_halfopen_remove(struct ike1 *sa)
 	else
 		h->last = sa->half_pprev;
 	h->count--;
+	chain_remove(&sa->by_prefix);
 	sa->half_next = NULL;
 	sa->half_pprev = NULL;
 }
@@ -57,4 +58,5 @@ void ike1_halfopen_add(struct ike1 *sa, int proven)
 	*h->last = sa;
 	h->last = &sa->half_next;
 	h->count++;
+	chain_add(ike1_prefix(sa->ike, &sa->path.remote.a), &sa->by_prefix);
 }

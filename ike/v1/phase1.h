@@ -110,6 +110,7 @@ struct ike1 *ike1_new(struct ike *k, const struct ike_peer *peer, const struct i
 struct ike1 *ike1_by_cookies(struct ike *k, const uint8_t icookie[8], const uint8_t rcookie[8]);
 struct ike1 *ike1_by_icookie(struct ike *k, const uint8_t icookie[8], const struct ike_path *path);
 struct ike1 **ike1_place(struct ike *k, const struct ike_addr *remote);	  /* bucket of by_place */
+struct chain **ike1_prefix(struct ike *k, const struct ike_addr *remote); /* bucket of by_prefix */
 int ike1_same_prefix(const struct ike_addr *a, const struct ike_addr *b); /* /24 or /48 */
 void ike1_state(struct ike1 *sa, enum ike1_state state);
 void ike1_established(struct ike1 *sa);

@@ -96,25 +96,15 @@ static void unlink_from(struct ike1_quick *q)
 		q->next->pprev = q->pprev;
 }
 
-static void wait_add(struct ike1_quick *q)
+static struct chain **waiting(struct ike *k, const struct ike_addr *remote)
 {
-	struct ike *k = q->sa->ike;
-
-	q->wait_next = k->waiting;
-	q->wait_pprev = &k->waiting;
-	if (q->wait_next)
-		q->wait_next->wait_pprev = &q->wait_next;
-	k->waiting = q;
+	_Static_assert(IKE_QUICK_BUCKETS == 1 << 10, "bits");
+	return &k->waiting[hash_end(ike_addr_hash(k, remote), 10)];
 }
 
-static void wait_remove(struct ike1_quick *q)
+static struct chain **initiated(struct ike *k, uint32_t slot)
 {
-	if (!q->wait_pprev)
-		return;
-	*q->wait_pprev = q->wait_next;
-	if (q->wait_next)
-		q->wait_next->wait_pprev = q->wait_pprev;
-	q->wait_pprev = NULL;
+	return &k->initiated[hash_end(slot, 10)];
 }
 
 struct ike1_quick *quick_new(struct ike1 *sa)
@@ -134,7 +124,8 @@ static void quick_free(struct ike1_quick *q)
 {
 	struct ike *k = q->sa->ike;
 
-	wait_remove(q);
+	chain_remove(&q->wait);
+	chain_remove(&q->initiated);
 	unlink_from(q);
 	quick_job_free(q);
 	quick_release(q);
@@ -221,10 +212,12 @@ static int same_policy(const struct ike_policy *a, const struct ike_policy *b)
 
 int quick_under_way(struct ike *k, const struct ike_policy *p)
 {
-	for (struct ike1 *sa = k->sas; sa; sa = sa->next)
-		for (struct ike1_quick *q = sa->quick; q; q = q->next)
-			if (q->initiator && q->state != QUICK_OVER && same_policy(&q->policy, p))
-				return 1;
+	for (struct chain *l = *initiated(k, p->slot); l; l = l->next) {
+		const struct ike1_quick *q = CHAIN_OF(l, struct ike1_quick, initiated);
+
+		if (q->state != QUICK_OVER && same_policy(&q->policy, p))
+			return 1;
+	}
 	return 0;
 }
 
@@ -263,6 +256,7 @@ int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_p
 	}
 	q->initiator = 1;
 	q->policy = *p;
+	chain_add(initiated(k, p->slot), &q->initiated);
 	q->local = ends->local.a;
 	q->remote = ends->remote.a;
 	q->remote_port = ends->remote.port;
@@ -272,7 +266,7 @@ int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_p
 		quick_begin(q);
 		return 0;
 	}
-	wait_add(q);
+	chain_add(waiting(k, &q->remote), &q->wait);
 	q->timer.fn = waited;
 	if (timer_set(&k->timers, &q->timer, ike_now(k) + QUICK_WAIT_NS)) {
 		quick_free(q);
@@ -308,36 +302,13 @@ int quick_own(struct ike1_quick *q, const struct ike_proposal *prop, const char 
 }
 
 /* --- what phase 1 says --- */
-static int contacted(const struct ike *k, const struct ike_addr *a)
-{
-	for (unsigned i = 0; i < k->n_contacted; i++)
-		if (ike_addr_eq(&k->contacted[i], a))
-			return 1;
-	return 0;
-}
-
-static int keep_contacted(struct ike *k, const struct ike_addr *a)
-{
-	struct ike_addr *more;
-
-	if (k->n_contacted == k->contacted_room) {
-		more = realloc(k->contacted, (k->contacted_room * 2 + 16) * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		k->contacted = more;
-		k->contacted_room = k->contacted_room * 2 + 16;
-	}
-	k->contacted[k->n_contacted++] = *a;
-	return 0;
-}
-
 /*
  * Spec 20.3: once for each remote address since start, by either side. RFC 2407 §4.6.3.3: it says that we have no SAs from before, so not when an
  * earlier xdp-iked has left us some.
  */
 int ike1_contact_due(const struct ike1 *sa)
 {
-	return sa->peer->initial_contact && !contacted(sa->ike, &sa->path.remote.a) && !child_there(sa);
+	return sa->peer->initial_contact && !contact_known(sa->ike, &sa->path.remote.a) && !child_there(sa);
 }
 
 static void say_initial_contact(struct ike1 *sa)
@@ -345,7 +316,7 @@ static void say_initial_contact(struct ike1 *sa)
 	uint8_t cookies[16];
 	int due = ike1_contact_due(sa);
 
-	if (contacted(sa->ike, &sa->path.remote.a) || keep_contacted(sa->ike, &sa->path.remote.a) || !due)
+	if (contact_add(sa->ike, &sa->path.remote.a) || !due)
 		return;
 	memcpy(cookies, sa->icookie, 8);
 	memcpy(cookies + 8, sa->rcookie, 8);
@@ -355,7 +326,7 @@ static void say_initial_contact(struct ike1 *sa)
 
 static void move_to(struct ike1_quick *q, struct ike1 *sa)
 {
-	wait_remove(q);
+	chain_remove(&q->wait);
 	timer_clear(&sa->ike->timers, &q->timer);
 	unlink_from(q);
 	link_to(q, sa);
@@ -377,9 +348,15 @@ void ike1_ready(struct ike1 *sa)
 	say_initial_contact(sa);
 	child_bind(sa);
 	ike1_dpd_start(sa);
-	for (q = k->waiting; q; q = next) {
-		next = q->wait_next;
-		if (q->sa == sa || waits_for(q, sa))
+	for (q = sa->quick; q; q = next) {
+		next = q->next;
+		if (q->wait.pprev)
+			move_to(q, sa);
+	}
+	for (struct chain *l = *waiting(k, &sa->path.remote.a), *after; l; l = after) {
+		after = l->next;
+		q = CHAIN_OF(l, struct ike1_quick, wait);
+		if (waits_for(q, sa))
 			move_to(q, sa);
 	}
 }

@@ -60,12 +60,13 @@ struct quick_sa {
 
 struct ike1_quick {
 	struct ike1 *sa;
-	struct ike1_quick *next, **pprev;	    /* of sa */
-	struct ike1_quick *wait_next, **wait_pprev; /* of the engine, in QUICK_WAIT */
-	uint8_t state;				    /* enum quick_state */
-	uint8_t initiator;			    /* of this phase 2 */
-	uint8_t acquired;			    /* packets wait for it */
-	uint8_t generate;			    /* the policy is to be generated (spec section 19) */
+	struct ike1_quick *next, **pprev; /* of sa */
+	struct chain wait;		  /* of the engine, in QUICK_WAIT */
+	struct chain initiated;		  /* of the engine, initiator */
+	uint8_t state;			  /* enum quick_state */
+	uint8_t initiator;		  /* of this phase 2 */
+	uint8_t acquired;		  /* packets wait for it */
+	uint8_t generate;		  /* the policy is to be generated (spec section 19) */
 	uint8_t has_ids, has_oa;
 	uint8_t busy;	  /* the thread pool has the job */
 	uint8_t commit;	  /* the peer set the commit bit */

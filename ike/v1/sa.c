@@ -43,10 +43,15 @@ int ike1_same_prefix(const struct ike_addr *a, const struct ike_addr *b)
 
 struct ike1 **ike1_place(struct ike *k, const struct ike_addr *remote)
 {
+	return &k->by_place[hash_end(ike_addr_hash(k, remote), 12)];
+}
+
+struct chain **ike1_prefix(struct ike *k, const struct ike_addr *remote)
+{
 	uint64_t seed;
 
 	memcpy(&seed, k->cookie_secret + 8, 8);
-	return &k->by_place[hash_end(hash_mix(seed, prefix_of(remote)), 12)];
+	return &k->by_prefix[hash_end(hash_mix(seed, prefix_of(remote)), 12)];
 }
 
 struct ike1 *ike1_by_cookies(struct ike *k, const uint8_t icookie[8], const uint8_t rcookie[8])

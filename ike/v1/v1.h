@@ -66,6 +66,7 @@ struct ike1 {
 	struct ike1 *next, **pprev;	       /* all of the engine */
 	struct ike1 *by_cookie, **by_cookie_p; /* hash chain */
 	struct ike1 *by_place, **by_place_p;   /* hash chain */
+	struct chain by_prefix;		       /* while a half-open responder */
 	struct ike1 *half_next, **half_pprev;  /* while a half-open responder */
 	const struct ike_peer *peer;	       /* of the configuration in force; ike_reload keeps it true */
 	struct ike_path path;

@@ -278,6 +278,7 @@ static int fake_use(void *ctx, uint64_t ref, struct ike_sa_use *out)
 	if (!f)
 		return -ENOENT;
 	*out = f->use;
+	out->pair = f->sa.pair;
 	return 0;
 }
 

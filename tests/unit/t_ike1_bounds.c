@@ -613,6 +613,7 @@ static void t_spec_20_1_cookies_of_strangers(void **state)
 	p.path.remote.a = rig_addr4("203.0.113.4"); /* no peer item has it */
 	r->end[0].k->conf->peer[0].addr = r->end[1].addr;
 	r->end[0].k->conf->peer[0].addr_len = 32;
+	ike_conf_index(r->end[0].k->conf);
 	rig_hand_over(r, &p);
 	assert_int_equal(r->sent[0], sent);
 	p.path.remote.a = r->end[1].addr;

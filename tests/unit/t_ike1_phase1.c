@@ -175,7 +175,7 @@ static void t_rfc2407_4_6_3_3_not_with_old_sas(void **state)
 	rig_settle(r);
 	is_up(0);
 	ike1_drop(r->end[0].k->sas, 0, NULL);
-	r->end[0].k->n_contacted = 0;
+	contact_forget_all(r->end[0].k);
 	contact = 1;
 	assert_int_equal(quick_initiate(r->end[0].k, &r->end[0].sadb.policy[0], &child_of(0)->path, 0, 0), 0);
 	rig_settle(r);
