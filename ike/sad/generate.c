@@ -28,23 +28,40 @@ static int allowed(const struct ike_policy *p, struct err *e)
 	return 0;
 }
 
-/* A dynamic one of these selectors, or UINT32_MAX; *shared: another dynamic policy has the same ends (section 21: then SAs need a reqid). */
-static uint32_t find_equal(const struct sad *s, const struct ike_policy *p, int *shared)
+struct before {
+	const struct ike_policy *p;
+	uint32_t slot;
+	int shared;
+};
+
+static void same_selector(struct sad *s, uint32_t slot, void *arg)
 {
-	uint32_t found = UINT32_MAX;
+	const struct xi_policy *pol = &s->m->spd[slot];
+	struct before *b = arg;
 
-	*shared = 0;
-	for (uint32_t i = 0; i < s->m->meta->spd_max; i++) {
-		const struct xi_policy *pol = &s->m->spd[i];
+	if ((pol->flags & XI_POL_DYNAMIC) && memcmp(&pol->sel, &b->p->sel, sizeof(pol->sel)) == 0)
+		b->slot = slot;
+}
 
-		if (!pol->gen || !(pol->flags & XI_POL_DYNAMIC))
-			continue;
-		if (memcmp(&pol->sel, &p->sel, sizeof(p->sel)) == 0)
-			found = i;
-		else if (addr_same(&pol->sa_dst, &p->sa_dst.addr) && addr_same(&pol->sa_src, &p->sa_src.addr))
-			*shared = 1;
-	}
-	return found;
+static void same_ends(struct sad *s, uint32_t slot, void *arg)
+{
+	const struct xi_policy *pol = &s->m->spd[slot];
+	struct before *b = arg;
+
+	if ((pol->flags & XI_POL_DYNAMIC) && memcmp(&pol->sel, &b->p->sel, sizeof(pol->sel)) != 0 &&
+	    addr_same(&pol->sa_dst, &b->p->sa_dst.addr) && addr_same(&pol->sa_src, &b->p->sa_src.addr))
+		b->shared = 1;
+}
+
+/* A dynamic one of these selectors, or UINT32_MAX; *shared: another dynamic policy has the same ends (section 21: then SAs need a reqid). */
+static uint32_t find_equal(struct sad *s, const struct ike_policy *p, int *shared)
+{
+	struct before b = {.p = p, .slot = UINT32_MAX};
+
+	sad_each_around(s, &p->sel, same_selector, &b);
+	sad_each_of_peer(s, &p->sa_dst.addr, same_ends, &b);
+	*shared = b.shared;
+	return b.slot;
 }
 
 static uint32_t fresh_reqid(struct sad *s)

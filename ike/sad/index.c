@@ -17,7 +17,7 @@ static const struct xi_addr *peer_of(const struct xi_sa *sa)
 	return sa->dir == XI_DIR_IN ? &sa->src : &sa->dst;
 }
 
-int sad_index_add(struct sad *s, uint64_t ref)
+int sad_index_moved(struct sad *s, uint64_t ref, const struct xi_addr *peer)
 {
 	const struct xi_sa *sa = sad_get(s->m, ref);
 	struct sad_entry *e = calloc(1, sizeof(*e)), **at;
@@ -27,9 +27,28 @@ int sad_index_add(struct sad *s, uint64_t ref)
 		return e ? -ENOENT : -ENOMEM;
 	}
 	at = &s->bucket[bucket_of(peer_of(sa))];
-	*e = (struct sad_entry){.ref = ref, .next = *at};
+	*e = (struct sad_entry){.ref = ref, .next = *at, .unsure = !peer};
+	if (peer)
+		e->peer = *peer;
 	*at = e;
 	return 0;
+}
+
+int sad_index_add(struct sad *s, uint64_t ref)
+{
+	const struct xi_sa *sa = sad_get(s->m, ref);
+
+	return sa ? sad_index_moved(s, ref, peer_of(sa)) : -ENOENT;
+}
+
+const struct xi_addr *sad_index_peer(const struct sad *s, uint64_t ref)
+{
+	const struct xi_sa *sa = sad_get(s->m, ref);
+
+	for (const struct sad_entry *e = sa ? s->bucket[bucket_of(peer_of(sa))] : NULL; e; e = e->next)
+		if (e->ref == ref)
+			return e->unsure ? NULL : &e->peer;
+	return NULL;
 }
 
 /* Template (spec section 13.4): ends, mode and protocol; reqid of level unique; the SA's own selector where it has one. */

@@ -31,21 +31,22 @@ void sad_point(struct sad *s, uint32_t slot, uint64_t not )
 	spd_set_sa(s->m, slot, &sas);
 }
 
+static void point_one(struct sad *s, uint32_t slot, void *arg)
+{
+	struct xi_policy pol = s->m->spd[slot];
+	const struct xi_addr *peer = arg;
+
+	sad_effective_ends(&pol);
+	if (sad_policy_ours(&pol) && addr_same(&pol.sa_dst, peer))
+		sad_point(s, slot, 0);
+}
+
 /* Every policy whose template has these ends: those that may share, and the one that the SAs were made for. */
 static void point_all(struct sad *s, const struct ike_policy *p)
 {
-	uint32_t left = s->m->class[s->m->meta->spd_gen & 1].rules;
+	struct xi_addr peer = p->sa_dst.addr;
 
-	for (uint32_t i = 0; left && i < s->m->meta->spd_max; i++) {
-		struct xi_policy pol = s->m->spd[i];
-
-		if (!pol.gen)
-			continue;
-		left--;
-		sad_effective_ends(&pol);
-		if (sad_policy_ours(&pol) && addr_same(&pol.sa_dst, &p->sa_dst.addr))
-			sad_point(s, i, 0);
-	}
+	sad_each_of_peer(s, &peer, point_one, &peer);
 }
 
 /* Spec section 6.2: what several policies share has no selector of its own; level unique and a generated policy have. */
@@ -120,18 +121,18 @@ static int points_at(const struct xi_policy *pol, uint64_t ref)
 	return sas.out == ref || sas.in == ref || sas.out_ah == ref || sas.in_ah == ref;
 }
 
+static void point_away(struct sad *s, uint32_t slot, void *arg)
+{
+	const uint64_t *ref = arg;
+
+	if (points_at(&s->m->spd[slot], *ref))
+		sad_point(s, slot, *ref);
+}
+
 /* Under the lock. */
 static void take_out(struct sad *s, uint64_t ref)
 {
-	uint32_t left = s->m->class[s->m->meta->spd_gen & 1].rules;
-
-	for (uint32_t i = 0; left && i < s->m->meta->spd_max; i++) {
-		if (!s->m->spd[i].gen)
-			continue;
-		left--;
-		if (points_at(&s->m->spd[i], ref))
-			sad_point(s, i, ref);
-	}
+	sad_each_of_peer(s, sad_index_peer(s, ref), point_away, &ref);
 	sad_remove(s->m, ref);
 }
 
@@ -176,6 +177,8 @@ static int move_anew(struct sad *s, uint64_t ref, const struct xi_sa *sa, uint64
 int sad_ops_move(void *ctx, uint64_t *ref, const struct ike_end *remote, struct err *e)
 {
 	struct sad *s = sad_of(ctx);
+	const struct xi_addr *known;
+	struct xi_addr peer = {0};
 	const struct xi_sa *old;
 	struct xi_sa sa;
 	uint64_t new_ref = 0;
@@ -188,6 +191,9 @@ int sad_ops_move(void *ctx, uint64_t *ref, const struct ike_end *remote, struct 
 		spd_unlock(s->m);
 		return err_set(e, -ENOENT, "the SA to be moved is gone, or of another address family");
 	}
+	known = sad_index_peer(s, *ref);
+	if (known)
+		peer = *known;
 	sa = *old;
 	same = sa.dir == XI_DIR_IN || addr_same(&sa.dst, &remote->a.addr);
 	*(sa.dir == XI_DIR_IN ? &sa.src : &sa.dst) = remote->a.addr;
@@ -197,7 +203,7 @@ int sad_ops_move(void *ctx, uint64_t *ref, const struct ike_end *remote, struct 
 	if (!rc) {
 		spd_replace_sa(s->m, *ref, new_ref);
 		*ref = new_ref;
-		rc = sad_index_add(s, new_ref);
+		rc = sad_index_moved(s, new_ref, known ? &peer : NULL);
 	}
 	spd_unlock(s->m);
 	return rc;

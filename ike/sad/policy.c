@@ -89,31 +89,37 @@ static int contains(const struct xi_selector *big, const struct xi_selector *sel
 	       field_in(sel->flags, big->flags, XI_SEL_DST_PORT, sel->dst_port == big->dst_port);
 }
 
+struct found {
+	const struct xi_selector *sel;
+	uint32_t order, slot; /* order UINT32_MAX: none yet */
+	int exact;
+};
+
+static void judge(struct sad *s, uint32_t slot, void *arg)
+{
+	const struct xi_policy *pol = &s->m->spd[slot];
+	struct found *f = arg;
+	int equal;
+
+	if ((pol->flags & XI_POL_INACTIVE) || !contains(&pol->sel, f->sel))
+		return;
+	equal = contains(f->sel, &pol->sel);
+	if (equal < f->exact || (equal == f->exact && pol->order >= f->order))
+		return;
+	f->exact = equal;
+	f->order = pol->order;
+	f->slot = slot;
+}
+
 int sad_policy_find(void *ctx, const struct xi_selector *sel, struct ike_policy *out)
 {
-	const struct sad *s = sad_of(ctx);
-	uint32_t left = s->m->class[s->m->meta->spd_gen & 1].rules, order = UINT32_MAX, slot = 0;
-	int exact = 0;
+	struct sad *s = sad_of(ctx);
+	struct found f = {.sel = sel, .order = UINT32_MAX};
 
-	for (uint32_t i = 0; left && i < s->m->meta->spd_max; i++) {
-		const struct xi_policy *pol = &s->m->spd[i];
-		int equal;
-
-		if (!pol->gen)
-			continue;
-		left--;
-		if ((pol->flags & XI_POL_INACTIVE) || !contains(&pol->sel, sel))
-			continue;
-		equal = contains(sel, &pol->sel);
-		if (equal < exact || (equal == exact && pol->order >= order))
-			continue;
-		exact = equal;
-		order = pol->order;
-		slot = i;
-	}
-	if (order == UINT32_MAX)
+	sad_each_around(s, sel, judge, &f);
+	if (f.order == UINT32_MAX)
 		return -ENOENT;
-	sad_policy_out(s, slot, out);
+	sad_policy_out(s, f.slot, out);
 	return 0;
 }
 

@@ -30,22 +30,34 @@ static int use(void *ctx, uint64_t ref, struct ike_sa_use *out)
 	return 0;
 }
 
+struct user {
+	uint64_t ref;
+	uint32_t slot; /* UINT32_MAX: none */
+};
+
+static void is_user(struct sad *s, uint32_t slot, void *arg)
+{
+	const struct xi_policy *pol = &s->m->spd[slot];
+	struct spd_sas sas = spd_sas_of(pol);
+	struct user *u = arg;
+
+	if (sad_policy_ours(pol) &&
+	    (sas.in == u->ref || sas.out == u->ref || sas.in_ah == u->ref || sas.out_ah == u->ref))
+		u->slot = MIN(u->slot, slot);
+}
+
 static int user(void *ctx, uint64_t ref, struct ike_policy *out)
 {
-	const struct sad *s = sad_of(ctx);
+	struct sad *s = sad_of(ctx);
+	struct user u = {ref, UINT32_MAX};
 
 	if (!sad_get(s->m, ref))
 		return -ENOENT;
-	for (uint32_t i = 0; i < s->m->meta->spd_max; i++) {
-		const struct xi_policy *pol = &s->m->spd[i];
-		struct spd_sas sas = spd_sas_of(pol);
-
-		if (!sad_policy_ours(pol) || (sas.in != ref && sas.out != ref && sas.in_ah != ref && sas.out_ah != ref))
-			continue;
-		sad_policy_out(s, i, out);
-		return 0;
-	}
-	return -ENOENT;
+	sad_each_of_peer(s, sad_index_peer(s, ref), is_user, &u);
+	if (u.slot == UINT32_MAX)
+		return -ENOENT;
+	sad_policy_out(s, u.slot, out);
+	return 0;
 }
 
 static void acquire_failed(void *ctx, uint32_t slot, uint32_t gen)
@@ -98,6 +110,8 @@ static int take_stock(struct sad *s)
 			continue;
 		if (sa->state == XI_SA_LARVAL)
 			sad_remove(s->m, XI_REF(i, sa->gen));
+		else if (sa->flags & XI_SA_F_UDP)
+			rc = sad_index_moved(s, XI_REF(i, sa->gen), NULL);
 		else
 			rc = sad_index_add(s, XI_REF(i, sa->gen));
 	}
@@ -173,6 +187,7 @@ int sad_open(struct sad **out, struct maps *m, struct err *e)
 	if (!s)
 		return err_set(e, -ENOMEM, "out of memory");
 	s->m = m;
+	sad_spi_init(s);
 	rc = spd_lock_keep(m, e);
 	if (!rc)
 		rc = spd_lock(m, e);
@@ -182,6 +197,7 @@ int sad_open(struct sad **out, struct maps *m, struct err *e)
 	}
 	if (rc) {
 		sad_index_free(s);
+		sad_lookup_free(s);
 		free(s);
 		return rc;
 	}
@@ -200,11 +216,10 @@ void sad_close(struct sad *s)
 			sad_remove(s->m, l->ref);
 		spd_unlock(s->m);
 	}
-	for (struct sad_larval *l = s->larval, *next; l; l = next) {
-		next = l->next;
-		free(l);
-	}
+	while (s->larval)
+		sad_larval_free(s, s->larval);
 	sad_index_free(s);
+	sad_lookup_free(s);
 	free(s->manual);
 	free(s);
 }

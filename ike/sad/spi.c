@@ -32,20 +32,50 @@ int sad_set_manual(struct sad *s, const struct sad_manual *list, unsigned n)
 	return 0;
 }
 
+/* --- reservations --- */
+static struct chain **bucket(struct sad *s, __be32 spi)
+{
+	_Static_assert(SAD_BUCKETS == 1 << 12, "bits");
+	return &s->by_spi[hash_end(spi, 12)];
+}
+
+void sad_spi_init(struct sad *s)
+{
+	s->larval_last = &s->larval;
+}
+
+static void keep(struct sad *s, struct sad_larval *l)
+{
+	chain_add(bucket(s, l->spi), &l->by_spi);
+	l->pprev = s->larval_last;
+	*s->larval_last = l;
+	s->larval_last = &l->next;
+}
+
+void sad_larval_free(struct sad *s, struct sad_larval *l)
+{
+	chain_remove(&l->by_spi);
+	*l->pprev = l->next;
+	if (l->next)
+		l->next->pprev = l->pprev;
+	else
+		s->larval_last = l->pprev;
+	free(l);
+}
+
+static void drop(struct sad *s, struct sad_larval *l)
+{
+	sad_remove(s->m, l->ref);
+	sad_larval_free(s, l);
+}
+
 /* Under the lock: reservations that have become too old (spec section 22). */
 static void sweep(struct sad *s)
 {
 	uint64_t now = clock_ns();
 
-	for (struct sad_larval **at = &s->larval, *l; (l = *at);) {
-		if (now < l->until) {
-			at = &l->next;
-			continue;
-		}
-		*at = l->next;
-		sad_remove(s->m, l->ref);
-		free(l);
-	}
+	while (s->larval && now >= s->larval->until)
+		drop(s, s->larval);
 }
 
 static int reserve(struct sad *s, const struct ike_addr *dst, uint8_t proto, __be32 spi, struct err *e)
@@ -66,9 +96,9 @@ static int reserve(struct sad *s, const struct ike_addr *dst, uint8_t proto, __b
 		free(l);
 		return rc;
 	}
+	l->spi = spi;
 	l->until = clock_ns() + SAD_LARVAL_NS;
-	l->next = s->larval;
-	s->larval = l;
+	keep(s, l);
 	return 0;
 }
 
@@ -93,14 +123,13 @@ int sad_spi(void *ctx, const struct ike_addr *dst, uint8_t proto, __be32 *spi, s
 
 void sad_spi_take(struct sad *s, const struct xi_addr *dst, uint8_t family, uint8_t proto, __be32 spi)
 {
-	for (struct sad_larval **at = &s->larval, *l; (l = *at); at = &l->next) {
+	for (struct chain *at = *bucket(s, spi); at; at = at->next) {
+		struct sad_larval *l = CHAIN_OF(at, struct sad_larval, by_spi);
 		const struct xi_sa *sa = sad_get(s->m, l->ref);
 
 		if (!sa || sa->spi != spi || sa->proto != proto || sa->family != family || !addr_same(&sa->dst, dst))
 			continue;
-		*at = l->next;
-		sad_remove(s->m, l->ref);
-		free(l);
+		drop(s, l);
 		return;
 	}
 }
