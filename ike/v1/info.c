@@ -2,6 +2,7 @@
 /* Informational exchange (RFC 2409 §5.7; spec section 20): notifications and Deletes, both ways. */
 #include <stdio.h>
 
+#include "ike/v1/phase1.h"
 #include "ike/v1/quick.h"
 
 uint8_t ike1_protocol(uint8_t xi_proto)
@@ -135,6 +136,27 @@ static void take_notify(struct ike1 *sa, const struct msg_notify *n)
 		refused(sa, n);
 }
 
+/* Spec 20.2: with DPD the SAs that no other phase 1 holds go, too. */
+static void deleted_by_peer(struct ike1 *sa)
+{
+	static const char why[] = "deleted by the peer";
+
+	if (sa->peer_dpd && sa->peer->dpd_interval_s)
+		ike1_drop_with_children(sa, why);
+	else
+		ike1_drop(sa, 0, why);
+}
+
+/* Another ISAKMP SA of the same two ends: a peer that has renewed it deletes the old one under the new one. */
+static void other_deleted(struct ike1 *sa, struct bytes cookies)
+{
+	struct ike1 *other = ike1_by_cookies(sa->ike, cookies.p, cookies.p + 8);
+
+	if (other && other != sa && other->established_ns && ike_end_eq(&other->path.remote, &sa->path.remote) &&
+	    ike_end_eq(&other->path.local, &sa->path.local) && !strcmp(other->id, sa->id))
+		deleted_by_peer(other);
+}
+
 /* 1: the ISAKMP SA itself is deleted. */
 static int take_delete(struct ike1 *sa, const struct msg_delete *d)
 {
@@ -155,23 +177,13 @@ static int take_delete(struct ike1 *sa, const struct msg_delete *d)
 		if (size == 16) {
 			if (!memcmp(spi.p, sa->icookie, 8) && !memcmp(spi.p + 8, sa->rcookie, 8))
 				return 1;
+			other_deleted(sa, spi);
 			continue;
 		}
 		memcpy(&number, spi.p, sizeof(number));
 		child_deleted(sa, d->protocol == IPSEC_PROTO_AH ? XI_PROTO_AH : XI_PROTO_ESP, number);
 	}
 	return 0;
-}
-
-/* Spec 20.2: with DPD the SAs that no other phase 1 holds go, too. */
-static void deleted_by_peer(struct ike1 *sa)
-{
-	static const char why[] = "deleted by the peer";
-
-	if (sa->peer_dpd && sa->peer->dpd_interval_s)
-		ike1_drop_with_children(sa, why);
-	else
-		ike1_drop(sa, 0, why);
 }
 
 /* RFC 2408 §3.1: a quick mode waits for CONNECTED, under its own message ID; some send it on with the IV of the exchange. 1: it was that. */
@@ -214,7 +226,7 @@ static void act(struct ike1 *sa, const struct msg *m)
 		deleted_by_peer(sa);
 }
 
-/* Spec 20.1: unprotected ones are never acted upon, and after phase 1 not even looked at. */
+/* Spec 20.1: unprotected ones are never acted upon, and after the first encrypted message of phase 1 not even looked at. */
 static void unprotected(struct ike1 *sa, const struct ike_path *path, struct bytes datagram)
 {
 	struct ike *k = sa->ike;
@@ -224,7 +236,7 @@ static void unprotected(struct ike1 *sa, const struct ike_path *path, struct byt
 	char text[64];
 
 	k->count[IKE_COUNT_UNPROTECTED]++;
-	if (sa->established_ns || !ike_may_say(k, &path->remote.a) || msg_parse(&m, datagram, &e))
+	if (sa->established_ns || sa->hs->encrypted || !ike_may_say(k, &path->remote.a) || msg_parse(&m, datagram, &e))
 		return;
 	p = msg_find(&m, ISAKMP_P_NOTIFY, 0);
 	ike_log(k, LOG_L_INFO, "unprotected informational message from %s is only looked at: %s",
