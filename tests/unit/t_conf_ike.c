@@ -224,14 +224,21 @@ static const char *names(unsigned i, enum alg_kind kind)
 static void t_spec_8_order(void **state)
 {
 	(void)state;
-	run("/ip ipsec proposal add name=all auth-algorithms=null,md5,sha1,sha256,sha384,sha512 enc-algorithms=null,"
+	run("/ip ipsec proposal add name=all auth-algorithms=null,md5,aes-xcbc,sha1,sha256,sha384,sha512 "
+	    "enc-algorithms=null,"
 	    "des,3des,blowfish,twofish,aes-128,aes-192,aes-256,camellia-128,camellia-192,camellia-256,aes-128-ctr,"
-	    "aes-192-ctr,aes-256-ctr,aes-128-gcm,aes-192-gcm,aes-256-gcm");
+	    "aes-192-ctr,aes-256-ctr,aes-128-gcm,aes-192-gcm,aes-256-gcm,aes-128-gcm-12,aes-192-gcm-12,aes-256-gcm-12,"
+	    "aes-128-gcm-8,aes-192-gcm-8,aes-256-gcm-8,aes-128-ccm,aes-192-ccm,aes-256-ccm,aes-128-ccm-12,aes-192-ccm-"
+	    "12,"
+	    "aes-256-ccm-12,aes-128-ccm-8,aes-192-ccm-8,aes-256-ccm-8");
 	assert_string_equal(names(1, ALG_ENC),
-			    "aes-256-gcm,aes-192-gcm,aes-128-gcm,aes-256,aes-192,aes-128,aes-256-ctr,"
+			    "aes-256-gcm,aes-192-gcm,aes-128-gcm,aes-256-gcm-12,aes-192-gcm-12,aes-128-gcm-12,"
+			    "aes-256-gcm-8,aes-192-gcm-8,aes-128-gcm-8,aes-256-ccm,aes-192-ccm,aes-128-ccm,"
+			    "aes-256-ccm-12,aes-192-ccm-12,aes-128-ccm-12,aes-256-ccm-8,aes-192-ccm-8,"
+			    "aes-128-ccm-8,aes-256,aes-192,aes-128,aes-256-ctr,"
 			    "aes-192-ctr,aes-128-ctr,camellia-256,camellia-192,camellia-128,twofish,"
 			    "blowfish,3des,des,null");
-	assert_string_equal(names(1, ALG_AUTH), "sha512,sha384,sha256,sha1,md5,null");
+	assert_string_equal(names(1, ALG_AUTH), "sha512,sha384,sha256,sha1,aes-xcbc,md5,null");
 	assert_string_equal(names(0, ALG_ENC), "3des");
 }
 

@@ -51,12 +51,16 @@ unsigned conf_peer_secret(const struct conf_peer *p, uint8_t *out)
 }
 
 /* Spec section 8: the order on the wire. AEAD first; counter mode behind CBC of the same cipher. */
-static const char *const strongest[][20] = {
-	[ALG_ENC] = {"aes-256-gcm", "aes-192-gcm", "aes-128-gcm", "aes-256", "aes-192", "aes-128", "aes-256-ctr",
-		     "aes-192-ctr", "aes-128-ctr", "camellia-256", "camellia-192", "camellia-128", "twofish",
-		     "blowfish", "3des", "des", "null"},
-	[ALG_AUTH] = {"sha512", "sha384", "sha256", "sha1", "md5", "null"},
+/* clang-format off */
+static const char *const strongest[][PROPOSAL_ALGS_MAX + 1] = {
+	[ALG_ENC] = {"aes-256-gcm", "aes-192-gcm", "aes-128-gcm", "aes-256-gcm-12", "aes-192-gcm-12", "aes-128-gcm-12",
+		     "aes-256-gcm-8", "aes-192-gcm-8", "aes-128-gcm-8", "aes-256-ccm", "aes-192-ccm", "aes-128-ccm",
+		     "aes-256-ccm-12", "aes-192-ccm-12", "aes-128-ccm-12", "aes-256-ccm-8", "aes-192-ccm-8", "aes-128-ccm-8",
+		     "aes-256", "aes-192", "aes-128", "aes-256-ctr", "aes-192-ctr", "aes-128-ctr",
+		     "camellia-256", "camellia-192", "camellia-128", "twofish", "blowfish", "3des", "des", "null"},
+	[ALG_AUTH] = {"sha512", "sha384", "sha256", "sha1", "aes-xcbc", "md5", "null"},
 };
+/* clang-format on */
 
 static bool allows(const struct prop *p, uint32_t set, const char *name)
 {

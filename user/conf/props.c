@@ -22,11 +22,16 @@ static const char *const ike_enc_words[] = {"3des",	    "aes-128",	    "aes-192"
 		"modp8192", "ecp256", "ecp384", "ecp521", "x25519", NULL
 static const char *const group_words[] = {GROUPS};
 static const char *const pfs_words[] = {"none", GROUPS};
-static const char *const auth_words[] = {"md5", "sha1", "null", "sha256", "sha384", "sha512", NULL};
-static const char *const enc_words[] = {
-	"null",	       "des",	       "3des",	       "aes-128",      "aes-192",     "aes-256",
-	"blowfish",    "camellia-128", "camellia-192", "camellia-256", "twofish",     "aes-128-ctr",
-	"aes-192-ctr", "aes-256-ctr",  "aes-128-gcm",  "aes-192-gcm",  "aes-256-gcm", NULL};
+static const char *const auth_words[] = {"md5", "sha1", "null", "sha256", "sha384", "sha512", "aes-xcbc", NULL};
+/* clang-format off */
+static const char *const enc_words[] = { /* 32: a set has no room for more */
+	"null", "des", "3des", "aes-128", "aes-192", "aes-256", "blowfish", "camellia-128", "camellia-192", "camellia-256", "twofish",
+	"aes-128-ctr", "aes-192-ctr", "aes-256-ctr",
+	"aes-128-gcm", "aes-192-gcm", "aes-256-gcm", "aes-128-gcm-12", "aes-192-gcm-12", "aes-256-gcm-12",
+	"aes-128-gcm-8", "aes-192-gcm-8", "aes-256-gcm-8",
+	"aes-128-ccm", "aes-192-ccm", "aes-256-ccm", "aes-128-ccm-12", "aes-192-ccm-12", "aes-256-ccm-12",
+	"aes-128-ccm-8", "aes-192-ccm-8", "aes-256-ccm-8", NULL};
+/* clang-format on */
 static const char *const ph2_words[] = {"no-phase2", "established", "expired", NULL};
 static const char *const mode_words[] = {"native", "generic", NULL};
 static const char *const if_state_words[] = {"not-attached", "no-xdp-ipsecd", "partly", "running", NULL};
