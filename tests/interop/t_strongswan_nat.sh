@@ -139,6 +139,6 @@ check "traffic" pings gw2 "-I $IN $NAT_IN"
 check "in UDP" in_udp transport AES_GCM_16-256
 
 capture_stop w1
-is "nothing in clear" "$(tcpdump -nr "$T/w1.pcap" 'icmp[0] == 0 or icmp[0] == 8 or net 10.0.0.0/8' 2>/dev/null | wc -l)" 0
+is "nothing in clear" "$(tcpdump -nr "$T/w1.pcap" "src host $WAN1 and (icmp[0] == 0 or icmp[0] == 8) or net 10.0.0.0/8" 2>/dev/null | wc -l)" 0
 at_least "ESP in UDP" "$(tcpdump -nr "$T/w1.pcap" 'udp port 4500' 2>/dev/null | wc -l)" 500
 tap_done

@@ -36,6 +36,12 @@ CASES=(
 	"m esp tunnel aes-128-gcm    sha1     none     aes128gcm16            AES_GCM_16-128"
 	"m esp tunnel aes-192-gcm    sha1     none     aes192gcm16            AES_GCM_16-192"
 	"m esp tunnel aes-256-gcm    sha1     modp2048 aes256gcm16-modp2048   AES_GCM_16-256/MODP_2048"
+	"m esp tunnel aes-128-gcm-12 sha1     none     aes128gcm12            AES_GCM_12-128"
+	"m esp tunnel aes-256-gcm-8  sha1     none     aes256gcm8             AES_GCM_8-256"
+	"m esp tunnel aes-128-ccm    sha1     none     aes128ccm16            AES_CCM_16-128"
+	"m esp tunnel aes-256-ccm-12 sha1     none     aes256ccm12            AES_CCM_12-256"
+	"m esp tunnel aes-192-ccm-8  sha1     none     aes192ccm8             AES_CCM_8-192"
+	"m esp tunnel aes-128        aes-xcbc none     aes128-aesxcbc         AES_CBC-128/AES_XCBC_96"
 	"m esp tunnel aes-128        md5      none     aes128-md5             AES_CBC-128/HMAC_MD5_96"
 	"m esp tunnel aes-128        sha256   none     aes128-sha256          AES_CBC-128/HMAC_SHA2_256_128"
 	"m esp tunnel aes-128        sha384   none     aes128-sha384          AES_CBC-128/HMAC_SHA2_384_192"
@@ -46,6 +52,7 @@ CASES=(
 	"m ah  tunnel aes-128        sha256   none     sha256                 HMAC_SHA2_256_128"
 	"m ah  tunnel aes-128        sha384   none     sha384                 HMAC_SHA2_384_192"
 	"m ah  tunnel aes-128        sha512   none     sha512                 HMAC_SHA2_512_256"
+	"m ah  tunnel aes-128        aes-xcbc none     aesxcbc                AES_XCBC_96"
 	"g esp tunnel aes-128        sha1     none     aes128-sha1            AES_CBC-128/HMAC_SHA1_96"
 	"g ah  tunnel aes-128        sha1     modp1024 sha1-modp1024          HMAC_SHA1_96/MODP_1024"
 	"c esp tunnel aes-256        sha256   modp2048 aes256-sha256-modp2048 AES_CBC-256/HMAC_SHA2_256_128/MODP_2048"
@@ -103,6 +110,7 @@ labels() {
 		exchange=${THEIRS[$peer]%% *}
 		label="${proto^^} $mode"
 		[ "$proto" = ah ] || label+=" $enc"
+		[[ $proto$enc == esp*-?cm* ]] || label+=" $auth"
 		[ "$pfs" = none ] || label+=" PFS $pfs"
 		LABEL[i]="$exchange ${AUTH[$peer]}: $label"
 		if [ "$mode" = tunnel ]; then TO[i]=10.2.$i.1; else TO[i]=${ADDRESS[$peer]}; fi
