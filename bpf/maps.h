@@ -91,6 +91,17 @@ struct {
 	__type(value, struct xi_frag_val);
 } xi_frag SEC(".maps");
 
+/*
+ * Packets that come out of a tunnel and are the stack's, since NAT brought into a policy what they answer. Written by tc egress, read by workers for
+ * each new flow. LRU: of more pairs than fit the oldest are sent by their addresses again, which nobody translates back.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct xi_nat_key);
+	__type(value, __u32);
+} xi_nat SEC(".maps");
+
 /* Interface and VLAN tags -> ifindex of the VLAN device. Written by user/route; read for every tagged packet. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -195,6 +195,39 @@ static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f,
 	return protect(f, malformed);
 }
 
+static __always_inline void remember(const struct xi_nat_key *key)
+{
+	__u32 zero = 0, one = 1;
+	struct xi_meta *meta;
+
+	if (bpf_map_lookup_elem(&xi_nat, key))
+		return;
+	meta = bpf_map_lookup_elem(&xi_meta, &zero);
+	if (bpf_map_update_elem(&xi_nat, key, &one, BPF_ANY) == 0 && meta)
+		__sync_fetch_and_add(&meta->nat_gen, 1); /* flows of the workers are judged anew */
+}
+
+/*
+ * Spec 27.4: a policy protects the packet by the addresses that NAT gave it. Its answers come out of the tunnel and must be translated back, which
+ * the stack alone can do. Behind source NAT that is so for whatever comes to that address (ICMP of routers), else for the pair.
+ */
+static __noinline int remember_nat(struct __sk_buff *skb, const struct xi_pkt *k)
+{
+	struct xi_nat_key key = {.dst = k->tuple.src, .family = k->tuple.family};
+	struct xi_nat n = {};
+
+	if (xi_nat_read(skb, &n) || n.related)
+		return 0;
+	if (!xi_same_addr(&n.src, &k->tuple.src)) {
+		remember(&key);
+	} else if (!xi_same_addr(&n.dst, &k->tuple.dst) ||
+		   (xi_has_ports(k) && (n.src_port != k->tuple.src_port || n.dst_port != k->tuple.dst_port))) {
+		key.src = k->tuple.dst;
+		remember(&key);
+	}
+	return 0;
+}
+
 /* The packet that an ICMP error quotes. Global: verified once. */
 __noinline int xi_tc_quoted(struct __sk_buff *skb, const struct xi_pkt *k, struct xi_pkt *q)
 {
@@ -227,8 +260,11 @@ static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int m
 
 	if (reason < XI_PASS_BASE)
 		return drop(reason);
-	if (reason == XI_TO_WORKER)
+	if (reason == XI_TO_WORKER) {
+		if (have_ct && !malformed)
+			(void)remember_nat(skb, &f->pkt);
 		return protect(f, malformed);
+	}
 	if (!malformed && xi_is_icmp(&f->pkt)) {
 		rc = judge_quoted(skb, f);
 		if (rc != GO_ON)

@@ -40,10 +40,11 @@
 #define XI_MAP_BUCKET "xi_bucket" /* array[2 * xi_buckets(spd_max)] of struct xi_bucket, mmapable */
 #define XI_MAP_LOCAL "xi_local"	  /* hash struct xi_local_key -> __u32 ifindex: the host's own addresses */
 #define XI_MAP_FRAG "xi_frag"	  /* LRU hash struct xi_frag_key -> struct xi_frag_val: first fragments seen */
-#define XI_MAP_VLAN "xi_vlan"	  /* hash struct xi_vlan_key -> __u32 ifindex: VLAN devices on attached interfaces */
-#define XI_MAP_IF "xi_if"	  /* array[XI_IF_MAX] of struct xi_if, mmapable */
-#define XI_MAP_XSK "xi_xsk"	  /* XSKMAP: interface slot * XI_QUEUE_MAX + queue -> AF_XDP socket */
-#define XI_MAP_STAT "xi_stat"	  /* per-CPU array[XI_REASON_MAX] of __u64, written by the BPF programs */
+#define XI_MAP_NAT "xi_nat"   /* LRU hash struct xi_nat_key -> __u32 1: decrypted packets that NAT has to translate */
+#define XI_MAP_VLAN "xi_vlan" /* hash struct xi_vlan_key -> __u32 ifindex: VLAN devices on attached interfaces */
+#define XI_MAP_IF "xi_if"     /* array[XI_IF_MAX] of struct xi_if, mmapable */
+#define XI_MAP_XSK "xi_xsk"   /* XSKMAP: interface slot * XI_QUEUE_MAX + queue -> AF_XDP socket */
+#define XI_MAP_STAT "xi_stat" /* per-CPU array[XI_REASON_MAX] of __u64, written by the BPF programs */
 #define XI_MAP_POLSTAT "xi_polstat"   /* per-CPU array[spd_max] of struct xi_polstat, written by the BPF programs */
 #define XI_MAP_WSTAT "xi_wstat"	      /* array[XI_WORKER_MAX] of struct xi_wstat, mmapable, written by workers */
 #define XI_MAP_WPOLSTAT "xi_wpolstat" /* array[workers_max * spd_max] of struct xi_polstat, mmapable, by workers */
@@ -121,7 +122,8 @@ struct xi_meta {
 				whoever publishes SAs, and xdp-iked for a peer with nat-traversal=yes */
 	__u32 drops;	   /* listeners to dropped packets; writer: xdp-ipsecd. 0: no sample is taken anywhere */
 	__u32 workers_max; /* workers that have counters in xi_wpolstat, and so the most that may run */
-	__u8 res[132];
+	__u32 nat_gen;	   /* +1 with each new entry of xi_nat; writer: tc egress */
+	__u8 res[128];
 };
 
 /* xi_local */
@@ -206,6 +208,17 @@ struct xi_frag_val {
 };
 
 #define XI_FRAG_TTL_NS 30000000000ull
+
+/*
+ * xi_nat: what the host's NAT brought into a policy (spec 27.4), seen from the answers: their source is the far end, their destination the address
+ * that NAT gave the packet; source 0: from anywhere. Such packets go into the stack, which translates them back. Writer: tc egress.
+ */
+struct xi_nat_key {
+	struct xi_addr src;
+	struct xi_addr dst;
+	__u8 family;
+	__u8 pad[3];
+};
 
 /*
  * xi_vlan. Writer: xdp-ipsecd, and the loader at attach. Tags from the outside in; 0 = no second tag. Each VLAN device has a second
@@ -293,6 +306,7 @@ _Static_assert(sizeof(struct xi_verdict) == 28, "abi: metadata is a multiple of 
 _Static_assert(sizeof(struct xi_selector) == 48, "abi");
 _Static_assert(sizeof(struct xi_frag_key) == 40, "abi");
 _Static_assert(sizeof(struct xi_frag_val) == 16, "abi");
+_Static_assert(sizeof(struct xi_nat_key) == 36, "abi");
 _Static_assert(sizeof(struct xi_vlan_key) == 12, "abi");
 _Static_assert(sizeof(struct xi_polstat) == 64, "abi");
 _Static_assert(sizeof(struct xi_sample) == 72, "abi");

@@ -63,6 +63,7 @@ static const struct shape {
 	/* one fragmented datagram each; the oldest make room */
 	[MAP_FRAG] = {XI_MAP_FRAG, BPF_MAP_TYPE_LRU_HASH, sizeof(struct xi_frag_key), sizeof(struct xi_frag_val), 16384,
 		      FIXED, 0, 0},
+	[MAP_NAT] = {XI_MAP_NAT, BPF_MAP_TYPE_LRU_HASH, sizeof(struct xi_nat_key), 4, 16384, FIXED, 0, 0},
 	[MAP_VLAN] = {XI_MAP_VLAN, BPF_MAP_TYPE_HASH, sizeof(struct xi_vlan_key), 4, 8192, FIXED, 0, 0},
 	[MAP_IF] = {XI_MAP_IF, BPF_MAP_TYPE_ARRAY, 4, sizeof(struct xi_if), XI_IF_MAX, FIXED, BPF_F_MMAPABLE,
 		    offsetof(struct maps, ifs)},

@@ -26,6 +26,7 @@ enum map_id {
 	MAP_BUCKET,
 	MAP_LOCAL,
 	MAP_FRAG,
+	MAP_NAT,
 	MAP_VLAN,
 	MAP_IF,
 	MAP_XSK,

@@ -5,6 +5,8 @@
  */
 #include "user/worker/worker.h"
 
+#include <bpf/bpf.h>
+
 static uint64_t ref_of(const struct worker *w, const struct sa_entry *se)
 {
 	return XI_REF(se - w->sa, se->gen);
@@ -86,6 +88,20 @@ int judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f, 
 	       __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) == r->gen;
 }
 
+/* Spec 27.4: an answer to what NAT has brought into a policy. */
+static int is_natted(const struct worker *w, const struct xi_tuple *t)
+{
+	struct xi_nat_key key = {.dst = t->dst, .family = t->family};
+	__u32 one;
+
+	if (!__atomic_load_n(&w->maps->meta->nat_gen, __ATOMIC_RELAXED))
+		return 0;
+	if (bpf_map_lookup_elem(w->maps->fd[MAP_NAT], &key, &one) == 0)
+		return 1;
+	key.src = t->src;
+	return bpf_map_lookup_elem(w->maps->fd[MAP_NAT], &key, &one) == 0;
+}
+
 static void judge(struct worker *w, const struct wpkt *pk, struct flow *f)
 {
 	struct xi_rule out;
@@ -94,6 +110,7 @@ static void judge(struct worker *w, const struct wpkt *pk, struct flow *f)
 	f->in_transformed = 0;
 	f->spd_gen = w->spd_gen;
 	f->hop.gen = 0;
+	f->natted = (uint8_t)is_natted(w, &f->tuple);
 	f->verdict = (uint8_t)judge_in(w, pk, f);
 	f->out_policy = UINT32_MAX;
 	/* Transport mode ends at this host, and no outbound policy is for what stays here (spec 13.3). */

@@ -166,7 +166,8 @@ void *worker_run(void *worker)
 			nfd = poll_set(w, fd);
 		w->now = clock_ns();
 		__atomic_store_n(&w->stat->epoch, w->stat->epoch | 1, __ATOMIC_SEQ_CST);
-		w->spd_gen = __atomic_load_n(&w->maps->meta->spd_gen, __ATOMIC_ACQUIRE);
+		w->spd_gen = __atomic_load_n(&w->maps->meta->spd_gen, __ATOMIC_ACQUIRE) +
+			     ((uint64_t)__atomic_load_n(&w->maps->meta->nat_gen, __ATOMIC_RELAXED) << 40);
 		for (unsigned i = 0; i < w->nsock; i++)
 			got += poll_socket(w, w->sock[i]);
 		if (w->id == 0)

@@ -95,6 +95,7 @@ struct flow {
 	uint8_t out_level;
 	uint8_t in_transformed; /* the policy is an encrypt policy, else action none */
 	uint8_t verdict;	/* enum xi_drop of the inbound check */
+	uint8_t natted;		/* the stack is to translate it (xi_nat) */
 	struct hop hop;
 };
 
@@ -129,10 +130,10 @@ struct worker {
 	struct sa_entry *sa; /* [sad_max] */
 	uint8_t *keys;	     /* [sad_max * keyctx_stride] */
 	size_t keyctx_stride;
-	uint64_t spd_gen;	       /* of the policies, read once a burst; what flows rest on */
-	uint64_t hop_gen;	       /* hop_generation() when inbound_burst() began */
-	struct flow *flow;	       /* [WRK_FLOWS] */
-	struct nest *nest;	       /* [WRK_NESTS] */
+	uint64_t spd_gen;  /* of the policies, and of xi_nat above bit 40; read once a burst: what flows rest on */
+	uint64_t hop_gen;  /* hop_generation() when inbound_burst() began */
+	struct flow *flow; /* [WRK_FLOWS] */
+	struct nest *nest; /* [WRK_NESTS] */
 	struct wpkt *again[WRK_BURST]; /* decrypted packets of this burst that another policy protects */
 	unsigned nagain;
 	struct hold hold;

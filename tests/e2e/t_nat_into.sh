@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# NAT into a policy (spec 27.4): what no policy wants by its original addresses is looked up again by its final ones, and the answers, which come by
+# the tunnel, are translated back: source NAT to an address of the gateway's own, to addresses that nobody has, destination NAT; from the LAN and
+# from an interface that is not attached.
+. "$(dirname "$0")/lib.sh"
+
+topo_up none
+VIRTUAL=10.77.0.0/24 SERVICE=10.55.0.5
+link b eth1 gw1 lan2 || fatal "a LAN that is not attached"
+{
+	in_ns b ip addr add 10.4.202.10/24 dev eth1 && in_ns gw1 ip addr add 10.4.202.1/24 dev lan2 &&
+		in_ns b ip rule add from 10.4.202.10 lookup 100 && in_ns b ip route add default via 10.4.202.1 table 100
+} || fatal "addresses"
+sa_policy 1 "src=$VIRTUAL" && sa_policy 2 "src=$VIRTUAL" || fatal "policy"
+sa_policy 1 "src=$GW_LAN1/32" name=own spi=0x200 && sa_policy 2 "src=$GW_LAN1/32" name=own spi=0x200 || fatal "policy"
+for n in 1 2; do
+	gw_attach $n && gw_start $n || fatal "start"
+done
+bg b tcp iperf3 -s -B $HOST_B
+wait_for "grep -q listening $T/tcp.log" || fatal "iperf3"
+bg b udp "$LIBDIR/udpsweep.py" serve $HOST_B 7001 "$T/udp.json"
+wait_for "grep -q ready $T/udp.log" || fatal "echo server"
+capture_start r w1 w1
+
+nat() { # STATEMENTS of nft
+	in_ns gw1 nft -f - <<-EOF_NFT
+		table ip into
+		delete table ip into
+		table ip into {
+			chain pre { type nat hook prerouting priority dstnat; $1 }
+			chain post { type nat hook postrouting priority srcnat; $2 }
+		}
+	EOF_NFT
+	in_ns gw1 conntrack -F 2>/dev/null
+	true
+}
+talk() { # WHAT POLICY TO
+	local before
+	before=$(policystat 1 "$2" in-transformed)
+	check "$1: ping" in_ns a ping -n -q -c 5 -i 0.02 -W 1 "$3"
+	check "$1: UDP" in_ns a "$LIBDIR/udpsweep.py" sweep "$3" 7001 --from 1 --to 60
+	check "$1: TCP" in_ns a timeout 20 iperf3 -c "$3" -n 2M
+	check "$1: from an interface that is not attached" in_ns b ping -n -q -c 5 -i 0.02 -W 1 -I 10.4.202.10 $SERVICE
+	at_least "$1: the answers come by the tunnel" $(($(policystat 1 "$2" in-transformed) - before)) 100
+}
+dst="ip daddr $SERVICE dnat to $HOST_B;"
+nat "$dst" "oifname wan ip daddr $LAN2 snat to $GW_LAN1;"
+talk "to the gateway's own address" 1 $HOST_B
+nat "$dst" "oifname wan ip daddr $LAN2 snat to 10.77.0.10-10.77.0.20;"
+talk "to addresses of nobody" 0 $HOST_B
+talk "source and destination" 0 $SERVICE
+nat "" "oifname wan ip saddr 10.4.202.0/24 snat to 10.77.0.9;"
+xi 1 policy set 0 src-address=$LAN1 2>/dev/null && xi 2 policy set 0 dst-address=$LAN1 2>/dev/null || fatal "policy"
+nat "$dst" "ip saddr 10.4.202.0/24 snat to 10.1.202.99;"
+talk "destination only" 0 $SERVICE
+nat "" ""
+check "without NAT" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+capture_stop w1 || not_ok "capture"
+is "nothing of it in clear" "$(tcpdump -nn -r "$T/w1.pcap" 'ip and net 10.0.0.0/8' 2>/dev/null | wc -l)" 0
+tap_done
