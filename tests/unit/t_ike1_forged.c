@@ -404,6 +404,65 @@ static void t_spec_17_sa_payloads_of_message_1(void **state)
 	nothing_came_of_it("too many SA payloads");
 }
 
+/* The body with so many payloads of a type; those that are more are copies of the first. */
+static void payloads_of_type(struct say *s, unsigned type, unsigned want)
+{
+	static uint8_t body[SAY_BODY_MAX];
+	size_t at = 0, out = 0, n, last = SIZE_MAX;
+	unsigned have = 0;
+	uint8_t t = s->type;
+
+	for (; at < s->body.len; t = s->body.p[at], at += n) {
+		unsigned copies = t == type ? (have++ ? 0 : want) : 1;
+
+		n = (size_t)(s->body.p[at + 2] << 8 | s->body.p[at + 3]);
+		for (unsigned i = 0; i < copies; i++) {
+			memcpy(body + out, s->body.p + at, n);
+			*(last == SIZE_MAX ? &s->type : &body[last]) = t;
+			last = out;
+			out += n;
+		}
+	}
+	body[last] = ISAKMP_P_NONE;
+	assert_true(have > 0);
+	s->body = (struct bytes){body, out};
+}
+
+static void t_spec_17_missing_and_double_payloads(void **state)
+{
+	static const struct {
+		unsigned second, type, want;
+		const char *words;
+	} row[] = {{0, ISAKMP_P_SA, 0, "no SA payload"},
+		   {0, ISAKMP_P_NONCE, 0, "not one nonce"},
+		   {0, ISAKMP_P_NONCE, 2, "not one nonce"},
+		   {0, ISAKMP_P_KE, 2, "more than one KE"},
+		   {0, ISAKMP_P_ID, 1, "not two ID payloads or none"},
+		   {0, ISAKMP_P_ID, 3, "not two ID payloads or none"},
+		   {1, ISAKMP_P_SA, 0, "not one SA payload"},
+		   {1, ISAKMP_P_SA, 2, "not one SA payload"},
+		   {1, ISAKMP_P_NONCE, 0, "not one nonce"},
+		   {1, ISAKMP_P_NONCE, 2, "not one nonce"},
+		   {1, ISAKMP_P_KE, 2, "KE payload that was not asked for"}};
+
+	(void)state;
+	pfs = 31;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		uint8_t iv[CIPHER_BLOCK_MAX];
+		struct say s;
+
+		isakmp();
+		s = row[i].second ? answer_of_end1() : message1_of_end1();
+		if (row[i].second)
+			memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
+		s.iv = row[i].second ? iv : NULL;
+		payloads_of_type(&s, row[i].type, row[i].want);
+		rig_say(r, 1, &s);
+		nothing_came_of_it(row[i].words);
+		(void)teardown(NULL);
+	}
+}
+
 static void t_message_ids_and_states(void **state)
 {
 	struct say s;
@@ -728,15 +787,25 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(t_rfc2409_5_5_each_byte_of_hash1),	    T(t_rfc2409_5_5_each_byte_of_hash2),
-		T(t_rfc2409_5_5_each_byte_of_hash3),	    T(t_message_2_again),
-		T(t_connected_each_byte_of_hash),	    T(t_informational_each_byte_of_hash),
-		T(t_rfc3706_probes_that_do_not_fit),	    T(t_rfc3706_answers_that_do_not_fit),
-		T(t_message_id_again_and_from_elsewhere),   T(t_public_values_of_another_length),
-		T(t_spec_17_sa_payloads_of_message_1),	    T(t_message_ids_and_states),
-		T(t_policy_that_goes_before_message_3),	    T(t_rfc2409_5_each_byte_of_hash_i_and_r),
-		T(t_spec_16_5_names_in_main_mode),	    T(t_spec_24_4_public_values_of_phase_1),
-		T(t_spec_24_4_public_values_of_quick_mode), T(t_each_byte_of_the_cookies),
+		T(t_rfc2409_5_5_each_byte_of_hash1),
+		T(t_rfc2409_5_5_each_byte_of_hash2),
+		T(t_rfc2409_5_5_each_byte_of_hash3),
+		T(t_message_2_again),
+		T(t_connected_each_byte_of_hash),
+		T(t_informational_each_byte_of_hash),
+		T(t_rfc3706_probes_that_do_not_fit),
+		T(t_rfc3706_answers_that_do_not_fit),
+		T(t_message_id_again_and_from_elsewhere),
+		T(t_public_values_of_another_length),
+		T(t_spec_17_sa_payloads_of_message_1),
+		T(t_message_ids_and_states),
+		T(t_spec_17_missing_and_double_payloads),
+		T(t_policy_that_goes_before_message_3),
+		T(t_rfc2409_5_each_byte_of_hash_i_and_r),
+		T(t_spec_16_5_names_in_main_mode),
+		T(t_spec_24_4_public_values_of_phase_1),
+		T(t_spec_24_4_public_values_of_quick_mode),
+		T(t_each_byte_of_the_cookies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
