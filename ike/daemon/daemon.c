@@ -258,6 +258,8 @@ int daemon_run(const struct daemon_options *opt, struct err *e)
 		(void)uv_run(&d.loop, UV_RUN_DEFAULT);
 		service_notify("STOPPING=1");
 		log_info("stopping: installed SAs go on until they expire");
+		if (d.root_fd < 0)
+			rc = err_set(e, -EPIPE, "ended for want of its key process; to be started again");
 	}
 	close_all(&d);
 	return rc;

@@ -219,11 +219,12 @@ static void on_answer(uv_poll_t *h, int status, int events)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n != sizeof(a)) {
-		log_error("the key process has ended: nothing can be signed until xdp-iked is started anew");
+		log_error("the key process has ended: without it nothing is signed, nor xdp-ipsecd found again");
 		(void)uv_poll_stop(h);
 		close(d->root_fd);
 		d->root_fd = -1;
 		fail_all(d);
+		uv_stop(&d->loop); /* root is given up: only a new start makes another one */
 		return;
 	}
 	fd = take_fd(&msg);
