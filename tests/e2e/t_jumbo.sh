@@ -53,6 +53,12 @@ capture_stop w2 || not_ok "capture w2"
 check "no cleartext on the first WAN" no_clear w1 --min 1000
 check "no cleartext on the second WAN" no_clear w2 --min 1000
 check "only ESP between the gateways" "$LIBDIR/capture.py" only-esp "$T/w1.pcap" $WAN1 $WAN2 --min 1000
+# The gateways' own fragments are as large as the path lets them be (spec section 15): all but the last one of a packet.
+first_fragments() { tcpdump -nr "$T/$1.pcap" "ip proto 50 and ip[6:2] & 0x2000 != 0 and ip[6:2] & 0x1fff = 0 and ip[2:2] $2" 2>/dev/null | wc -l; }
+for w in w1 w2; do
+	at_least "$w: first fragments that fill the path" "$(first_fragments $w '> 8990')" 6
+	is "$w: and none smaller" "$(first_fragments $w '<= 8990')" 0
+done
 at_least "and jumbo frames are among it" \
 	"$("$LIBDIR/capture.py" list "$T/w1.pcap" | awk '{for (i = 1; i <= NF; i++) if ($i ~ /^len=/) {sub("len=", "", $i); if ($i > 8000) n++}} END {print n + 0}')" 100
 for n in 1 2; do

@@ -43,21 +43,38 @@ static uint32_t next_frag_id(struct worker *w)
 	return w->frag_id;
 }
 
-/* Spec section 15: fragments after encapsulation, each in a frame of its own, which bounds them, too. */
+size_t fragment_room(const struct worker *w, size_t mtu)
+{
+	const size_t frame = IO_FRAME_SIZE - IO_XDP_HEADROOM;
+
+	return mtu <= frame || !w->pool.nlarge ? MIN(mtu, frame) : mtu;
+}
+
+int fragments_have_frames(const struct worker *w, size_t size, unsigned n)
+{
+	return w->pool.nfree >= n * ((size + IO_L2_MAX + IO_FRAME_SIZE - 1) / IO_FRAME_SIZE);
+}
+
+uint64_t fragment_get(struct worker *w, size_t size)
+{
+	return size <= IO_FRAME_SIZE - IO_XDP_HEADROOM ? io_frame_get(&w->pool) : io_large_get(&w->pool);
+}
+
+/* Spec section 15: fragments after encapsulation. */
 enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct hop *hop, size_t mtu)
 {
-	size_t size = MIN(mtu, (size_t)(IO_FRAME_SIZE - IO_XDP_HEADROOM));
+	size_t size = fragment_room(w, mtu);
 	int v4 = ip_version(&whole->p) == 4;
 	unsigned count_ = v4 ? frag4_count(&whole->p, size) : frag6_count(&whole->p, size);
 	uint32_t id = v4 ? 0 : next_frag_id(w);
 	enum xi_drop rc = count_ ? XI_OK : XI_DROP_OUT_MODE;
 
-	if (w->pool.nfree < count_)
+	if (!fragments_have_frames(w, size, count_))
 		rc = XI_DROP_OUT_NO_ROOM;
 	for (unsigned i = 0; i < count_ && rc == XI_OK; i++) {
 		struct wpkt f = {.v = whole->v};
 
-		wpkt_init(w, &f, io_frame_get(&w->pool));
+		wpkt_init(w, &f, fragment_get(w, size));
 		if (v4 ? frag4_make(&f.p, &whole->p, size, i) : frag6_make(&f.p, &whole->p, size, i, id)) {
 			io_frame_put(&w->pool, f.addr);
 			rc = XI_DROP_OUT_MODE;

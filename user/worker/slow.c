@@ -152,11 +152,11 @@ void slow_inject(struct worker *w, struct wpkt *pk)
 
 void slow_inject_fragments(struct worker *w, struct wpkt *pk, size_t mtu)
 {
-	size_t size = MIN(mtu, (size_t)(IO_FRAME_SIZE - IO_XDP_HEADROOM));
+	size_t size = fragment_room(w, mtu);
 	int v4 = ip_version(&pk->p) == 4;
 	unsigned n = v4 ? frag4_count(&pk->p, size) : frag6_count(&pk->p, size);
 
-	if (!n || w->pool.nfree < n) {
+	if (!n || !fragments_have_frames(w, size, n)) {
 		drop(w, pk, n ? XI_DROP_IN_NO_BUFFER : XI_DROP_IN_INJECT);
 		return;
 	}
@@ -164,7 +164,7 @@ void slow_inject_fragments(struct worker *w, struct wpkt *pk, size_t mtu)
 	for (unsigned i = 0; i < n; i++) {
 		struct wpkt f = {.v = pk->v};
 
-		wpkt_init(w, &f, io_frame_get(&w->pool));
+		wpkt_init(w, &f, fragment_get(w, size));
 		if (v4 ? frag4_make(&f.p, &pk->p, size, i) : frag6_make(&f.p, &pk->p, size, i, w->frag_id))
 			drop(w, &f, XI_DROP_IN_INJECT);
 		else

@@ -235,7 +235,15 @@ void hold_release(struct worker *w, int all);
 int wpkt_enlarge(struct worker *w, struct wpkt *pk) __must_check;
 /* XI_OK, or the reason for which the packet was dropped (and counted). They take the frame. send_one(): a packet that fits. */
 enum xi_drop send_one(struct worker *w, struct wpkt *pk, const struct hop *hop);
-/* Spec section 15: fragments after encapsulation, each in a frame of its own. */
+/*
+ * The size of the fragments to make for mtu: up to mtu. One that does not fit a frame is made in a large buffer, which is free again as soon
+ * as it was sent: one is enough for all of them. When there is none, fragments are of one frame. fragments_have_frames(): are there frames
+ * for n of them? fragment_get(): where to make the next one, for wpkt_init().
+ */
+size_t fragment_room(const struct worker *w, size_t mtu);
+int fragments_have_frames(const struct worker *w, size_t size, unsigned n);
+uint64_t fragment_get(struct worker *w, size_t size);
+/* Spec section 15: fragments after encapsulation. */
 enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct hop *hop, size_t mtu);
 
 /*
