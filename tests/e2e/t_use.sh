@@ -34,5 +34,18 @@ xi 1 policy remove 1 || not_ok "remove"
 check "the template is enabled" xi 1 manual-sa enable m
 is "it protects again" "$(received 2)" 0
 is "counted anew" "$(policystat 1 0 out-transformed) $(counts)" "2 0 0 0 0 "
+
+MAPS="/sys/fs/bpf/xdp-ipsec/${P}g1/$(ls "/sys/fs/bpf/xdp-ipsec/${P}g1")"
+# An SA that the policy names and that cannot be used is not a missing one: what it was to protect does not leave in clear (spec 14.1).
+for state in larval dead; do
+	case $state in larval) reason=out-no-states ;; dead) reason=out-state-expired ;; esac
+	"$LIBDIR/saseq.py" "$MAPS" 0x100 $state
+	before=$(stat_get 1 $reason)
+	is "SA $state: nothing in clear" "$(received 2)" 0
+	is "SA $state: $reason" $(($(stat_get 1 $reason) - before)) 2
+	is "SA $state: none passed" "$(policystat 1 0 out-accepted)" 0
+done
+"$LIBDIR/saseq.py" "$MAPS" 0x100 mature
+is "usable again: it protects" "$(received 2) $(policystat 1 0 out-accepted)" "0 0"
 is "in clear inbound is accepted" "$(in_ns r ping -n -q -c 2 -i 0.02 -W 0.3 -I $INTERNET $HOST_A >/dev/null; policystat 1 0 in-accepted)" 2
 tap_done
