@@ -178,7 +178,7 @@ static void t_attach_fills_everything_in(void **state)
 	assert_int_equal(slot, 1);
 	nic = &m->ifs[slot];
 	assert_int_equal(nic->ifindex, if_nametoindex("lan0"));
-	assert_int_equal(nic->flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED | XI_IF_CLSACT | XI_IF_RXVLAN);
+	assert_int_equal(nic->flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED | XI_IF_CLSACT | XI_IF_RXVLAN | XI_IF_RXSTAG);
 	assert_int_equal(nic->queues, 2);
 	assert_int_equal(nic->mtu, 1500);
 	assert_int_equal(bpf_xdp_query((int)nic->ifindex, 0, &q), 0);
@@ -199,7 +199,8 @@ static void t_attach_fills_everything_in(void **state)
 	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EEXIST);
 	assert_says("attached already");
 	assert_ok(attach("wan0", ATTACH_GENERIC, 1), &e);
-	assert_int_equal(m->ifs[2].flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED | XI_IF_CLSACT | XI_IF_GENERIC | XI_IF_RXVLAN);
+	assert_int_equal(m->ifs[2].flags & ~SYSCTL_FLAGS,
+			 XI_IF_ATTACHED | XI_IF_CLSACT | XI_IF_GENERIC | XI_IF_RXVLAN | XI_IF_RXSTAG);
 	assert_ok(detach_interface(m, "lan0", &e), &e);
 	assert_int_not_equal(if_nametoindex("xi0"), 0);
 	assert_ok(detach_interface(m, "wan0", &e), &e);
@@ -220,14 +221,14 @@ static void set_mtu(const char *name, unsigned mtu)
 /* A tag that the NIC has taken out of the frame would not be seen: a VLAN would pass for the untagged network. */
 static void t_attach_keeps_vlan_tags_in_frames(void **state)
 {
-	static const char ask[] = "ethtool -k lan0 | grep ^rx-vlan-offload";
+	static const char ask[] = "ethtool -k lan0 | grep -cE '^rx-vlan-(offload|stag-hw-parse): off'";
 	char line[64];
 
 	(void)state;
-	sh("ethtool -K lan0 rxvlan on");
+	sh("ethtool -K lan0 rxvlan on rx-vlan-stag-hw-parse on");
 	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
 	sh_line(ask, line, sizeof(line));
-	assert_string_equal(line, "rx-vlan-offload: off");
+	assert_string_equal(line, "2");
 }
 
 static void t_attach_refusals(void **state)
@@ -306,7 +307,7 @@ static void t_attach_late_failures_undo(void **state)
 	add_filter(BPF_TC_EGRESS, 9);
 	take_inventory(&before);
 	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
-	assert_int_equal(m->ifs[1].flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED | XI_IF_RXVLAN);
+	assert_int_equal(m->ifs[1].flags & ~SYSCTL_FLAGS, XI_IF_ATTACHED | XI_IF_RXVLAN | XI_IF_RXSTAG);
 	assert_ok(detach_interface(m, "lan0", &e), &e);
 	maps_close(m);
 	m = sandbox_maps(64, 64);

@@ -17,13 +17,14 @@ said() { # DEV PATTERN: everywhere
 }
 
 # VLAN tags stay in received frames while it is attached; what was set comes back.
-rxvlan() { in_ns gw1 ethtool -k "$1" | awk '$1 == "rx-vlan-offload:" {print $2}'; }
+rxvlan() { in_ns gw1 ethtool -k "$1" | awk '$1 == "rx-vlan-offload:" || $1 == "rx-vlan-stag-hw-parse:" {printf "%s ", $2}'; }
 in_ns gw1 ethtool -K wan rxvlan off >/dev/null
-is "before" "$(rxvlan lan) $(rxvlan wan)" "on off"
+in_ns gw1 ethtool -K lan rx-vlan-stag-hw-parse off >/dev/null
+is "before: 802.1Q, 802.1ad" "$(rxvlan lan)$(rxvlan wan)" "on off off on "
 gw_attach 1 queues=1 || fatal "attach"
-is "attached" "$(rxvlan lan) $(rxvlan wan)" "off off"
+is "attached" "$(rxvlan lan)$(rxvlan wan)" "off off off off "
 xi 1 interface detach lan && xi 1 interface detach wan || not_ok "detach"
-is "detached" "$(rxvlan lan) $(rxvlan wan)" "on off"
+is "detached" "$(rxvlan lan)$(rxvlan wan)" "on off off on "
 
 # Another program has the socket of a queue.
 gw_attach 1 queues=1 || fatal "attach"

@@ -168,8 +168,8 @@ static void slot_down(struct maps *m, unsigned slot)
 	prog_xdp_detach(m, nic->name);
 	if (slot != XI_IF_INTERNAL)
 		prog_egress_detach(nic);
-	if (nic->flags & XI_IF_RXVLAN && if_indextoname(nic->ifindex, name))
-		nic_take_tags(name);
+	if (nic->flags & (XI_IF_RXVLAN | XI_IF_RXSTAG) && if_indextoname(nic->ifindex, name))
+		nic_take_tags(name, nic->flags);
 	leave(nic);
 }
 

@@ -33,12 +33,13 @@ unsigned nic_queues(const char *name);
 int nic_offloads_off(const char *name, struct err *e) __must_check;
 
 /*
- * Leaves VLAN tags in received frames (ethtool's rxvlan): what the NIC has taken out XDP does not see, and a frame of any VLAN would pass for an
- * untagged one. Returns XI_IF_RXVLAN: it was on; XI_IF_TAGS_GONE: and the driver cannot switch it off; 0: nothing to do.
- * nic_take_tags(): on again.
+ * Leaves VLAN tags, 802.1Q and 802.1ad, in received frames (ethtool's rxvlan and rx-vlan-stag-hw-parse): what the NIC has taken out XDP does
+ * not see, and a frame of any VLAN would pass for an untagged one. Returns XI_IF_RXVLAN, XI_IF_RXSTAG: it was on; XI_IF_TAGS_GONE,
+ * XI_IF_STAGS_GONE: and the driver cannot switch it off; 0: nothing to do. nic_take_tags(): on again what these flags say was on; the interface
+ * may be gone.
  */
 uint32_t nic_keep_tags(const char *name);
-void nic_take_tags(const char *name);
+void nic_take_tags(const char *name, uint32_t flags);
 
 /* One rtnetlink request; cb (may be NULL) sees each message of the answer. Returns 0 or a negative errno. */
 int nic_netlink(struct nlmsghdr *nlh, mnl_cb_t cb, void *data) __must_check;

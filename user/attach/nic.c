@@ -160,33 +160,99 @@ int nic_offloads_off(const char *name, struct err *e)
 	return 0;
 }
 
-static int rxvlan(const char *name, int on)
-{
-	struct ethtool_value v = {.cmd = ETHTOOL_GFLAGS};
+/* --- features, which ethtool names by strings and sets by their number --- */
 
-	if (ethtool(name, &v))
+#define FEATURES_MAX 256
+#define FEATURE_WORDS (FEATURES_MAX / 32)
+
+/* Its number, or -1: the kernel has no such feature. */
+static int feature_no(const char *name, const char *feature)
+{
+	struct {
+		struct ethtool_sset_info info;
+		uint32_t n;
+	} set = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
+	struct {
+		struct ethtool_gstrings head;
+		char text[FEATURES_MAX][ETH_GSTRING_LEN];
+	} names = {.head = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
+
+	if (ethtool(name, &set) || !set.info.sset_mask || set.n > FEATURES_MAX)
 		return -1;
-	v.cmd = ETHTOOL_SFLAGS;
-	v.data = on ? v.data | ETH_FLAG_RXVLAN : v.data & ~(uint32_t)ETH_FLAG_RXVLAN;
-	return ethtool(name, &v);
+	names.head.len = set.n;
+	if (ethtool(name, &names))
+		return -1;
+	for (uint32_t i = 0; i < MIN(names.head.len, set.n); i++)
+		if (strncmp(names.text[i], feature, ETH_GSTRING_LEN) == 0)
+			return (int)i;
+	return -1;
 }
 
-static int has_rxvlan(const char *name)
+struct features {
+	struct ethtool_gfeatures head;
+	struct ethtool_get_features_block word[FEATURE_WORDS];
+};
+
+static int features_get(const char *name, struct features *f)
 {
-	struct ethtool_value v = {.cmd = ETHTOOL_GFLAGS};
-
-	return ethtool(name, &v) == 0 && (v.data & ETH_FLAG_RXVLAN);
+	*f = (struct features){.head = {.cmd = ETHTOOL_GFEATURES, .size = FEATURE_WORDS}};
+	return ethtool(name, f);
 }
+
+static int feature_is_on(const char *name, int no)
+{
+	struct features f;
+
+	return no >= 0 && features_get(name, &f) == 0 && (f.word[no / 32].active >> (no % 32) & 1);
+}
+
+/* A driver that has it fixed may say yes and do nothing. */
+static void feature_set(const char *name, int no, int on)
+{
+	struct {
+		struct ethtool_sfeatures head;
+		struct ethtool_set_features_block word[FEATURE_WORDS];
+	} set = {.head = {.cmd = ETHTOOL_SFEATURES}};
+	struct features f;
+
+	if (features_get(name, &f) || f.head.size > FEATURE_WORDS)
+		return;
+	set.head.size = f.head.size; /* the kernel's own, neither more nor less */
+	set.word[no / 32].valid = 1U << (no % 32);
+	set.word[no / 32].requested = on ? 1U << (no % 32) : 0;
+	(void)ethtool(name, &set);
+}
+
+/* What takes tags out of received frames, one for each kind of tag. */
+static const struct {
+	const char *name;
+	uint32_t was_on, gone; /* XI_IF_* */
+} tag_parser[] = {
+	{"rx-vlan-hw-parse", XI_IF_RXVLAN, XI_IF_TAGS_GONE},
+	{"rx-vlan-stag-hw-parse", XI_IF_RXSTAG, XI_IF_STAGS_GONE},
+};
 
 uint32_t nic_keep_tags(const char *name)
 {
-	if (!has_rxvlan(name))
-		return 0;
-	/* a driver that has it fixed on may say yes and do nothing */
-	return rxvlan(name, 0) || has_rxvlan(name) ? XI_IF_TAGS_GONE : XI_IF_RXVLAN;
+	uint32_t flags = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tag_parser); i++) {
+		int no = feature_no(name, tag_parser[i].name);
+
+		if (!feature_is_on(name, no))
+			continue;
+		feature_set(name, no, 0);
+		flags |= feature_is_on(name, no) ? tag_parser[i].gone : tag_parser[i].was_on;
+	}
+	return flags;
 }
 
-void nic_take_tags(const char *name)
+void nic_take_tags(const char *name, uint32_t flags)
 {
-	(void)rxvlan(name, 1); /* the interface may be gone */
+	for (size_t i = 0; i < ARRAY_SIZE(tag_parser); i++) {
+		int no = flags & tag_parser[i].was_on ? feature_no(name, tag_parser[i].name) : -1;
+
+		if (no >= 0)
+			feature_set(name, no, 1);
+	}
 }

@@ -64,6 +64,22 @@ int nic_check(const struct cli *cli, const struct conf *before, const struct con
 	return 0;
 }
 
+static void warn_of_tags(const char *name, uint32_t flags)
+{
+	static const struct {
+		uint32_t flag;
+		const char *kind, *feature;
+	} gone[] = {{XI_IF_TAGS_GONE, "VLAN", "rx-vlan-offload"},
+		    {XI_IF_STAGS_GONE, "802.1ad VLAN", "rx-vlan-stag-hw-parse"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
+		if (flags & gone[i].flag)
+			cli_warn("%s takes %s tags out of received frames and cannot be told not to (ethtool -k: %s): "
+				 "frames "
+				 "with such a tag count as untagged ones",
+				 name, gone[i].kind, gone[i].feature);
+}
+
 static int attach_one(struct cli *cli, const struct conf_if *nic, struct err *e)
 {
 	const struct attach_req req = {.ifname = nic->name,
@@ -72,11 +88,8 @@ static int attach_one(struct cli *cli, const struct conf_if *nic, struct err *e)
 
 	int rc = attach_interface(cli->maps, &req, e), slot = rc ? -1 : attach_find(cli->maps, nic->name);
 
-	if (slot >= 0 && (cli->maps->ifs[slot].flags & XI_IF_TAGS_GONE))
-		cli_warn("%s takes VLAN tags out of received frames and cannot be told not to (ethtool -k: "
-			 "rx-vlan-offload): frames "
-			 "of all its VLANs count as untagged ones",
-			 nic->name);
+	if (slot >= 0)
+		warn_of_tags(nic->name, cli->maps->ifs[slot].flags);
 	return rc;
 }
 
