@@ -692,10 +692,35 @@ static void t_spec_16_7_bytes_of_phase_1(void **state)
 	assert_null(r->end[0].k->sas);
 }
 
+/* --- cookies (RFC 2408 §2.5.3) --- */
+static void t_each_byte_of_the_cookies(void **state)
+{
+	uint8_t body[64];
+	struct say s;
+	unsigned sent;
+
+	(void)state;
+	isakmp();
+	s = notify(body, ISAKMP_N_R_U_THERE, 5);
+	sent = r->sent[0];
+	for (unsigned i = 0; i < 16; i++) {
+		uint8_t *cookie = i < 8 ? &r->end[1].sa->icookie[i] : &r->end[1].sa->rcookie[i - 8];
+
+		*cookie ^= 1;
+		rig_say(r, 1, &s);
+		*cookie ^= 1;
+		assert_int_equal(counted(0, IKE_COUNT_UNKNOWN_COOKIE), i + 1);
+	}
+	assert_int_equal(r->sent[0], sent);
+	rig_say(r, 1, &s);
+	assert_int_equal(r->sent[0], sent + 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(t_each_byte_of_the_cookies),
 		T(t_spec_25_pieces_in_any_order),
 		T(t_spec_25_pieces_that_do_not_fit),
 		T(t_spec_25_pieces_are_bounded),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Proofs that are wrong in one place only: every byte of every HASH, public values outside of the group, cookies, identities (RFC 2409 §5; spec sections 16, 23, 24.4). */
+/* Proofs that are wrong in one place only: every byte of every HASH, public values outside of the group, identities (RFC 2409 §5; spec sections 16, 23, 24.4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -759,53 +759,19 @@ static void t_spec_24_4_public_values_of_quick_mode(void **state)
 		}
 }
 
-/* --- cookies (RFC 2408 §2.5.3) --- */
-static void t_each_byte_of_the_cookies(void **state)
-{
-	struct say s = {.exchange = ISAKMP_X_INFORMATIONAL, .mid = 9, .type = ISAKMP_P_NONE};
-	uint8_t body[32];
-	unsigned sent;
-
-	(void)state;
-	isakmp();
-	s = probe(body, ISAKMP_N_R_U_THERE, 5);
-	sent = r->sent[0];
-	for (unsigned i = 0; i < 16; i++) {
-		uint8_t *cookie = i < 8 ? &r->end[1].sa->icookie[i] : &r->end[1].sa->rcookie[i - 8];
-
-		*cookie ^= 1;
-		rig_say(r, 1, &s);
-		*cookie ^= 1;
-		assert_int_equal(counted(IKE_COUNT_UNKNOWN_COOKIE), i + 1);
-	}
-	assert_int_equal(r->sent[0], sent);
-	rig_say(r, 1, &s);
-	assert_int_equal(r->sent[0], sent + 1);
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(t_rfc2409_5_5_each_byte_of_hash1),
-		T(t_rfc2409_5_5_each_byte_of_hash2),
-		T(t_rfc2409_5_5_each_byte_of_hash3),
-		T(t_message_2_again),
-		T(t_connected_each_byte_of_hash),
-		T(t_informational_each_byte_of_hash),
-		T(t_rfc3706_probes_that_do_not_fit),
-		T(t_rfc3706_answers_that_do_not_fit),
-		T(t_message_id_again_and_from_elsewhere),
-		T(t_public_values_of_another_length),
-		T(t_spec_17_sa_payloads_of_message_1),
-		T(t_message_ids_and_states),
-		T(t_spec_17_missing_and_double_payloads),
-		T(t_policy_that_goes_before_message_3),
-		T(t_rfc2409_5_each_byte_of_hash_i_and_r),
-		T(t_spec_16_5_names_in_main_mode),
-		T(t_spec_24_4_public_values_of_phase_1),
-		T(t_spec_24_4_public_values_of_quick_mode),
-		T(t_each_byte_of_the_cookies),
+		T(t_rfc2409_5_5_each_byte_of_hash1),	  T(t_rfc2409_5_5_each_byte_of_hash2),
+		T(t_rfc2409_5_5_each_byte_of_hash3),	  T(t_message_2_again),
+		T(t_connected_each_byte_of_hash),	  T(t_informational_each_byte_of_hash),
+		T(t_rfc3706_probes_that_do_not_fit),	  T(t_rfc3706_answers_that_do_not_fit),
+		T(t_message_id_again_and_from_elsewhere), T(t_public_values_of_another_length),
+		T(t_spec_17_sa_payloads_of_message_1),	  T(t_message_ids_and_states),
+		T(t_spec_17_missing_and_double_payloads), T(t_policy_that_goes_before_message_3),
+		T(t_rfc2409_5_each_byte_of_hash_i_and_r), T(t_spec_16_5_names_in_main_mode),
+		T(t_spec_24_4_public_values_of_phase_1),  T(t_spec_24_4_public_values_of_quick_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

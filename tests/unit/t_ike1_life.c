@@ -346,17 +346,57 @@ static void t_both_stood_still(void **state)
 	}
 }
 
+/* A peer that has renewed its ISAKMP SA deletes the old one under the new one; the SAs made under it go on. */
+static void t_delete_of_the_isakmp_sa_before(void **state)
+{
+	uint8_t iv[CIPHER_BLOCK_MAX], cookies[16], *hash;
+	struct msg_delete d = {.doi = IPSEC_DOI, .protocol = IPSEC_PROTO_ISAKMP, .spi_size = 16, .n_spis = 1};
+	struct ike1 *sa;
+	struct bytes rest;
+	struct msg_wr w;
+
+	(void)state;
+	r = rig_new(conf);
+	(void)rig_policy(r, 1, 1);
+	rig_isakmp(r, 0, 1);
+	rig_acquire(r, 0, rig_policy(r, 0, 1));
+	rig_settle(r);
+	memcpy(cookies, r->end[1].sa->icookie, 8);
+	memcpy(cookies + 8, r->end[1].sa->rcookie, 8);
+	d.spis = (struct bytes){cookies, sizeof(cookies)};
+	rig_isakmp(r, 0, 2);
+	rig_settle(r);
+	sa = r->end[0].sa;
+	hashed_begin(sa, &w, ISAKMP_X_INFORMATIONAL, 77);
+	msg_wr_delete(&w, &d);
+	assert_int_equal(hashed_end(sa, &w, &hash, &rest), 0);
+	assert_int_equal(ike1_hash1(sa->terms.hash, &sa->k, 77, rest, hash), 0);
+	assert_int_equal(ike1_iv(sa, 77, iv), 0);
+	assert_int_equal(ike1_send(sa, &w, iv, 1, NULL), 0);
+	rig_settle(r);
+	assert_ptr_equal(r->end[1].k->sas, r->end[1].sa);
+	assert_null(r->end[1].sa->next);
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(t_spec_14_3_soft_limit),	 T(t_spec_14_3_unused_ends),
-		T(t_spec_14_3_no_dpd),		 T(t_expired_then_acquired),
-		T(t_one_end_forgets_sooner),	 T(t_renewal_fails),
-		T(t_spec_16_7_bytes_of_phase_1), T(t_spec_18_2_phase_1),
-		T(t_spec_18_1_phase_2),		 T(t_spec_14_2_bytes),
-		T(t_spec_14_2_wall_clock_steps), T(t_both_stood_still),
+		T(t_spec_14_3_soft_limit),
+		T(t_spec_14_3_unused_ends),
+		T(t_spec_14_3_no_dpd),
+		T(t_expired_then_acquired),
+		T(t_one_end_forgets_sooner),
+		T(t_renewal_fails),
+		T(t_spec_16_7_bytes_of_phase_1),
+		T(t_spec_18_2_phase_1),
+		T(t_spec_18_1_phase_2),
+		T(t_spec_14_2_bytes),
+		T(t_spec_14_2_wall_clock_steps),
+		T(t_both_stood_still),
+		T(t_delete_of_the_isakmp_sa_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

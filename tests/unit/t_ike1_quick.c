@@ -758,36 +758,6 @@ static void t_policies_without_acquire(void **state)
 	assert_int_equal(r->n, 1);
 }
 
-/* A peer that has renewed its ISAKMP SA deletes the old one under the new one; the SAs made under it go on. */
-static void t_delete_of_the_isakmp_sa_before(void **state)
-{
-	uint8_t iv[CIPHER_BLOCK_MAX], cookies[16], *hash;
-	struct msg_delete d = {.doi = IPSEC_DOI, .protocol = IPSEC_PROTO_ISAKMP, .spi_size = 16, .n_spis = 1};
-	struct ike1 *sa;
-	struct bytes rest;
-	struct msg_wr w;
-
-	(void)state;
-	r = rig_new(NULL);
-	plain(0);
-	memcpy(cookies, r->end[1].sa->icookie, 8);
-	memcpy(cookies + 8, r->end[1].sa->rcookie, 8);
-	d.spis = (struct bytes){cookies, sizeof(cookies)};
-	rig_isakmp(r, 0, 2);
-	rig_settle(r);
-	sa = r->end[0].sa;
-	hashed_begin(sa, &w, ISAKMP_X_INFORMATIONAL, 77);
-	msg_wr_delete(&w, &d);
-	assert_int_equal(hashed_end(sa, &w, &hash, &rest), 0);
-	assert_int_equal(ike1_hash1(sa->terms.hash, &sa->k, 77, rest, hash), 0);
-	assert_int_equal(ike1_iv(sa, 77, iv), 0);
-	assert_int_equal(ike1_send(sa, &w, iv, 1, NULL), 0);
-	rig_settle(r);
-	assert_ptr_equal(r->end[1].k->sas, r->end[1].sa);
-	assert_null(r->end[1].sa->next);
-	assert_int_equal(fake_count(&r->end[1].sadb), 2);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -820,7 +790,6 @@ int main(void)
 		cmocka_unit_test_teardown(t_install_fails, teardown),
 		cmocka_unit_test_teardown(t_no_configuration, teardown),
 		cmocka_unit_test_teardown(t_policies_without_acquire, teardown),
-		cmocka_unit_test_teardown(t_delete_of_the_isakmp_sa_before, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
