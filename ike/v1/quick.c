@@ -120,10 +120,72 @@ struct ike1_quick *quick_new(struct ike1 *sa)
 	return q;
 }
 
+static int usable(const struct ike1 *sa)
+{
+	return sa->state == IKE1_ESTABLISHED || sa->state == IKE1_DYING;
+}
+
+static void move_to(struct ike1_quick *q, struct ike1 *sa)
+{
+	chain_remove(&q->wait);
+	timer_clear(&sa->ike->timers, &q->timer);
+	unlink_from(q);
+	link_to(q, sa);
+	quick_begin(q);
+}
+
+/* Now, or when its turn has come. */
+static void take_up(struct ike1_quick *q, struct ike1 *sa)
+{
+	if (sa->quick_begun < QUICK_AT_ONCE) {
+		move_to(q, sa);
+		return;
+	}
+	unlink_from(q);
+	link_to(q, sa);
+	(void)timer_set(&sa->ike->timers, &q->timer,
+			ike_now(sa->ike) + QUICK_TURN_NS); /* it was set before: there is room */
+}
+
+static void turn_due(struct ike_timer *t)
+{
+	struct ike1 *sa = (struct ike1 *)((char *)t - offsetof(struct ike1, turn));
+	struct ike1_quick *next;
+
+	for (struct ike1_quick *q = sa->quick; q && sa->quick_begun < QUICK_AT_ONCE; q = next) {
+		next = q->next;
+		if (q->wait.pprev)
+			move_to(q, sa);
+	}
+}
+
+void quick_going(struct ike1_quick *q)
+{
+	q->going = 1;
+	q->sa->quick_begun++;
+	q->sa->quick_going++;
+}
+
+void quick_gone(struct ike1_quick *q)
+{
+	struct ike1 *sa = q->sa;
+
+	if (!q->going)
+		return;
+	q->going = 0;
+	if (--sa->quick_going)
+		return;
+	sa->quick_begun = 0;
+	sa->turn.fn = turn_due;
+	if (!sa->dropping)
+		(void)timer_set(&sa->ike->timers, &sa->turn, ike_now(sa->ike)); /* else each waits its QUICK_TURN_NS */
+}
+
 static void quick_free(struct ike1_quick *q)
 {
 	struct ike *k = q->sa->ike;
 
+	quick_gone(q);
 	chain_remove(&q->wait);
 	chain_remove(&q->initiated);
 	unlink_from(q);
@@ -225,12 +287,10 @@ static void waited(struct ike_timer *t)
 {
 	struct ike1_quick *q = (struct ike1_quick *)((char *)t - offsetof(struct ike1_quick, timer));
 
-	quick_end(q, "due to time up waiting for phase1");
-}
-
-static int usable(const struct ike1 *sa)
-{
-	return sa->state == IKE1_ESTABLISHED || sa->state == IKE1_DYING;
+	if (usable(q->sa) && !q->sa->settle.place)
+		move_to(q, q->sa); /* it has waited for others long enough */
+	else
+		quick_end(q, "due to time up waiting for phase1");
 }
 
 int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_path *ends, int acquired,
@@ -262,13 +322,13 @@ int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_p
 	q->remote_port = ends->remote.port;
 	q->acquired = !!acquired;
 	q->replaces = replaces;
-	if (usable(sa) && !sa->settle.place) {
+	if (usable(sa) && !sa->settle.place && sa->quick_begun < QUICK_AT_ONCE) {
 		quick_begin(q);
 		return 0;
 	}
 	chain_add(waiting(k, &q->remote), &q->wait);
 	q->timer.fn = waited;
-	if (timer_set(&k->timers, &q->timer, ike_now(k) + QUICK_WAIT_NS)) {
+	if (timer_set(&k->timers, &q->timer, ike_now(k) + (usable(sa) ? QUICK_TURN_NS : QUICK_WAIT_NS))) {
 		quick_free(q);
 		return -ENOMEM;
 	}
@@ -324,15 +384,6 @@ static void say_initial_contact(struct ike1 *sa)
 		    (struct bytes){0});
 }
 
-static void move_to(struct ike1_quick *q, struct ike1 *sa)
-{
-	chain_remove(&q->wait);
-	timer_clear(&sa->ike->timers, &q->timer);
-	unlink_from(q);
-	link_to(q, sa);
-	quick_begin(q);
-}
-
 /* Behind one address of a NAT another port is another peer. */
 static int waits_for(const struct ike1_quick *q, const struct ike1 *sa)
 {
@@ -351,13 +402,13 @@ void ike1_ready(struct ike1 *sa)
 	for (q = sa->quick; q; q = next) {
 		next = q->next;
 		if (q->wait.pprev)
-			move_to(q, sa);
+			take_up(q, sa);
 	}
 	for (struct chain *l = *waiting(k, &sa->path.remote.a), *after; l; l = after) {
 		after = l->next;
 		q = CHAIN_OF(l, struct ike1_quick, wait);
 		if (waits_for(q, sa))
-			move_to(q, sa);
+			take_up(q, sa);
 	}
 }
 
@@ -373,7 +424,7 @@ void ike1_gone(struct ike1 *sa)
 	child_rebind(sa, other);
 	while ((q = sa->quick)) {
 		if (q->state == QUICK_WAIT && other) {
-			move_to(q, other);
+			take_up(q, other);
 			continue;
 		}
 		if (q->state == QUICK_SENT2 || q->state == QUICK_COMMIT)

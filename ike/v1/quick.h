@@ -14,6 +14,12 @@
 #define QUICK_RESPONDERS_MAX 64 /* under one ISAKMP SA at a time, as responder; a peer that starts more waits */
 #define QUICK_NONCE_LEN 16
 #define QUICK_WAIT_NS (30 * NS_PER_S) /* spec section 22: for a phase 1 */
+/*
+ * strongSwan keeps the IVs of three quick modes under an ISAKMP SA and cannot read what comes in an older one: three begin, and others when these
+ * are over, but nobody waits longer than this for others.
+ */
+#define QUICK_AT_ONCE 3
+#define QUICK_TURN_NS (2 * NS_PER_S)
 #define QUICK_KEPT_NS (60 * NS_PER_S) /* the third message may be asked for again so long */
 #define QUICK_COMMIT_NS (10 * NS_PER_S)
 #define QUICK_SETTLE_NS (NS_PER_S / 20)
@@ -60,6 +66,7 @@ struct quick_sa {
 
 struct ike1_quick {
 	struct ike1 *sa;
+	uint8_t going;			  /* counted in sa->quick_going */
 	struct ike1_quick *next, **pprev; /* of sa */
 	struct chain wait;		  /* of the engine, in QUICK_WAIT */
 	struct chain initiated;		  /* of the engine, initiator */
@@ -108,6 +115,9 @@ int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_p
 /* An initiator's for that policy is under way. */
 int quick_under_way(struct ike *k, const struct ike_policy *p);
 struct ike1_quick *quick_new(struct ike1 *sa);
+/* One of ours begins; it is over, or has failed: when none is left, others begin. */
+void quick_going(struct ike1_quick *q);
+void quick_gone(struct ike1_quick *q);
 /* Ends it. why NULL: without a word; then nothing failed. It is freed. */
 void quick_end(struct ike1_quick *q, const char *why);
 void quick_end_all(struct ike *k); /* kill: none is left */

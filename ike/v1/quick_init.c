@@ -50,6 +50,7 @@ void quick_begin(struct ike1_quick *q)
 	char local[64], remote[64];
 	const char *why;
 
+	quick_going(q);
 	ike_log(k, LOG_L_INFO, "initiate new phase 2 negotiation: %s<=>%s",
 		ike_end_text(&sa->path.local, local, sizeof(local)),
 		ike_end_text(&sa->path.remote, remote, sizeof(remote)));
@@ -248,6 +249,7 @@ static int timer_in(struct ike1_quick *q, uint64_t ns)
 static void over(struct ike1_quick *q)
 {
 	q->state = QUICK_OVER;
+	quick_gone(q);
 	q->acquired = 0;
 	q->replaces = 0;
 	quick_job_free(q);

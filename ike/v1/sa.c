@@ -417,6 +417,7 @@ void ike1_drop(struct ike1 *sa, int delete, const char *why)
 	UNCHAIN(sa, by_place, by_place_p);
 	timer_clear(&k->timers, &sa->life);
 	timer_clear(&k->timers, &sa->settle);
+	timer_clear(&k->timers, &sa->turn);
 	timer_clear(&k->timers, &sa->keepalive);
 	timer_clear(&k->timers, &sa->dpd);
 	ike1_gone(sa);

@@ -102,7 +102,9 @@ struct ike1 {
 	uint32_t dpd_sent, dpd_acked, dpd_peer; /* sequence numbers */
 	uint32_t dpd_failures;
 	struct ike_timer dpd;
-	struct ike1_quick *quick; /* phase 2s under way */
+	struct ike1_quick *quick;	   /* phase 2s under way */
+	unsigned quick_begun, quick_going; /* of ours: since none was under way, under way; quick_turn() */
+	struct ike_timer turn;		   /* set: others may begin */
 	/* Message IDs used under it, by the peer and by us, so that nothing of either comes in again; newest overwrites oldest. */
 	uint32_t mid[IKE1_MIDS], *quick_mid;
 	unsigned n_mids, n_quick_mids, quick_mids_room;

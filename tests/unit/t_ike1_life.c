@@ -379,6 +379,42 @@ static void t_delete_of_the_isakmp_sa_before(void **state)
 	assert_int_equal(fake_count(&r->end[1].sadb), 2);
 }
 
+/* strongSwan reads three quick modes at a time: others wait for these, but not for long. */
+static void t_three_quick_modes_at_once(void **state)
+{
+	(void)state;
+	for (unsigned answered = 0; answered < 2; answered++) {
+		r = rig_new(conf);
+		for (unsigned n = 1; n < 8; n++) {
+			(void)rig_policy(r, 1, n);
+			(void)rig_policy(r, 0, n);
+		}
+		rig_isakmp(r, 0, 1);
+		rig_settle(r);
+		for (unsigned n = 0; n < 7; n++)
+			rig_acquire(r, 0, &r->end[0].sadb.policy[n]);
+		assert_int_equal(r->n, 3);
+		if (answered) {
+			rig_settle(r);
+			assert_int_equal(fake_count(&r->end[1].sadb), 6);
+			rig_advance(r, NS_PER_S);
+		} else {
+			while (r->n)
+				rig_drop(r, 0);
+			r->now += 2 * NS_PER_S;
+			ike_run(r->end[0].k);
+			assert_int_equal(r->n, 4);
+			rig_settle(r);
+			rig_advance(r, 20 * NS_PER_S);
+		}
+		for (unsigned i = 0; i < 2; i++) {
+			assert_int_equal(fake_count(&r->end[i].sadb), 14);
+			assert_int_equal(rig_quicks(r, i), 0);
+		}
+		(void)teardown(NULL);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -397,6 +433,7 @@ int main(void)
 		T(t_spec_14_2_wall_clock_steps),
 		T(t_both_stood_still),
 		T(t_delete_of_the_isakmp_sa_before),
+		T(t_three_quick_modes_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
