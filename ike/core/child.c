@@ -192,14 +192,18 @@ int child_there(const struct ike1 *sa)
 
 void child_initial_contact(struct ike1 *sa)
 {
+	uint64_t now = ike_now(sa->ike);
 	struct ike_child *c, *next;
 
 	for (c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = next) {
 		next = c->next;
 		if (!child_same_pair(c, &sa->path) || (c->sa == sa && !c->rebound))
 			continue;
-		/* With Delete: should the peer still have it, because messages overtook each other, it must not go on sending. */
-		child_end(c, 1);
+		/*
+		 * With Delete only if it is new: should the peer have it, because messages overtook each other, it must not go on sending. A peer
+		 * that has started anew has none, and strongSwan loses the IV of its quick mode over many Deletes.
+		 */
+		child_end(c, now - c->add_ns < CHILD_LINGER_NS);
 	}
 }
 

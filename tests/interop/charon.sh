@@ -31,7 +31,6 @@ charon_options() { # PLUGINS
 		load = random nonce x509 revocation constraints pubkey pkcs1 pkcs7 pkcs8 pem openssl gcrypt hmac kdf curve25519 $1 socket-default vici updown counters
 		i_dont_care_about_security_and_use_aggressive_mode_psk = yes
 		accept_private_algs = yes
-		max_ikev1_exchanges = 100
 		block_threshold = 100
 		retransmit_tries = 3
 		retransmit_timeout = 2.0
