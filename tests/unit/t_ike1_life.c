@@ -415,6 +415,30 @@ static void t_three_quick_modes_at_once(void **state)
 	}
 }
 
+/* Spec 20.3: a peer that has started anew has no SAs to delete; only one that may have overtaken its INITIAL-CONTACT is told. */
+static void t_spec_20_3_who_is_told(void **state)
+{
+	(void)state;
+	for (unsigned age = 1; age < 60; age += 50) {
+		unsigned sent;
+
+		r = rig_new(conf);
+		(void)rig_policy(r, 1, 1);
+		rig_isakmp(r, 0, 1);
+		rig_acquire(r, 0, rig_policy(r, 0, 1));
+		rig_settle(r);
+		rig_advance(r, age * NS_PER_S);
+		assert_int_equal(fake_count(&r->end[1].sadb), 2);
+		rig_isakmp(r, 0, 2);
+		rig_settle(r);
+		sent = r->sent[1];
+		ike1_initial_contact(r->end[1].sa);
+		assert_int_equal(fake_count(&r->end[1].sadb), 0);
+		assert_int_equal(r->sent[1] - sent, age < 5);
+		(void)teardown(NULL);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -434,6 +458,7 @@ int main(void)
 		T(t_both_stood_still),
 		T(t_delete_of_the_isakmp_sa_before),
 		T(t_three_quick_modes_at_once),
+		T(t_spec_20_3_who_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
