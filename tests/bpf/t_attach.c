@@ -586,7 +586,7 @@ static void settled_inventory(struct inventory *now)
 	}
 }
 
-static void t_hundred_rounds_leave_nothing(void **state)
+static void t_rounds_leave_nothing(void **state)
 {
 	struct inventory before;
 	struct paths p = m->paths;
@@ -596,7 +596,7 @@ static void t_hundred_rounds_leave_nothing(void **state)
 	m = NULL;
 	assert_int_equal(maps_unpin(&p, NULL), 0);
 	settled_inventory(&before);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 21; i++) {
 		m = sandbox_maps(64, 64);
 		assert_ok(attach("lan0", i % 2 ? ATTACH_GENERIC : ATTACH_NATIVE, 0), &e);
 		if (i % 10 == 0)
@@ -629,7 +629,7 @@ int main(void)
 		T(t_daemon_is_told_and_may_refuse),
 		T(t_starting_daemon_keeps_its_maps),
 		T(t_leaving_daemon_unpins_under_the_lock),
-		T(t_hundred_rounds_leave_nothing),
+		T(t_rounds_leave_nothing),
 	};
 
 	sandbox_enter();
