@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Makes the table and the JSON of bench/run.sh from its rounds: report.py ROUNDS OUT.json BASELINE.json --mode TEXT
+"""Makes the table and the JSON of bench/run.sh from its rounds: report.py ROUNDS OUT.json BASELINE.json... --mode TEXT
 
 A round of the gateway is divided by the mean of the forwarder's rounds just before and just after it; the ratio
 shown is the median of these. "rate": packets/s; "per CPU": packets per second of CPU time (process and softirq thread).
@@ -77,12 +77,14 @@ def gateway_engine(path):
     return ""
 
 
-def load_baseline(path):
-    try:
+def load_baseline(paths, engine):
+    """The first tunnel's figures with the same engine: those of another CPU's say nothing here."""
+    for path in paths:
         with open(path, encoding="utf-8") as f:
-            return {(r["dut"], r["dir"], r["len"]): r for r in json.load(f)["results"]}
-    except FileNotFoundError:
-        return {}
+            old = json.load(f)
+        if old["engine"] == engine:
+            return {(r["dut"], r["dir"], r["len"]): r for r in old["results"]}
+    return {}
 
 
 def print_table(result, baseline):
@@ -100,6 +102,8 @@ def print_table(result, baseline):
             if old:
                 line += f"  {r['ratio_cpu'] - old['ratio_cpu']:+8.2f}"
         print(line)
+    if not baseline:
+        print(f"no figures of the first tunnel with engine {result['engine'] or 'unknown'} to compare with")
 
 
 def print_many(results):
@@ -116,7 +120,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("rounds")
     p.add_argument("out")
-    p.add_argument("baseline")
+    p.add_argument("baseline", nargs="+")
     p.add_argument("--mode", required=True)
     p.add_argument("--gateway-log", default="")
     a = p.parse_args()
@@ -127,7 +131,7 @@ def main():
     with open(a.out, "w", encoding="utf-8") as f:
         json.dump(result, f, indent=1)
         f.write("\n")
-    print_table(result, load_baseline(a.baseline))
+    print_table(result, load_baseline(a.baseline, result["engine"]))
     print_many(result["results"])
 
 

@@ -14,7 +14,7 @@
 # many: aes-128-gcm with 9,999 policies of other networks that are evaluated first.
 #
 #   O=build  ROUNDS=6  RUN_MS=600  LENS="64 512 1408"  ALGS="gcm many cbc"  DIRS="encrypt decrypt"  RATE=0 (packets/s, 0: all)
-# Output: a table and the difference from bench/baseline.json; $O/bench.json.
+# Output: a table and the difference from the first tunnel on such a CPU (bench/baseline-*.json); $O/bench.json.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 O=${O:-build}
@@ -276,5 +276,5 @@ for ((r = 0; r < ROUNDS; r++)); do
 		ceiling_block
 	done
 done
-bench/report.py "$T/rounds" "$O/bench.json" bench/baseline.json --mode "$MODE" \
+bench/report.py "$T/rounds" "$O/bench.json" bench/baseline-*.json --mode "$MODE" \
 	--gateway-log "$T/gw-${ALGS%% *}.log" || fail "report"
