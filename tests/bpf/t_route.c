@@ -249,6 +249,60 @@ static void t_rfc4301_8_2_not_what_the_stack_has_learned(void **state)
 	}
 }
 
+/* Whether a packet from w0's network to dst, received there, would go anywhere. */
+static int goes_anywhere(const char *dst)
+{
+	struct rt_key k = key_to(dst);
+	struct rt_hop hop;
+
+	inet_pton(AF_INET, "10.5.0.9", &k.src);
+	if (k.family == XI_IP6)
+		inet_pton(AF_INET6, "2001:db8:5::9", &k.src);
+	k.iif = if_nametoindex("w0");
+	rt_ask(rt, 0, &k);
+	rt_on_requests(rt);
+	rt_lookup(rt, &k, &hop);
+	if (hop.kind != RT_TX)
+		fail_msg("%s: kind %u", dst, hop.kind);
+	assert_int_equal(answer(dst).anywhere, 0); /* of this host's own */
+	return (int)hop.anywhere;
+}
+
+/* Spec 27.4: where a destination that only NAT knows would go. */
+static void t_received_packets_that_go_anywhere(void **state)
+{
+	static const struct {
+		const char *dst;
+		int anywhere;
+	} row[] = {{"10.0.0.2", 0},	 {"10.9.1.1", 0},      {"11.0.0.1", 0},	     {"192.0.2.1", 1},
+		   {"64.0.0.1", 1},	 {"10.5.0.2", 0},      {"10.6.0.1", 1},	     {"2001:db8::2", 0},
+		   {"2001:db8:9::1", 0}, {"2001:db8:5::2", 0}, {"2001:db8:6::1", 1}, {"2001:500::1", 1}};
+
+	(void)state;
+	assert_int_equal(
+		sh("ip link add w0 type veth peer name w1 && ip link set w0 up && ip link set w1 up && "
+		   "ip addr add 10.5.0.1/24 dev w0 && ip neigh add 10.5.0.2 lladdr 02:00:00:00:00:05 dev w0 && "
+		   "ip route add 10.6.0.0/16 via 10.5.0.2 && sysctl -qw net.ipv4.ip_forward=1"),
+		0);
+	assert_int_equal(sh("ip route add default via 10.0.0.2 && ip route add 64.0.0.0/7 via 10.0.0.2 && "
+			    "ip route add 11.0.0.0/8 via 10.0.0.2 && sysctl -qw net.ipv6.conf.all.forwarding=1"),
+			 0);
+	assert_int_equal(sh("ip addr add 2001:db8:5::1/64 dev w0 nodad && ip -6 neigh add 2001:db8:5::2 lladdr "
+			    "02:00:00:00:00:65 dev w0 && ip -6 route add 2001:db8:6::/48 via 2001:db8:5::2 && "
+			    "ip -6 route add 2000::/3 via 2001:db8::2"),
+			 0);
+	assert_true(becomes_old());
+	quiet();
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
+		if (goes_anywhere(row[i].dst) != row[i].anywhere)
+			fail_msg("%s: not %d", row[i].dst, row[i].anywhere);
+	assert_int_equal(
+		sh("ip link del w0 && ip route del default && ip route del 64.0.0.0/7 && ip route del 11.0.0.0/8 && "
+		   "ip -6 route del 2000::/3 && sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0"),
+		0);
+	quiet();
+}
+
 static void t_link_local_gateways(void **state)
 {
 	(void)state;
@@ -520,6 +574,7 @@ int main(void)
 		cmocka_unit_test(t_answers_of_ipv6),
 		cmocka_unit_test(t_neighbours_find_room),
 		cmocka_unit_test(t_rfc4301_8_2_not_what_the_stack_has_learned),
+		cmocka_unit_test(t_received_packets_that_go_anywhere),
 		cmocka_unit_test(t_link_local_gateways),
 		cmocka_unit_test(t_changes_of_ipv6_make_answers_old),
 		cmocka_unit_test(t_no_answer_before_it_is_asked),

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # NAT into a policy (spec 27.4): what no policy wants by its original addresses is looked up again by its final ones, and the answers, which come by
 # the tunnel, are translated back: source NAT to an address of the gateway's own, to addresses that nobody has, destination NAT; from the LAN and
-# from an interface that is not attached.
+# from an interface that is not attached. Out of it, too: connections of the far side to an address that only destination NAT knows.
 . "$(dirname "$0")/lib.sh"
 
 topo_up none
@@ -50,6 +50,20 @@ talk "to the gateway's own address" 1 $HOST_B
 nat "$dst" "oifname wan ip daddr $LAN2 snat to 10.77.0.10-10.77.0.20;"
 talk "to addresses of nobody" 0 $HOST_B
 talk "source and destination" 0 $SERVICE
+
+# What the far side sends to an address that no network has and only destination NAT knows. No answer teaches anybody about it at first.
+nat "ip daddr 10.77.0.50 dnat to $HOST_A;" ""
+in_ns a nft 'table ip mute { chain in { type filter hook input priority 0; icmp type echo-request counter drop; }; }' || fatal "nft"
+in_ns b ping -n -q -c 30 -i 0.01 -W 0.1 10.77.0.50 >/dev/null
+is "what is not answered arrives, too" "$(in_ns a nft list table ip mute | grep -o 'packets [0-9]*')" "packets 30"
+in_ns a nft delete table ip mute || fatal "nft"
+bg a udp2 "$LIBDIR/udpsweep.py" serve $HOST_A 7001 "$T/udp2.json"
+bg a tcp2 iperf3 -s -B $HOST_A
+wait_for "grep -q ready $T/udp2.log && grep -q listening $T/tcp2.log" || fatal "servers"
+check "from the far side: ping" in_ns b ping -n -q -c 5 -i 0.02 -W 1 10.77.0.50
+check "from the far side: UDP" in_ns b "$LIBDIR/udpsweep.py" sweep 10.77.0.50 7001 --from 1 --to 60
+check "from the far side: TCP" in_ns b timeout 20 iperf3 -c 10.77.0.50 -n 2M
+
 nat "" "oifname wan ip saddr 10.4.202.0/24 snat to 10.77.0.9;"
 xi 1 policy set 0 src-address=$LAN1 2>/dev/null && xi 2 policy set 0 dst-address=$LAN1 2>/dev/null || fatal "policy"
 nat "$dst" "ip saddr 10.4.202.0/24 snat to 10.1.202.99;"

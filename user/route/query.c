@@ -13,6 +13,7 @@ struct route_reply {
 	__u32 oif;
 	__u32 mtu;
 	int expires;	      /* what is said of mtu was learned by the stack from ICMP, of this destination */
+	__u8 dst_len;	      /* bits of the entry's prefix, when that was asked for */
 	__u32 gateway_family; /* 0 = none: the destination is on the link */
 	struct xi_addr gateway;
 };
@@ -80,6 +81,7 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_type != RTM_NEWROUTE)
 		return MNL_CB_OK;
 	r->type = rtm->rtm_type;
+	r->dst_len = rtm->rtm_dst_len;
 	mnl_attr_for_each(a, nlh, sizeof(*rtm))
 	{
 		switch (mnl_attr_get_type(a)) {
@@ -141,6 +143,21 @@ static int get_route(struct rt_query *q, const struct rt_key *key, struct route_
 	if (!rc)
 		r->mtu = entry.mtu;
 	return rc;
+}
+
+#define NETWORK_BITS                                                                                                   \
+	8 /* no network is larger: shorter prefixes are ways to everywhere (0/0, 0/1 and 128/1, 2000::/3) */
+
+/* Of r, the answer for key. Yes, too, when the kernel does not say. */
+static int leads_anywhere(struct rt_query *q, const struct rt_key *key, const struct route_reply *r)
+{
+	struct route_reply entry;
+
+	if (!key->iif)
+		return 0;
+	if (r->gateway_family && r->oif == key->iif)
+		return 1;
+	return ask_route(q, key, RTM_F_FIB_MATCH, &entry) || entry.dst_len < NETWORK_BITS;
 }
 
 static int on_link(const struct nlmsghdr *nlh, void *data)
@@ -285,5 +302,6 @@ void rt_query_hop(struct rt_query *q, const struct rt_key *key, struct rt_answer
 	}
 	rt_hop_header(&a->hop, n.mac, l.mac, &path, key->family);
 	a->hop.tx_ifindex = path.ifindex;
+	a->hop.anywhere = (__u32)leads_anywhere(q, key, &r);
 	a->hop.kind = RT_TX;
 }

@@ -36,6 +36,8 @@ struct rt_hop {
 	__u32 ifindex;	  /* of the route; its neighbours are the kernel's word */
 	__u32 tx_ifindex; /* by which frames leave: the same, or the one below a VLAN device */
 	__u32 mtu; /* of the route, else of the interface; a packet of this host: not what its stack has learned from ICMP */
+	__u32 anywhere; /* a packet that was received: found by the default route, or back by a gateway on the interface it
+			   came in by. If the host's NAT knows its destination, the route does not */
 	__u32 l2_len;
 	__u8 l2[RT_L2_MAX]; /* header for packets of the key's family: destination, source, tags, type */
 };

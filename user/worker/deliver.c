@@ -71,7 +71,8 @@ static void forward(struct worker *w, struct wpkt *pk, struct flow *f)
 	}
 	refresh_hop(w, pk, f);
 	s = hop_socket(w, &f->hop);
-	if (unlikely(!s || f->natted || pkt_len(&pk->p) > f->hop.rt.mtu ||
+	/* No network of ours has that destination: the stack's NAT may know it, and if not, its firewall and masquerade have their say. */
+	if (unlikely(!s || f->natted || f->hop.rt.anywhere || pkt_len(&pk->p) > f->hop.rt.mtu ||
 		     !(pk->v.family == XI_IP4 ? plain4(ip) : plain6(w, pk, ip))))
 		to_stack(w, pk, f, f->hop.rt.kind == RT_LOCAL);
 	else
