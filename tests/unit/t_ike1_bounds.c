@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "tests/lib/ike1_say.h"
+#include "tests/lib/quick_test.h"
 
-static struct rig *r;
 static uint8_t mode, mode1, pfs;
 
 static void conf(struct ike_conf *c, unsigned end)
@@ -24,15 +24,6 @@ static int setup(void **state)
 	(void)state;
 	mode = mode1 = IKE_MODE_MAIN;
 	pfs = 0;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	if (r)
-		rig_free(r);
-	r = NULL;
 	return 0;
 }
 
@@ -58,24 +49,6 @@ static void begin(void)
 static uint64_t counted(unsigned end, enum ike_count_id which)
 {
 	return ike_count(r->end[end].k, which);
-}
-
-static unsigned isakmps(unsigned end)
-{
-	unsigned n = 0;
-
-	for (const struct ike1 *sa = r->end[end].k->sas; sa; sa = sa->next)
-		n++;
-	return n;
-}
-
-static unsigned established(unsigned end)
-{
-	unsigned n = 0;
-
-	for (const struct ike1 *sa = r->end[end].k->sas; sa; sa = sa->next)
-		n += sa->established_ns != 0;
-	return n;
 }
 
 static struct say notify(uint8_t *body, unsigned type, uint32_t data)

@@ -10,8 +10,8 @@
 #include <openssl/bn.h>
 
 #include "tests/lib/ike1_say.h"
+#include "tests/lib/quick_test.h"
 
-static struct rig *r;
 static uint8_t mode, pfs;
 static unsigned named; /* bits: that end has my-id-user-fqdn */
 
@@ -32,15 +32,6 @@ static int setup(void **state)
 	mode = IKE_MODE_MAIN;
 	pfs = 0;
 	named = 0;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	if (r)
-		rig_free(r);
-	r = NULL;
 	return 0;
 }
 
@@ -646,15 +637,6 @@ static void begin(unsigned from)
 	for (unsigned i = 0; i < 2; i++)
 		(void)rig_policy(r, i, 1);
 	rig_acquire(r, from, &r->end[from].sadb.policy[0]);
-}
-
-static unsigned established(unsigned end)
-{
-	unsigned n = 0;
-
-	for (const struct ike1 *sa = r->end[end].k->sas; sa; sa = sa->next)
-		n += sa->established_ns != 0;
-	return n;
 }
 
 /* Aggressive and base mode, where HASH stands in clear; the judge is the same in main mode. */

@@ -7,9 +7,8 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/quick_rig.h"
+#include "tests/lib/quick_test.h"
 
-static struct rig *r;
 static uint8_t mode, auth;
 
 static int setup(void **state)
@@ -17,17 +16,6 @@ static int setup(void **state)
 	(void)state;
 	mode = IKE_MODE_MAIN;
 	auth = IKE_AUTH_PSK;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	while (r && rig_work_one(r))
-		; /* they belong to the engine */
-	if (r)
-		rig_free(r);
-	r = NULL;
 	return 0;
 }
 

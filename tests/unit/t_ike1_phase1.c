@@ -7,9 +7,8 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/quick_rig.h"
+#include "tests/lib/quick_test.h"
 
-static struct rig *r;
 static uint8_t mode;
 static unsigned natt, hash = IKE1_SHA1, cipher = IKE1_AES, bits = 128, group = 2;
 static unsigned other_psk, other_group, contact;
@@ -46,15 +45,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	if (r)
-		rig_free(r);
-	r = NULL;
-	return 0;
-}
-
 static void begin(unsigned from)
 {
 	struct ike_policy *p;
@@ -63,15 +53,6 @@ static void begin(unsigned from)
 	p = rig_policy(r, from, 1);
 	(void)rig_policy(r, !from, 1);
 	rig_acquire(r, from, p);
-}
-
-static unsigned established(unsigned end)
-{
-	unsigned n = 0;
-
-	for (const struct ike1 *sa = r->end[end].k->sas; sa; sa = sa->next)
-		n += sa->state == IKE1_ESTABLISHED;
-	return n;
 }
 
 static unsigned any(unsigned end)

@@ -7,18 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/quick_rig.h"
-
-static struct rig *r;
-
-static int teardown(void **state)
-{
-	(void)state;
-	if (r)
-		rig_free(r);
-	r = NULL;
-	return 0;
-}
+#include "tests/lib/quick_test.h"
 
 /* One pair each way, equal keys, nothing left over. */
 static void both_have(unsigned sas)

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/quick_rig.h"
+#include "tests/lib/quick_test.h"
 
 #define EITHER 2 /* it may come to nothing */
 
@@ -24,16 +24,6 @@ static struct {
 	struct rig_packet held;
 } plan;
 
-static struct rig *r;
-
-static int teardown(void **state)
-{
-	(void)state;
-	if (r)
-		rig_free(r);
-	r = NULL;
-	return 0;
-}
 
 static unsigned number_of(struct rig_packet *p, unsigned initiator)
 {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "tests/lib/certs.h"
-#include "tests/lib/quick_rig.h"
+#include "tests/lib/quick_test.h"
 #include "user/conf/cred_files.h"
 
 static EVP_PKEY *ca_key, *other_ca_key, *key[2], *other_key;
@@ -19,7 +19,6 @@ static X509 *ca, *other_ca;
 static char folder[2][32];
 static struct paths paths[2];
 
-static struct rig *r;
 static uint8_t mode, auth;
 static const char *my_id[2], *pinned[2], *remote_key[2];
 
@@ -109,15 +108,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	if (r)
-		rig_free(r);
-	r = NULL;
-	return 0;
-}
-
 /* --- two ends --- */
 
 static void conf(struct ike_conf *c, unsigned end)
@@ -181,15 +171,6 @@ static void sign(void *ctx, struct ike_sign *s)
 	}
 	s->rc = 0;
 	s->done(s);
-}
-
-static unsigned established(unsigned end)
-{
-	unsigned n = 0;
-
-	for (const struct ike1 *sa = r->end[end].k->sas; sa; sa = sa->next)
-		n += sa->established_ns != 0;
-	return n;
 }
 
 static void run(unsigned from)
