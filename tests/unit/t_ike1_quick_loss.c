@@ -24,7 +24,6 @@ static struct {
 	struct rig_packet held;
 } plan;
 
-
 static unsigned number_of(struct rig_packet *p, unsigned initiator)
 {
 	if (p->from != initiator)
