@@ -122,6 +122,33 @@ struct bytes cred_issuer(const struct cred *c, const char *name)
 	return d ? d->issuer : (struct bytes){0};
 }
 
+/* The CA of the store that issued it; -1: none. */
+static int issuer_of(const struct cred *c, X509 *x)
+{
+	for (unsigned i = 0; i < c->cert.count; i++) {
+		X509 *ca = c->cert.item[i].cert;
+
+		if (ca && X509_check_ca(ca) == 1 && X509_check_issued(ca, x) == X509_V_OK)
+			return (int)i;
+	}
+	return -1;
+}
+
+struct bytes cred_link(const struct cred *c, const char *name, unsigned i)
+{
+	const struct cred_file *f = c ? cred_list_find(&c->cert, name) : NULL;
+	X509 *x = f ? f->cert : NULL;
+	int at = -1;
+
+	for (unsigned k = 0; x && k <= i; k++) {
+		at = k < CRED_DEPTH_MAX ? issuer_of(c, x) : -1;
+		x = at < 0 ? NULL : c->cert.item[at].cert;
+		if (x && X509_check_issued(x, x) == X509_V_OK) /* a root: who trusts it has it */
+			x = NULL;
+	}
+	return x ? c->der[at].der : (struct bytes){0};
+}
+
 struct bytes cred_authority(const struct cred *c, unsigned i)
 {
 	for (unsigned k = 0; c && k < c->cert.count; k++) {

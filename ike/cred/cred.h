@@ -28,18 +28,26 @@ struct bytes cred_subject(const struct cred *c, const char *name);
 struct bytes cred_authority(const struct cred *c, unsigned i);
 /* Issuer of the certificate (DER). */
 struct bytes cred_issuer(const struct cred *c, const char *name);
+/* The CAs of the store between the certificate and its root, from the certificate up, which a peer that has only the root needs; empty behind the last. */
+struct bytes cred_link(const struct cred *c, const char *name, unsigned i);
 
 /* Public keys: of a certificate of the store, of a key item; the n-th key item without private part (spec 23.3). NULL: none. *name: which it is. */
 EVP_PKEY *cred_cert_key(const struct cred *c, const char *name);
 EVP_PKEY *cred_key(const struct cred *c, const char *name);
 EVP_PKEY *cred_key_at(const struct cred *c, unsigned n, const char **name);
 
+/* What a peer sent beside its certificate. Links are certificates, or PKCS#7 bundles of them, that lead to an anchor; none is trusted for being sent. */
+struct cred_sent {
+	const struct bytes *crls, *links;
+	unsigned n_crls, n_links;
+};
+
 /*
  * A peer's certificate that came in a CERT payload: chain to a CA of the store, validity at `wall`, key usage, CRL if there is one, RSA of 1024 bit or
- * more (spec 23.2). crls: further ones that the peer sent. 0 and its key (the caller frees it with EVP_PKEY_free) in *pub; -EKEYREJECTED with the reason.
+ * more (spec 23.2). sent: NULL allowed. 0 and its key (the caller frees it with EVP_PKEY_free) in *pub; -EKEYREJECTED with the reason.
  */
-int cred_judge(const struct cred *c, struct bytes cert, const struct bytes *crls, unsigned n_crls, int64_t wall,
-	       EVP_PKEY **pub, struct err *why) __must_check;
+int cred_judge(const struct cred *c, struct bytes cert, const struct cred_sent *sent, int64_t wall, EVP_PKEY **pub,
+	       struct err *why) __must_check;
 /* Does the identity fit the certificate (spec 23.2)? addr: where the peer is. pinned: an address equal to addr needs no subjectAltName. */
 int cred_id_fits(struct bytes cert, const struct msg_id *id, const struct ike_addr *addr, int pinned,
 		 struct err *why) __must_check;

@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pkcs7.h>
 #include <openssl/x509v3.h>
 
 #include "ike/cred/cred_priv.h"
@@ -147,18 +146,26 @@ static int pick_one(X509 *x, const struct msg_id *id, uint8_t *out, size_t max)
 	return i2d_X509(x, &at);
 }
 
-int cred_pkcs7_pick(struct bytes bundle, const struct msg_id *id, uint8_t *out, size_t max)
+PKCS7 *cred_pkcs7(struct bytes bundle, STACK_OF(X509) * *certs)
 {
 	const unsigned char *at = bundle.p;
-	STACK_OF(X509) *certs = NULL;
 	PKCS7 *p7;
-	int rc = -ENOENT;
 
+	*certs = NULL;
 	if (bundle.len > CRED_BUNDLE_MAX || !cred_is_sequence(bundle))
-		return -ENOENT;
+		return NULL;
 	p7 = d2i_PKCS7(NULL, &at, (long)bundle.len);
 	if (p7 && PKCS7_type_is_signed(p7) && p7->d.sign)
-		certs = p7->d.sign->cert;
+		*certs = p7->d.sign->cert;
+	return p7;
+}
+
+int cred_pkcs7_pick(struct bytes bundle, const struct msg_id *id, uint8_t *out, size_t max)
+{
+	STACK_OF(X509) * certs;
+	PKCS7 *p7 = cred_pkcs7(bundle, &certs);
+	int rc = -ENOENT;
+
 	for (int i = 0; rc < 0 && i < sk_X509_num(certs) && i < CRED_BUNDLE_CERTS; i++)
 		rc = pick_one(sk_X509_value(certs, i), id, out, max);
 	PKCS7_free(p7);

@@ -36,7 +36,7 @@ static bool crl_is_ours(const struct cred *c, X509_CRL *crl)
  * Anchors and CRLs for one judgement. The peer's CRLs stand beside those of the store, so that the newest of a CA counts: a peer that was
  * revoked cannot bring an older one to the front.
  */
-static X509_STORE *anchors(const struct cred *c, const struct bytes *crls, unsigned n_crls)
+static X509_STORE *anchors(const struct cred *c, const struct cred_sent *sent)
 {
 	X509_STORE *s = X509_STORE_new();
 	bool ok = s != NULL;
@@ -49,8 +49,8 @@ static X509_STORE *anchors(const struct cred *c, const struct bytes *crls, unsig
 		else if (f->trusted && X509_check_ca(f->cert) == 1)
 			ok = X509_STORE_add_cert(s, f->cert);
 	}
-	for (unsigned i = 0; ok && i < n_crls && i < CRED_CRLS_MAX; i++) {
-		X509_CRL *crl = crl_of(crls[i]);
+	for (unsigned i = 0; ok && sent && i < sent->n_crls && i < CRED_CRLS_MAX; i++) {
+		X509_CRL *crl = crl_of(sent->crls[i]);
 
 		if (crl && crl_is_ours(c, crl))
 			ok = X509_STORE_add_crl(s, crl);
@@ -118,14 +118,54 @@ static const char *leaf_refused(X509 *x)
 	return NULL;
 }
 
-static int verify_chain(const struct cred *c, X509_STORE *store, X509 *x, int64_t wall, struct err *why)
+static bool add(STACK_OF(X509) * to, X509 *x)
+{
+	if (!X509_up_ref(x))
+		return false;
+	if (sk_X509_push(to, x))
+		return true;
+	X509_free(x);
+	return false;
+}
+
+static bool add_sent(STACK_OF(X509) * to, struct bytes der)
+{
+	X509 *x = cred_x509(der);
+	STACK_OF(X509) *certs = NULL;
+	PKCS7 *p7 = x ? NULL : cred_pkcs7(der, &certs);
+	bool ok = !x || add(to, x);
+
+	for (int i = 0; ok && i < sk_X509_num(certs) && i < CRED_BUNDLE_CERTS; i++)
+		ok = add(to, sk_X509_value(certs, i));
+	X509_free(x);
+	PKCS7_free(p7);
+	return ok;
+}
+
+/* What a chain may be made of: CAs of the store that are not trusted themselves, and what the peer sent. NULL: out of memory. */
+static STACK_OF(X509) * links(const struct cred *c, const struct cred_sent *sent)
+{
+	STACK_OF(X509) *all = sk_X509_new_null();
+	bool ok = all != NULL;
+
+	for (int i = 0; ok && c && i < sk_X509_num(c->chain); i++)
+		ok = add(all, sk_X509_value(c->chain, i));
+	for (unsigned i = 0; ok && sent && i < sent->n_links && i < CRED_LINKS_MAX; i++)
+		ok = add_sent(all, sent->links[i]);
+	if (ok)
+		return all;
+	sk_X509_pop_free(all, X509_free);
+	return NULL;
+}
+
+static int verify_chain(STACK_OF(X509) * links, X509_STORE *store, X509 *x, int64_t wall, struct err *why)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	X509_VERIFY_PARAM *p;
 	const char *text = NULL;
 	int rc = 0;
 
-	if (!ctx || !X509_STORE_CTX_init(ctx, store, x, c ? c->chain : NULL)) {
+	if (!ctx || !links || !X509_STORE_CTX_init(ctx, store, x, links)) {
 		X509_STORE_CTX_free(ctx);
 		return err_set(why, -ENOMEM, "out of memory");
 	}
@@ -145,10 +185,11 @@ static int verify_chain(const struct cred *c, X509_STORE *store, X509 *x, int64_
 	return rc;
 }
 
-int cred_judge(const struct cred *c, struct bytes cert, const struct bytes *crls, unsigned n_crls, int64_t wall,
-	       EVP_PKEY **pub, struct err *why)
+int cred_judge(const struct cred *c, struct bytes cert, const struct cred_sent *sent, int64_t wall, EVP_PKEY **pub,
+	       struct err *why)
 {
 	X509 *x = cred_x509(cert);
+	STACK_OF(X509) *chain = NULL;
 	X509_STORE *store = NULL;
 	const char *text = x ? leaf_refused(x) : "it cannot be read";
 	int rc;
@@ -159,12 +200,14 @@ int cred_judge(const struct cred *c, struct bytes cert, const struct bytes *crls
 		ERR_clear_error();
 		return err_set(why, -EKEYREJECTED, "%s", text);
 	}
-	store = anchors(c, crls, n_crls);
-	rc = store ? verify_chain(c, store, x, wall, why) : err_set(why, -ENOMEM, "out of memory");
+	store = anchors(c, sent);
+	chain = links(c, sent);
+	rc = store ? verify_chain(chain, store, x, wall, why) : err_set(why, -ENOMEM, "out of memory");
 	if (!rc) {
 		*pub = X509_get_pubkey(x);
 		rc = *pub ? 0 : err_set(why, -ENOMEM, "out of memory");
 	}
+	sk_X509_pop_free(chain, X509_free);
 	X509_STORE_free(store);
 	X509_free(x);
 	ERR_clear_error();

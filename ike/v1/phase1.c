@@ -26,6 +26,8 @@ void p1_free(struct ike1_handshake *hs)
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		blob_wipe(all[i]);
+	for (size_t i = 0; i < P1_LINKS_MAX; i++)
+		blob_wipe(&hs->link[i]);
 	OPENSSL_clear_free(hs, sizeof(*hs));
 }
 

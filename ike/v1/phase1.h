@@ -23,7 +23,9 @@
 #define P1_ID_MAX 2048	    /* identity */
 #define P1_CERT_MAX 16384   /* certificate or CRL of the peer */
 #define P1_CRLS_MAX 2
-#define P1_HELD_MAX 2 /* messages that came too early */
+#define P1_LINKS_MAX 4	     /* further certificates of the peer: CAs between its own and one that we trust */
+#define P1_LINKS_BYTES 16384 /* all of them together */
+#define P1_HELD_MAX 2	     /* messages that came too early */
 #define P1_HELD_BYTES 4096
 #define P1_NONCE_LEN 16
 #define P1_STRANGER_JOBS 16
@@ -51,11 +53,11 @@ struct ike1_handshake {
 	struct blob answer;	   /* aggressive responder: SA body of message 2 */
 	struct blob ni, nr, gxi, gxr;
 	struct blob priv, gxy;
-	struct blob cert, crl[P1_CRLS_MAX]; /* of the peer */
-	struct blob sig;		    /* ours */
-	struct blob proof;		    /* HASH or SIG of the peer */
-	uint8_t digest[32];		    /* of the message that is being answered */
-	size_t request_len;		    /* its length */
+	struct blob cert, crl[P1_CRLS_MAX], link[P1_LINKS_MAX]; /* of the peer */
+	struct blob sig;					/* ours */
+	struct blob proof;					/* HASH or SIG of the peer */
+	uint8_t digest[32];					/* of the message that is being answered */
+	size_t request_len;					/* its length */
 	uint8_t iv_before[CIPHER_BLOCK_MAX];
 	uint8_t number;		 /* of the message that is being taken, 0: none came yet */
 	uint8_t before;		 /* state to go back to when a message turns out bad */
@@ -68,7 +70,7 @@ struct ike1_handshake {
 	uint8_t told;		 /* a failure was logged: once for each handshake, whatever comes */
 	uint8_t notified;	 /* a failure was notified: likewise */
 	uint8_t initial_contact; /* the peer said so in an encrypted message */
-	unsigned n_crls;
+	unsigned n_crls, n_links;
 	uint8_t nudges;	      /* aggressive: how often message 2 was repeated */
 	struct ike_path from; /* way of the message that is being taken */
 	struct p1_job *job;
@@ -149,6 +151,7 @@ void p1_put_crs(const struct ike1 *sa, struct msg_wr *w);
 void p1_put_id(const struct ike1 *sa, struct msg_wr *w);
 void p1_put_ke(const struct ike1 *sa, struct msg_wr *w);		 /* KE and nonce */
 int p1_take_payloads(struct ike1 *sa, const struct msg *m) __must_check; /* KE, nonce, ID, CERT, VID, NAT-D */
+int p1_peer_id(const struct ike1 *sa, struct msg_id *id) __must_check;	 /* -EBADMSG: none came, or it is too short */
 void p1_take_vids(struct ike1 *sa, const struct msg *m);
 int p1_own_id(struct ike1 *sa) __must_check;
 int p1_nonce(struct ike1 *sa) __must_check;

@@ -127,6 +127,8 @@ void p1_put_proof(struct ike1 *sa, struct msg_wr *w)
 				     .data = cred_cert(sa->ike->conf->cred, p->certificate)};
 
 		msg_wr_cert(w, ISAKMP_P_CERT, &c);
+		for (unsigned i = 0; (c.data = cred_link(sa->ike->conf->cred, p->certificate, i)).len; i++)
+			msg_wr_cert(w, ISAKMP_P_CERT, &c);
 	}
 	msg_wr_raw(w, p->auth == IKE_AUTH_PSK ? ISAKMP_P_HASH : ISAKMP_P_SIG, blob_bytes(&sa->hs->sig));
 }
@@ -138,19 +140,6 @@ void p1_sign_abandon(struct ike1 *sa)
 }
 
 /* --- the peer's --- */
-
-static int peer_id(const struct ike1 *sa, struct msg_id *id)
-{
-	const struct blob *b = sa->initiator ? &sa->hs->idr : &sa->hs->idi;
-
-	if (b->len < 4)
-		return -EBADMSG;
-	*id = (struct msg_id){.type = b->p[0],
-			      .protocol = b->p[1],
-			      .port = (uint16_t)(b->p[2] << 8 | b->p[3]),
-			      .data = {b->p + 4, b->len - 4}};
-	return 0;
-}
 
 static int sig_fits(struct ike1 *sa, EVP_PKEY *key, const uint8_t *hash)
 {
@@ -177,24 +166,26 @@ static int verify_certificate(struct ike1 *sa)
 {
 	const struct cred *store = sa->ike->conf->cred;
 	const char *pinned = sa->peer->remote_certificate;
-	struct bytes crl[P1_CRLS_MAX], cert;
+	struct bytes crl[P1_CRLS_MAX], link[P1_LINKS_MAX], cert;
+	struct cred_sent sent = {crl, link, sa->hs->n_crls, sa->hs->n_links};
 	struct msg_id id;
 	EVP_PKEY *pub = NULL;
 	struct err why;
 	int good;
 
-	if (peer_id(sa, &id))
+	if (p1_peer_id(sa, &id))
 		return p1_fail(sa, ISAKMP_N_INVALID_ID_INFORMATION, "the identity is too short"), -EBADMSG;
 	for (unsigned i = 0; i < sa->hs->n_crls; i++)
 		crl[i] = blob_bytes(&sa->hs->crl[i]);
+	for (unsigned i = 0; i < sa->hs->n_links; i++)
+		link[i] = blob_bytes(&sa->hs->link[i]);
 	cert = pinned[0] ? cred_cert(store, pinned) : blob_bytes(&sa->hs->cert);
 	if (!cert.len)
 		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY,
 			       pinned[0] ? "there is no certificate \"%s\"" : "the peer sent no certificate%.0s",
 			       pinned),
 		       -EKEYREJECTED;
-	if (!pinned[0] &&
-	    cred_judge(store, cert, crl, sa->hs->n_crls, sa->ike->env->wall(sa->ike->env->ctx), &pub, &why))
+	if (!pinned[0] && cred_judge(store, cert, &sent, sa->ike->env->wall(sa->ike->env->ctx), &pub, &why))
 		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY, "%s", why.text), -EKEYREJECTED;
 	if (cred_id_fits(cert, &id, &sa->path.remote.a, pinned[0] != 0, &why)) {
 		EVP_PKEY_free(pub);
@@ -233,7 +224,7 @@ static int id_type_may(const struct ike1 *sa)
 {
 	struct msg_id id;
 
-	if (peer_id(sa, &id))
+	if (p1_peer_id(sa, &id))
 		return 0;
 	return sa->peer->auth != IKE_AUTH_PSK || sa->peer->mode != IKE_MODE_MAIN || id.type == IPSEC_ID_IPV4 ||
 	       id.type == IPSEC_ID_IPV6;
@@ -246,7 +237,7 @@ static void remark_id(struct ike1 *sa)
 	struct msg_id id;
 	int subnet;
 
-	if (peer_id(sa, &id))
+	if (p1_peer_id(sa, &id))
 		return;
 	subnet = id.type == IPSEC_ID_IPV4_SUBNET || id.type == IPSEC_ID_IPV6_SUBNET || id.type == IPSEC_ID_IPV4_RANGE ||
 		 id.type == IPSEC_ID_IPV6_RANGE;

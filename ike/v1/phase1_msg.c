@@ -399,35 +399,87 @@ static void id_text(struct ike1 *sa, const struct msg_id *id)
 	}
 }
 
+int p1_peer_id(const struct ike1 *sa, struct msg_id *id)
+{
+	const struct blob *b = sa->initiator ? &sa->hs->idr : &sa->hs->idi;
+
+	if (b->len < 4)
+		return -EBADMSG;
+	*id = (struct msg_id){.type = b->p[0],
+			      .protocol = b->p[1],
+			      .port = (uint16_t)(b->p[2] << 8 | b->p[3]),
+			      .data = {b->p + 4, b->len - 4}};
+	return 0;
+}
+
+static int fits(const struct blob *cert, const struct msg_id *id)
+{
+	struct err why;
+
+	return !cred_id_fits(blob_bytes(cert), id, NULL, 0, &why);
+}
+
+/* The first one is the peer's own, others lead to its CA (RFC 4945 §3.3.10.2). */
+static int take_cert(struct ike1_handshake *hs, struct bytes der)
+{
+	size_t kept = 0;
+
+	if (!hs->cert.len)
+		return blob_set(&hs->cert, der);
+	for (unsigned i = 0; i < hs->n_links; i++)
+		kept += hs->link[i].len;
+	if (hs->n_links == P1_LINKS_MAX || kept + der.len > P1_LINKS_BYTES)
+		return 0;
+	return blob_set(&hs->link[hs->n_links++], der);
+}
+
+/* Of a bundle the one that fits the identity; all of it may be needed for the chain. */
+static int take_bundle(struct ike1_handshake *hs, struct bytes bundle, const struct msg_id *id)
+{
+	int n;
+
+	if (hs->cert.len)
+		return take_cert(hs, bundle);
+	n = blob_room(&hs->cert, P1_CERT_MAX) ? cred_pkcs7_pick(bundle, id, hs->cert.p, P1_CERT_MAX) : -ENOMEM;
+	if (n < 0) {
+		blob_wipe(&hs->cert);
+		return 0;
+	}
+	hs->cert.len = (size_t)n;
+	return take_cert(hs, bundle);
+}
+
 static int take_certs(struct ike1 *sa, const struct msg *m)
 {
 	struct ike1_handshake *hs = sa->hs;
 	const struct msg_payload *p;
-	int rc = 0;
+	struct msg_id id = {0};
+	int rc = 0, known = !p1_peer_id(sa, &id);
 
-	hs->n_crls = 0;
+	hs->n_crls = hs->n_links = 0;
 	blob_wipe(&hs->cert);
 	for (unsigned i = 0; !rc && (p = msg_find(m, ISAKMP_P_CERT, i)); i++) {
-		const struct msg_payload *id = msg_find(m, ISAKMP_P_ID, 0);
-
 		if (p->cert.data.len > P1_CERT_MAX)
 			continue;
-		if (p->cert.encoding == ISAKMP_CERT_CRL && hs->n_crls < P1_CRLS_MAX) {
+		if (p->cert.encoding == ISAKMP_CERT_CRL && hs->n_crls < P1_CRLS_MAX)
 			rc = blob_set(&hs->crl[hs->n_crls++], p->cert.data);
-		} else if (p->cert.encoding == ISAKMP_CERT_X509_SIG && !hs->cert.len) {
-			rc = blob_set(&hs->cert, p->cert.data);
-		} else if (p->cert.encoding == ISAKMP_CERT_PKCS7 && !hs->cert.len && id) {
-			int n = blob_room(&hs->cert, P1_CERT_MAX)
-					? cred_pkcs7_pick(p->cert.data, &id->id, hs->cert.p, P1_CERT_MAX)
-					: -ENOMEM;
-
-			if (n < 0)
-				blob_wipe(&hs->cert);
-			else
-				hs->cert.len = (size_t)n;
-		}
+		else if (p->cert.encoding == ISAKMP_CERT_X509_SIG)
+			rc = take_cert(hs, p->cert.data);
+		else if (p->cert.encoding == ISAKMP_CERT_PKCS7 && known)
+			rc = take_bundle(hs, p->cert.data, &id);
 	}
-	return rc;
+	if (rc || !known || fits(&hs->cert, &id))
+		return rc;
+	for (unsigned i = 0; i < hs->n_links; i++) { /* some send the CAs first */
+		struct blob other = hs->link[i];
+
+		if (!fits(&other, &id))
+			continue;
+		hs->link[i] = hs->cert;
+		hs->cert = other;
+		break;
+	}
+	return 0;
 }
 
 /* Of strangers none are kept, nor given to the parser: with our cookie they come again. Nor are those that the configuration has no use for. */

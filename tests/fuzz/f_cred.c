@@ -59,11 +59,11 @@ static void make_store(void)
 	remove_store(&p);
 }
 
-static void judge(struct bytes cert, const struct bytes *crls, unsigned n)
+static void judge(struct bytes cert, const struct cred_sent *sent)
 {
 	EVP_PKEY *pub;
 	struct err why = {0};
-	int rc = cred_judge(store, cert, crls, n, CERT_NOW, &pub, &why);
+	int rc = cred_judge(store, cert, sent, CERT_NOW, &pub, &why);
 
 	if ((rc == 0) != (pub != NULL) || (rc && !why.text[0]))
 		abort();
@@ -94,11 +94,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	switch (data[0] % 7) {
 	case 0:
-		judge(in, NULL, 0);
+		judge(in, NULL);
 		(void)!cred_id_fits(in, &id, &at, 1, &why);
 		break;
 	case 1:
-		judge(good, &in, 1);
+		judge(good, &(struct cred_sent){.crls = &in, .n_crls = 1, .links = &in, .n_links = 1});
 		break;
 	case 2:
 		if (cred_pkcs7_pick(in, &id, out, sizeof(out)) > (int)sizeof(out))

@@ -132,7 +132,7 @@ static const char *judge(const struct cred *c, X509 *x, const struct bytes *crls
 	int rc;
 
 	why.text[0] = '\0';
-	rc = cred_judge(c, der, crls, n, CERT_NOW, &pub, &why);
+	rc = cred_judge(c, der, &(struct cred_sent){.crls = crls, .n_crls = n}, CERT_NOW, &pub, &why);
 	assert_true(rc == 0 ? pub != NULL : pub == NULL && rc == -EKEYREJECTED && why.text[0]);
 	EVP_PKEY_free(pub);
 	OPENSSL_free((void *)der.p);
@@ -494,22 +494,20 @@ static void t_hostile_bytes(void **state)
 	store_cert("root", ca, true, NULL);
 	c = load();
 	for (size_t len = 0; len < der.len; len++)
-		assert_int_equal(cred_judge(c, (struct bytes){der.p, len}, NULL, 0, CERT_NOW, &pub, &why),
-				 -EKEYREJECTED);
+		assert_int_equal(cred_judge(c, (struct bytes){der.p, len}, NULL, CERT_NOW, &pub, &why), -EKEYREJECTED);
 	memcpy(copy, der.p, der.len);
 	copy[der.len] = 0;
-	assert_int_equal(cred_judge(c, (struct bytes){copy, der.len + 1}, NULL, 0, CERT_NOW, &pub, &why),
-			 -EKEYREJECTED);
+	assert_int_equal(cred_judge(c, (struct bytes){copy, der.len + 1}, NULL, CERT_NOW, &pub, &why), -EKEYREJECTED);
 	for (size_t i = 0; i < der.len; i++) {
 		copy[i] ^= 1 << i % 8;
 		/* whatever was flipped, the signature or its key no longer fits */
-		assert_int_equal(cred_judge(c, (struct bytes){copy, der.len}, NULL, 0, CERT_NOW, &pub, &why),
+		assert_int_equal(cred_judge(c, (struct bytes){copy, der.len}, NULL, CERT_NOW, &pub, &why),
 				 -EKEYREJECTED);
 		(void)!cred_id_fits((struct bytes){copy, der.len}, &id, NULL, 0, &why);
 		(void)!cred_pkcs7_pick((struct bytes){copy, der.len}, &id, picked, sizeof(picked));
 		copy[i] ^= 1 << i % 8;
 	}
-	assert_int_equal(cred_judge(c, (struct bytes){0}, NULL, 0, CERT_NOW, &pub, &why), -EKEYREJECTED);
+	assert_int_equal(cred_judge(c, (struct bytes){0}, NULL, CERT_NOW, &pub, &why), -EKEYREJECTED);
 	cred_free(c);
 	free(copy);
 	OPENSSL_free((void *)der.p);
