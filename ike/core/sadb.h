@@ -72,7 +72,7 @@ struct ike_sadb_ops {
 	int (*move)(void *ctx, uint64_t *ref, const struct ike_end *remote, struct err *e);
 	/* A policy in force that points at the SA: who uses it when the policy that it was made for is gone, and at start. -ENOENT: none. */
 	int (*user)(void *ctx, uint64_t ref, struct ike_policy *out);
-	/* An acquire came to nothing: what waits for it is dropped, the next packet asks again. */
+	/* An acquire came to nothing: what waits for it is dropped; a packet asks again, but not within a second. */
 	void (*acquire_failed)(void *ctx, uint32_t slot, uint32_t gen);
 	/* SAs made by IKE that are there at start: cb for each one, inbound and outbound (restart takes them over). xi_sa.pair says which belong together. */
 	void (*each)(void *ctx, void (*cb)(void *arg, uint64_t ref, const struct xi_sa *sa), void *arg);

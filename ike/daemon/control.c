@@ -152,6 +152,7 @@ static json_t *do_reload(struct daemon *d, const int *fd, unsigned n_fds)
 	if (rc)
 		return failure(e.text);
 	ike_reload(d->ike, next);
+	sad_ask_again(d->sad);
 	log_info("configuration reloaded");
 	return json_pack("{s:b}", "ok", 1);
 }

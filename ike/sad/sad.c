@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ike/sad/sad_priv.h"
+#include "user/base/clock.h"
 
 static int by_ike(const struct xi_sa *sa)
 {
@@ -65,7 +66,20 @@ static void acquire_failed(void *ctx, uint32_t slot, uint32_t gen)
 	const struct sad *s = sad_of(ctx);
 
 	if (slot < s->m->meta->spd_max && __atomic_load_n(&s->m->spd[slot].gen, __ATOMIC_ACQUIRE) == gen)
-		__atomic_store_n(&s->m->spd[slot].acquire_ns, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&s->m->spd[slot].acquire_ns, clock_ns() + SAD_PAUSE_NS, __ATOMIC_RELEASE);
+}
+
+/* One that is under way is let go on: it lasts longer than a pause, but for its last second. */
+void sad_ask_again(struct sad *s)
+{
+	uint64_t until, end = clock_ns() + SAD_PAUSE_NS;
+
+	for (uint32_t i = 0; i < s->m->meta->spd_max; i++) {
+		until = __atomic_load_n(&s->m->spd[i].acquire_ns, __ATOMIC_ACQUIRE);
+		if (until && until <= end)
+			__atomic_compare_exchange_n(&s->m->spd[i].acquire_ns, &until, 0, 0, __ATOMIC_RELEASE,
+						    __ATOMIC_RELAXED);
+	}
 }
 
 static void each(void *ctx, void (*cb)(void *arg, uint64_t ref, const struct xi_sa *sa), void *arg)

@@ -8,6 +8,7 @@
 
 #define SAD_BUCKETS 4096
 #define SAD_LARVAL_NS (30 * 1000000000ull) /* spec section 22 */
+#define SAD_PAUSE_NS 1000000000ull	   /* from an acquire that failed to the next one of the policy */
 
 /* An SA that IKE made: where it is in the maps. By the peer's address, since policies ask for SAs between two ends. */
 struct sad_entry {

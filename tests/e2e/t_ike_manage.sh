@@ -92,6 +92,10 @@ check "another cipher in phase 2" xi 1 proposal set default enc-algorithms=aes-2
 again
 check "the responder names the setting" says 2 'no suitable proposal found.*quick mode.*first difference: encryption algorithm.*they: .*aes-256.*we: .*3des.*to change: enc-algorithms'
 check "the initiator hears of it" says 1 'phase2 negotiation failed.*NO-PROPOSAL-CHOSEN'
+was=$(grep -c 'initiate new phase 2' "$T/iked1.log") since=$SECONDS
+in_ns a ping -n -q -c 100 -i 0.01 -W 1 $HOST_B >/dev/null
+was=$(($(grep -c 'initiate new phase 2' "$T/iked1.log") - was)) since=$((SECONDS - since + 2))
+at_least "of 100 packets none starts another one within a second of a failure ($was in at most $since s)" $since $was
 xi 1 proposal set default enc-algorithms=3des >/dev/null 2>&1
 check "another network" xi 1 policy set 0 dst-address=10.1.0.0/16
 again

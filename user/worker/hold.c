@@ -36,7 +36,7 @@ static int ask(struct worker *w, const struct wpkt *pk)
 	return 0;
 }
 
-/* Is an acquire of the policy under way, be it by this packet? */
+/* Is an acquire of the policy under way, be it by this packet, or did one fail a moment ago? */
 static int acquiring(struct worker *w, struct xi_policy *pol, const struct wpkt *pk)
 {
 	uint64_t until = __atomic_load_n(&pol->acquire_ns, __ATOMIC_ACQUIRE);
@@ -171,7 +171,7 @@ static void look_at(struct worker *w, struct held *e, int all)
 	if (__atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE)) {
 		__atomic_store_n(&pol->acquire_ns, 0, __ATOMIC_RELEASE);
 		settle(w, e, XI_OK);
-	} else if (all || w->now >= e->until || !__atomic_load_n(&pol->acquire_ns, __ATOMIC_ACQUIRE) ||
+	} else if (all || w->now >= e->until || __atomic_load_n(&pol->acquire_ns, __ATOMIC_ACQUIRE) <= w->now ||
 		   !__atomic_load_n(&w->maps->meta->acquire, __ATOMIC_RELAXED)) {
 		settle(w, e, XI_DROP_OUT_NO_SA);
 	}
