@@ -50,7 +50,7 @@ struct xi_policy {
 	__u16 tcp_mss; /* XI_MSS_* or the largest MSS a TCP SYN may carry, either way through the tunnel */
 	__u8 expired;  /* 1: its last SA ended at a hard limit; 0 again with the next one. Writer: spd_set_sa() */
 	__u8 pad1;
-	__u32 held; /* packets that wait for an SA; writer: workers */
+	__u32 held;	  /* packets that wait for an SA; writer: workers */
 	__u64 acquire_ns; /* CLOCK_BOOTTIME until which an acquire is under way, or none is begun since one failed; writer: workers, and who knows that it failed */
 	__u8 res[32];
 };
