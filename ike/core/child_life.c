@@ -177,7 +177,7 @@ static void moved(struct ike_child *c, const struct ike_end *seen)
 	struct err e = {0};
 
 	if (!c->udp || !seen || !seen->port || seen->a.family != c->path.remote.a.family ||
-	    ike_end_eq(seen, &c->path.remote))
+	    ike_end_eq(seen, &c->path.remote) || !ike_conf_may_move(c->ike->conf, &c->path.remote.a, &seen->a))
 		return;
 	for (unsigned i = 0; i < 4; i++) {
 		uint64_t *ref = i < 2 ? &c->in[i] : &c->out[i - 2];

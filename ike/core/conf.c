@@ -95,6 +95,13 @@ const struct ike_peer *ike_conf_peer(const struct ike_conf *c, const struct ike_
 	return NULL;
 }
 
+int ike_conf_may_move(const struct ike_conf *c, const struct ike_addr *from, const struct ike_addr *to)
+{
+	const struct ike_peer *p = ike_conf_peer(c, to);
+
+	return p && p == ike_conf_peer(c, from);
+}
+
 const struct ike_proposal *ike_conf_proposal(const struct ike_conf *c, const char *name)
 {
 	for (unsigned i = 0; i < c->n_proposals; i++)

@@ -85,6 +85,10 @@ void ike_conf_index(struct ike_conf *c);
 
 /* The peer for a remote address: longest prefix, of equal ones the earlier (spec 4.1). NULL: none. */
 const struct ike_peer *ike_conf_peer(const struct ike_conf *c, const struct ike_addr *remote);
+/*
+ * May a peer go from one address to the other? Only where the same item is for both: what it has shown to know is the secret of that one (spec 4.1, 21).
+ */
+int ike_conf_may_move(const struct ike_conf *c, const struct ike_addr *from, const struct ike_addr *to);
 /* By name; NULL: not there or disabled. */
 const struct ike_proposal *ike_conf_proposal(const struct ike_conf *c, const char *name);
 /* Of a policy by its item id; dynamic ones (id 0) have "default". NULL as above. */

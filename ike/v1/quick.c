@@ -219,6 +219,15 @@ void quick_end(struct ike1_quick *q, const char *why)
 		child_rekey_failed(k, replaces);
 }
 
+void quick_take_back(struct ike1_quick *q)
+{
+	if (q->state != QUICK_SENT2 && q->state != QUICK_COMMIT)
+		return;
+	for (unsigned i = 0; i < q->n; i++)
+		for (unsigned j = 0; j < q->s[i].terms.n; j++)
+			ike1_delete_ipsec(q->sa, q->s[i].terms.suite[j].proto, q->s[i].spi[j]);
+}
+
 void quick_end_all(struct ike *k)
 {
 	for (struct ike1 *sa = k->sas; sa; sa = sa->next) {
@@ -227,25 +236,17 @@ void quick_end_all(struct ike *k)
 
 			if (q->acquired)
 				k->env->sadb->acquire_failed(k->env->ctx, q->policy.slot, q->policy.gen);
+			quick_take_back(q);
 			quick_free(q);
 		}
 	}
-}
-
-/* A peer that answered our message 2, or has our message 3, may already send under our SPI: it hears that there is nothing behind it. */
-void quick_take_back(struct ike1_quick *q)
-{
-	for (unsigned i = 0; i < q->n; i++)
-		for (unsigned j = 0; j < q->s[i].terms.n; j++)
-			ike1_delete_ipsec(q->sa, q->s[i].terms.suite[j].proto, q->s[i].spi[j]);
 }
 
 void quick_gave_up(struct ike1_retry *r)
 {
 	struct ike1_quick *q = (struct ike1_quick *)((char *)r - offsetof(struct ike1_quick, retry));
 
-	if (q->state == QUICK_SENT2)
-		quick_take_back(q);
+	quick_take_back(q);
 	quick_end(q, "time up, no answer");
 }
 
@@ -427,8 +428,7 @@ void ike1_gone(struct ike1 *sa)
 			take_up(q, other);
 			continue;
 		}
-		if (q->state == QUICK_SENT2 || q->state == QUICK_COMMIT)
-			quick_take_back(q);
+		quick_take_back(q);
 		quick_end(q, q->state == QUICK_OVER ? NULL : "phase 1 ended");
 	}
 }

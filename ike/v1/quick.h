@@ -121,7 +121,7 @@ void quick_gone(struct ike1_quick *q);
 /* Ends it. why NULL: without a word; then nothing failed. It is freed. */
 void quick_end(struct ike1_quick *q, const char *why);
 void quick_end_all(struct ike *k); /* kill: none is left */
-/* Deletes of the inbound SAs that it agreed on. */
+/* A peer that has our message 2 or 3 may already send under our SPIs: Deletes tell it that there is nothing behind them. Else nothing. */
 void quick_take_back(struct ike1_quick *q);
 /* Repeated enough: for ike1_retry.gave_up. */
 void quick_gave_up(struct ike1_retry *r);

@@ -259,10 +259,12 @@ static void over(struct ike1_quick *q)
 
 void quick_connected(struct ike1_quick *q)
 {
-	if (quick_install_out(q))
+	if (quick_install_out(q)) {
+		quick_take_back(q);
 		quick_end(q, "the SAs cannot be installed");
-	else
+	} else {
 		over(q);
+	}
 }
 
 /*

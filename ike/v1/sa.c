@@ -453,8 +453,16 @@ void ike1_seen(struct ike1 *sa, const struct ike_path *path)
 
 	if (!sa->natt || (ike_end_eq(&path->remote, &sa->path.remote) && ike_end_eq(&path->local, &sa->path.local)))
 		return;
-	ike_log(sa->ike, LOG_L_INFO, "peer %s is now at %s", ike_end_text(&sa->path.remote, a, sizeof(a)),
-		ike_end_text(&path->remote, b, sizeof(b)));
+	(void)ike_end_text(&sa->path.remote, a, sizeof(a));
+	(void)ike_end_text(&path->remote, b, sizeof(b));
+	if (!ike_conf_may_move(sa->ike->conf, &sa->path.remote.a, &path->remote.a)) {
+		if (ike_may_say(sa->ike, &path->remote.a))
+			ike_log(sa->ike, LOG_L_WARNING,
+				"peer %s comes from %s, which is an address of another peer item: it is not followed",
+				a, b);
+		return;
+	}
+	ike_log(sa->ike, LOG_L_INFO, "peer %s is now at %s", a, b);
 	sa->moved |= !ike_addr_eq(&path->remote.a, &sa->path.remote.a);
 	UNCHAIN(sa, by_place, by_place_p);
 	sa->path = *path;

@@ -129,7 +129,7 @@ void ike1_drop_with_children(struct ike1 *sa, const char *why);
 /* The peer has read our last message of phase 1, as far as we can know: what waits for that goes out. Does nothing when nothing waits. */
 void ike1_settle(struct ike1 *sa);
 /* A datagram of IKEv1 (header is sound). */
-/* An authenticated message of the peer's came this way: with NAT traversal its address or port is taken over (spec section 21). */
+/* An authenticated message of the peer's came this way: with NAT traversal its address or port is taken over (spec section 21), within its peer item. */
 void ike1_seen(struct ike1 *sa, const struct ike_path *path);
 void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
 

@@ -25,7 +25,7 @@ int ike1_iv(const struct ike1 *sa, uint32_t message_id, uint8_t iv[CIPHER_BLOCK_
 /* Spec 16.7: reaching the byte limit has the effect of the hard lifetime; the timer ends the SA when nobody works with it. */
 static void count_bytes(struct ike1 *sa, size_t len)
 {
-	if (!sa->established_ns)
+	if (!sa->established_ns || sa->dropping) /* its timers are gone already */
 		return;
 	sa->bytes += len;
 	if (sa->terms.life_bytes && sa->bytes >= sa->terms.life_bytes && sa->state < IKE1_EXPIRED) {

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ends of exchanges and of ISAKMP SAs: nothing is left behind, and the peer hears of SAs that nobody opens any more (RFC 2408 §3.15; spec sections 4.1, 11, 20.2, 21). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/quick_test.h"
+
+static const char office[] = "203.0.113.1";
+
+static void no_dpd(struct ike_conf *c, unsigned end)
+{
+	(void)end;
+	for (unsigned i = 0; i < c->n_peers; i++)
+		c->peer[i].dpd_interval_s = 0;
+}
+
+static void up(void (*conf)(struct ike_conf *c, unsigned end))
+{
+	r = rig_new(conf);
+	(void)rig_policy(r, 0, 1);
+	(void)rig_policy(r, 1, 1);
+	rig_isakmp(r, 0, 1);
+	rig_settle(r);
+}
+
+/* --- whose address is it (spec 4.1, 21) --- */
+
+/* Anybody may come by the item of the prefix; the office has an item, and a secret, of its own. */
+static void conf_office(struct ike_conf *c, unsigned end)
+{
+	(void)end;
+	c->peer[0].natt = 1;
+	c->peer[1] = c->peer[0];
+	c->peer[1].id = 2;
+	c->peer[1].addr = rig_addr4(office);
+	c->peer[1].addr_len = 32;
+	c->peer[1].psk[0] = 'T';
+}
+
+static void with_natt(struct ike1 *sa, unsigned end, unsigned n)
+{
+	(void)n;
+	sa->natt = IKE1_NATT_RFC;
+	sa->path.local.port = sa->path.remote.port = IKE_PORT_NATT;
+	sa->behind = !end;
+	sa->peer_behind = (uint8_t)end;
+}
+
+static void anybody(void)
+{
+	r = rig_new(conf_office);
+	r->prepare = with_natt;
+	(void)rig_policy(r, 0, 1);
+	rig_policy(r, 1, 1)->sa_dst = rig_addr4(office);
+	rig_isakmp(r, 0, 1);
+	rig_settle(r);
+}
+
+/* Authenticated with the secret of one item, from an address that another one is for: it must not become that peer. */
+static void t_spec_21_no_move_to_the_address_of_another_item(void **state)
+{
+	struct rig_packet p;
+
+	(void)state;
+	anybody();
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	p = rig_take(r, 0);
+	p.path.remote.a = rig_addr4(office);
+	rig_hand_over(r, &p);
+	free(p.p);
+	assert_true(ike_addr_eq(&r->end[1].sa->path.remote.a, &r->end[0].addr));
+	assert_int_equal(fake_count(&r->end[1].sadb), 0);
+	assert_true(rig_logged(r, 1, "no policy found"));
+}
+
+/* Within its own item a peer moves. */
+static void t_spec_21_move_within_the_item(void **state)
+{
+	struct ike_path path;
+
+	(void)state;
+	anybody();
+	path = r->end[1].sa->path;
+	path.remote.a = rig_addr4("203.0.113.2");
+	ike1_seen(r->end[1].sa, &path);
+	assert_true(ike_end_eq(&r->end[1].sa->path.remote, &path.remote));
+}
+
+/* The same by packets of an SA. */
+static void t_spec_21_no_move_of_an_sa_to_another_item(void **state)
+{
+	struct ike_end seen = {rig_addr4(office), 4500};
+	struct ike_child *c = NULL;
+
+	(void)state;
+	anybody();
+	r->end[1].sadb.policy[0].sa_dst = r->end[0].addr;
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_settle(r);
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS && !c; i++)
+		c = r->end[1].k->children[i];
+	assert_non_null(c);
+	ike_sa_event(r->end[1].k, IKE_SA_MAPPING, c->in[0], &seen);
+	assert_true(ike_addr_eq(&c->path.remote.a, &r->end[0].addr));
+	assert_true(ike_addr_eq(&r->end[1].sa->path.remote.a, &r->end[0].addr));
+	seen.a = rig_addr4("203.0.113.2");
+	ike_sa_event(r->end[1].k, IKE_SA_MAPPING, c->in[0], &seen);
+	assert_true(ike_addr_eq(&c->path.remote.a, &seen.a));
+}
+
+/* --- the last message of an ISAKMP SA reaches its byte limit (spec 16.7) --- */
+
+static void t_spec_16_7_limit_reached_by_the_last_delete(void **state)
+{
+	struct ike_conf *c = rig_conf();
+
+	(void)state;
+	up(NULL);
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_deliver(r, 0);
+	assert_int_equal(rig_quicks(r, 1), 1); /* message 2 is out: it is taken back */
+	r->end[1].sa->terms.life_bytes = r->end[1].sa->bytes + 1;
+	c->peer[0].psk[0] = 'T';
+	ike_reload(r->end[1].k, c);
+	assert_int_equal(isakmps(1), 0);
+	assert_int_equal(r->end[1].k->timers.count, 0);
+}
+
+/* --- exchanges that end when the peer may have its SAs --- */
+
+static int set_commit(struct rig *rig, struct rig_packet *p)
+{
+	(void)rig;
+	if (p->from == 1 && p->p[18] == ISAKMP_X_QUICK)
+		p->p[19] |= ISAKMP_F_COMMIT;
+	return 1;
+}
+
+/* The initiator waits for CONNECTED, the responder has all. */
+static void up_to_commit(void)
+{
+	up(no_dpd);
+	r->filter = set_commit;
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_settle(r);
+	assert_int_equal(fake_count(&r->end[0].sadb), 1);
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+}
+
+static void nothing_is_left(void)
+{
+	rig_settle(r);
+	rig_advance(r, 6 * NS_PER_S);
+	assert_int_equal(fake_count(&r->end[0].sadb), 0);
+	assert_int_equal(fake_count(&r->end[1].sadb), 0);
+}
+
+/* RFC 2408 §3.1: the policy has gone before CONNECTED came. */
+static void t_outbound_fails_behind_message_3(void **state)
+{
+	(void)state;
+	up_to_commit();
+	r->end[0].sadb.policy[0].gen = 0;
+	rig_advance(r, 11 * NS_PER_S);
+	nothing_is_left();
+}
+
+/* Spec section 11: what is under way ends, too, and the peer hears of it. */
+static void t_spec_11_kill_behind_message_3(void **state)
+{
+	(void)state;
+	up_to_commit();
+	ike_kill(r->end[0].k);
+	nothing_is_left();
+}
+
+static int third_is_lost(struct rig *rig, struct rig_packet *p)
+{
+	return p->from || p->p[18] != ISAKMP_X_QUICK || rig->sent[0] < 2;
+}
+
+static void t_spec_11_kill_behind_message_2(void **state)
+{
+	(void)state;
+	up(no_dpd);
+	r->sent[0] = 0;
+	r->filter = third_is_lost;
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_settle(r);
+	rig_advance(r, NS_PER_S);
+	assert_int_equal(fake_count(&r->end[0].sadb), 2);
+	assert_int_equal(rig_quicks(r, 1), 1);
+	ike_kill(r->end[1].k);
+	nothing_is_left();
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_teardown(f, teardown)
+	const struct CMUnitTest tests[] = {
+		T(t_spec_21_no_move_to_the_address_of_another_item),
+		T(t_spec_21_move_within_the_item),
+		T(t_spec_21_no_move_of_an_sa_to_another_item),
+		T(t_spec_16_7_limit_reached_by_the_last_delete),
+		T(t_outbound_fails_behind_message_3),
+		T(t_spec_11_kill_behind_message_3),
+		T(t_spec_11_kill_behind_message_2),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
