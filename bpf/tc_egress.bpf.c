@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every packet that leaves an attached interface by way of the stack: the host's own, and what the stack forwards, with its
- * final addresses behind any NAT. What a policy protects goes into the internal veth pair, whose other end cuts it into
+ * Every packet that leaves an attached interface by way of the stack: the host's own, and what the stack forwards, by the addresses
+ * that it had before any NAT and by its final ones. What a policy protects goes into the internal veth pair, whose other end cuts it into
  * segments, finishes the checksums and hands it to a worker; what a policy forbids is dropped. This program is the last
  * guard: what it cannot judge and a policy might protect does not leave (RFC 4301 §5.1; spec sections 13.3, 13.5, 13.6).
  *
@@ -134,18 +134,17 @@ static __always_inline int protect(const struct xi_find *f, int malformed)
 	return (int)bpf_redirect(stack_ifindex, 0);
 }
 
-/* Did NAT change what a policy looks at? f->pkt becomes the packet as it was, n what undoing takes. */
-static __always_inline int before_nat(struct __sk_buff *skb, struct xi_pkt *k, struct xi_nat *n)
+/*
+ * Did NAT change what a policy looks at? n: the packet as it was, and what undoing takes. What was for the host itself is not asked about: no outbound
+ * policy applies to that (an answer on its way back to who is masqueraded).
+ */
+static __always_inline int is_natted(const struct xi_pkt *k, const struct xi_nat *n)
 {
-	int ports;
+	int ports = xi_has_ports(k) && !n->related;
 
-	if (xi_nat_read(skb, n))
-		return 0;
-	ports = xi_has_ports(k) && !n->related;
 	if (xi_same_addr(&n->src, &k->tuple.src) && xi_same_addr(&n->dst, &k->tuple.dst) &&
 	    (!ports || (n->src_port == k->tuple.src_port && n->dst_port == k->tuple.dst_port)))
 		return 0;
-	/* for the host itself before NAT: no outbound policy applies to that (an answer on its way back to who is masqueraded) */
 	return !xi_is_local(&n->dst, k->tuple.family);
 }
 
@@ -156,42 +155,80 @@ static __noinline int take_back(struct __sk_buff *skb, const struct xi_nat *n, i
 
 	if (!malformed && (xi_tc_parse(skb, &now) != XI_PARSE_OK || xi_nat_undo(skb, &now, n)))
 		return -1;
-	xi_nat_forget(skb, n);
+	xi_nat_forget(skb, n, now.tuple.family);
 	return 0;
 }
 
-/*
- * Spec 27.4: original addresses decide as they do on the way through XDP. Behind source NAT they are found in the packet's
- * conntrack entry; what they protect gets them back and goes the way of all protected packets. GO_ON: they want nothing.
- */
-static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f, int malformed)
+/* The packet as it is and as it was before NAT change places: addresses, ports. */
+static __always_inline void change_places(struct xi_pkt *k, struct xi_nat *n)
 {
-	struct xi_hit *hit = &f->hit[XI_DIR_OUT];
-	int ports = xi_has_ports(&f->pkt);
-	struct xi_nat n = {};
+	struct xi_tuple *t = &k->tuple;
+	__be32 word;
+	__be16 port;
+
+	for (int i = 0; i < 4; i++) {
+		word = t->src.w[i];
+		t->src.w[i] = n->src.w[i];
+		n->src.w[i] = word;
+		word = t->dst.w[i];
+		t->dst.w[i] = n->dst.w[i];
+		n->dst.w[i] = word;
+	}
+	if (!xi_has_ports(k) || n->related)
+		return;
+	port = t->src_port;
+	t->src_port = n->src_port;
+	n->src_port = port;
+	port = t->dst_port;
+	t->dst_port = n->dst_port;
+	n->dst_port = port;
+}
+
+static __always_inline __u32 judge_now(struct xi_find *f)
+{
 	__u64 sa = 0;
+
+	__builtin_memset(&f->hit[XI_DIR_OUT], 0, sizeof(f->hit[XI_DIR_OUT]));
+	return xi_find(f, XI_WANT(XI_DIR_OUT)) ? XI_DROP_OUT_LOOKUP : xi_out_judge(f, &sa);
+}
+
+/* The packet as it was, if NAT changed it: 1 and n. */
+static __always_inline int was_natted(struct __sk_buff *skb, const struct xi_pkt *k, struct xi_nat *n)
+{
+	return !xi_nat_read(skb, n) && is_natted(k, n);
+}
+
+#define NAT_ASK_LAST (-3)
+
+/*
+ * Spec 27.4: original addresses decide as they do on the way through XDP; what they protect gets them back and goes the way of all protected
+ * packets. GO_ON: they do not want it stopped or protected.
+ *
+ * They are asked first. Not so of what goes against a translated connection (NAT_ASK_LAST): its translation was decided with the first packet,
+ * which was judged by the addresses that this one leaves with; the original ones see to it that nothing they protect leaves all the same.
+ * The original source of an ICMP error about such a connection is not known, only whom it is about.
+ */
+static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f, int malformed, int last)
+{
+	struct xi_nat n = {};
 	__u32 reason;
 
-	if (!before_nat(skb, &f->pkt, &n))
+	if (!was_natted(skb, &f->pkt, &n))
 		return GO_ON;
-	f->pkt.tuple.src = n.src;
-	f->pkt.tuple.dst = n.dst;
-	if (ports && !n.related) {
-		f->pkt.tuple.src_port = n.src_port;
-		f->pkt.tuple.dst_port = n.dst_port;
-	}
-	__builtin_memset(hit, 0, sizeof(*hit));
-	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
-		return drop(XI_DROP_OUT_LOOKUP);
-	reason = xi_out_judge(f, &sa);
+	if (!last && (n.reply || n.related))
+		return NAT_ASK_LAST;
+	change_places(&f->pkt, &n);
+	reason = judge_now(f);
 	if (reason < XI_PASS_BASE)
 		return drop(reason);
+	change_places(&f->pkt, &n);
 	if (reason != XI_TO_WORKER)
 		return GO_ON;
 	if (take_back(skb, &n, malformed)) {
-		xi_count_policy(hit, out_dropped);
+		xi_count_policy(&f->hit[XI_DIR_OUT], out_dropped);
 		return drop(XI_DROP_OUT_NAT);
 	}
+	change_places(&f->pkt, &n);
 	return protect(f, malformed);
 }
 
@@ -251,33 +288,41 @@ static __noinline int judge_quoted(struct __sk_buff *skb, struct xi_find *f)
 	return reason ? drop(reason) : GO_ON;
 }
 
-static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int malformed)
+/* By the addresses it leaves with. */
+static __always_inline int judge_final(struct __sk_buff *skb, struct xi_find *f, __u32 *reason, int malformed)
 {
-	__u64 sa = 0;
-	__u32 reason = xi_out_judge(f, &sa);
-	struct xi_hit hit = f->hit[XI_DIR_OUT];
-	int many = to_many(&f->pkt), rc;
-
-	if (reason < XI_PASS_BASE)
-		return drop(reason);
-	if (reason == XI_TO_WORKER) {
+	*reason = judge_now(f);
+	if (*reason < XI_PASS_BASE)
+		return drop(*reason);
+	if (*reason == XI_TO_WORKER) {
 		if (have_ct && !malformed)
 			(void)remember_nat(skb, &f->pkt);
 		return protect(f, malformed);
 	}
-	if (!malformed && xi_is_icmp(&f->pkt)) {
+	return GO_ON;
+}
+
+static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int malformed)
+{
+	int original = have_ct ? judge_before_nat(skb, f, malformed, 0) : GO_ON, rc;
+	struct xi_hit hit;
+	__u32 reason;
+
+	if (original != GO_ON && original != NAT_ASK_LAST)
+		return original;
+	rc = judge_final(skb, f, &reason, malformed);
+	if (rc != GO_ON)
+		return rc;
+	hit = f->hit[XI_DIR_OUT];
+	if (!malformed && xi_is_icmp(&f->pkt))
 		rc = judge_quoted(skb, f);
-		if (rc != GO_ON)
-			return rc;
-	}
-	if (have_ct) {
-		rc = judge_before_nat(skb, f, malformed);
-		if (rc != GO_ON)
-			return rc;
-	}
+	if (rc == GO_ON && original == NAT_ASK_LAST)
+		rc = judge_before_nat(skb, f, malformed, 1);
+	if (rc != GO_ON)
+		return rc;
 	if (reason == XI_PASS_NONE || reason == XI_PASS_USE)
 		xi_count_policy(&hit, out_accepted);
-	return pass(many ? XI_PASS_MULTICAST : reason);
+	return pass(to_many(&f->pkt) ? XI_PASS_MULTICAST : reason);
 }
 
 /* An action, or DROPPED(reason). */
@@ -302,8 +347,6 @@ static __always_inline int egress(struct __sk_buff *skb, struct xi_find *f)
 		if (rc != GO_ON)
 			return rc;
 	}
-	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
-		return drop(XI_DROP_OUT_LOOKUP);
 	return judge(skb, f, parsed == XI_PARSE_MALFORMED);
 }
 

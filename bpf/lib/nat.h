@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a packet was before the host's NAT rewrote it, read from its conntrack entry, and putting its source back (spec
+ * What a packet was before the host's NAT rewrote it, read from its conntrack entry, and making it that again (spec
  * 27.4). The helper for look-ups in conntrack knows only TCP and UDP, so the entry is taken from the skb itself; the shape of
  * the kernel's structs is relocated when the program is loaded (CO-RE).
  */
@@ -48,6 +48,7 @@ struct nf_conntrack_tuple_hash___xi {
 
 struct nf_conn___xi {
 	struct nf_conntrack_tuple_hash___xi tuplehash[2];
+	unsigned long status;
 } XI_CORE;
 
 struct sk_buff___xi {
@@ -77,31 +78,36 @@ extern void bpf_ct_release(struct nf_conn *ct) __ksym __weak;
 #define XI_CT_IS_REPLY 3   /* IP_CT_IS_REPLY: from here on the packet goes against the first one */
 #define XI_CT_RELATED 1	   /* an error message about the connection */
 #define XI_CT_RELATED_RE 4 /* the same against the first packet */
+#define XI_CT_NAT 0x30ul   /* IPS_SRC_NAT, IPS_DST_NAT in nf_conn.status */
 
 struct xi_nat {
-	struct xi_addr src; /* before NAT */
+	struct xi_addr src; /* before NAT, in one piece as in struct xi_tuple */
 	struct xi_addr dst;
 	__be16 src_port; /* or ICMP identifier */
 	__be16 dst_port;
 	__u8 proto;   /* of the connection */
 	__u8 related; /* the packet is an ICMP error about it */
 	__u8 reply;   /* it goes against the first packet */
+	__u8 pad;
 };
 
-/* The packet before NAT. 0, or -1: no connection tracking saw it. */
+/*
+ * The packet before NAT; of an ICMP error, the ends of the connection that it is about, as they were before NAT. 0, or -1: no connection
+ * tracking saw it, or its connection is not translated.
+ */
 static __always_inline int xi_nat_read(struct __sk_buff *skb, struct xi_nat *n)
 {
 	const struct sk_buff___xi *kskb = bpf_cast_to_kern_ctx(skb);
 	const struct nf_conntrack_tuple___xi *t;
+	unsigned long nfct = 0, status = 0;
 	const struct nf_conn___xi *ct;
-	unsigned long nfct = 0;
 	__u32 info;
 
 	if (bpf_core_read(&nfct, sizeof(nfct), &kskb->_nfct))
 		return -1;
 	ct = (const void *)(nfct & ~(unsigned long)XI_CT_INFO);
 	info = (__u32)nfct & XI_CT_INFO;
-	if (!ct)
+	if (!ct || bpf_core_read(&status, sizeof(status), &ct->status) || !(status & XI_CT_NAT))
 		return -1;
 	t = info >= XI_CT_IS_REPLY ? &ct->tuplehash[1].tuple : &ct->tuplehash[0].tuple;
 	n->reply = info >= XI_CT_IS_REPLY;
@@ -126,13 +132,15 @@ static __always_inline int xi_has_ports(const struct xi_pkt *k)
 	       (k->tuple.proto == XI_IPPROTO_TCP || k->tuple.proto == XI_IPPROTO_UDP);
 }
 
-#define XI_IP4_SUM 10 /* offsets in the header */
+#define XI_IP4_SUM 10 /* offsets in the headers */
 #define XI_IP4_SRC 12
+#define XI_IP6_SRC 8 /* the destination behind it */
 
-/* Where the sum and the source port (ICMP: identifier) stand in the upper header; all 0: neither is touched. */
+/* Of the upper header: where the sum stands, and the ports (ICMP: the identifier); sum 0: none of it is touched. */
 struct xi_l4 {
 	__u16 sum, port;
-	__u8 pseudo; /* the sum covers the addresses */
+	__u8 port_len; /* 4: both ports */
+	__u8 pseudo;   /* the sum covers the addresses */
 	__u8 flags;
 };
 
@@ -141,15 +149,20 @@ static __always_inline int xi_l4_of(const struct xi_pkt *k, struct xi_l4 *l)
 {
 	if (k->flags & XI_PKT_LATER)
 		return 0;
+	if (k->tuple.flags & XI_TUPLE_NO_PROTO)
+		return -1;
 	switch (k->tuple.proto) {
 	case XI_IPPROTO_TCP:
-		*l = (struct xi_l4){.sum = 16, .pseudo = 1};
+		*l = (struct xi_l4){.sum = 16, .port_len = 4, .pseudo = 1};
 		return 0;
 	case XI_IPPROTO_UDP:
-		*l = (struct xi_l4){.sum = 6, .pseudo = 1, .flags = BPF_F_MARK_MANGLED_0};
+		*l = (struct xi_l4){.sum = 6, .port_len = 4, .pseudo = 1, .flags = BPF_F_MARK_MANGLED_0};
 		return 0;
 	case XI_IPPROTO_ICMP:
-		*l = (struct xi_l4){.sum = 2, .port = 4};
+		*l = (struct xi_l4){.sum = 2, .port = 4, .port_len = 2};
+		return 0;
+	case XI_IPPROTO_ICMPV6: /* RFC 4443 §2.3 */
+		*l = (struct xi_l4){.sum = 2, .port = 4, .port_len = 2, .pseudo = 1};
 		return 0;
 	case XI_IPPROTO_UDPLITE:
 	case XI_IPPROTO_DCCP:
@@ -159,34 +172,48 @@ static __always_inline int xi_l4_of(const struct xi_pkt *k, struct xi_l4 *l)
 	}
 }
 
+/* Ports or identifier, and the sum over them (RFC 1624). diff: what the addresses change in a sum. */
+static __always_inline int xi_l4_undo(struct __sk_buff *skb, __u32 l4, const struct xi_l4 *l, const struct xi_nat *n,
+				      __u32 diff)
+{
+	__be16 old[2] = {0}, new[2] = {n->src_port, n->dst_port};
+
+	if (bpf_skb_load_bytes(skb, l4 + l->port, old, sizeof(old)))
+		return -1;
+	if (l->port_len == 2)
+		new[1] = old[1];
+	if (l->pseudo && bpf_l4_csum_replace(skb, l4 + l->sum, 0, diff, BPF_F_PSEUDO_HDR | l->flags))
+		return -1;
+	if (old[0] == new[0] && old[1] == new[1])
+		return 0;
+	if (bpf_l4_csum_replace(skb, l4 + l->sum, old[0], new[0], l->flags | 2) ||
+	    bpf_l4_csum_replace(skb, l4 + l->sum, old[1], new[1], l->flags | 2) ||
+	    bpf_skb_store_bytes(skb, l4 + l->port, new, sizeof(new), 0))
+		return -1;
+	return 0;
+}
+
 /*
- * Puts the source of an IPv4 packet back: address, port or identifier, and the checksums that cover them (RFC 1624). 0, or -1: it
- * cannot be done, and the packet may be half changed.
+ * Makes the packet what it was: addresses, ports or identifier, and the checksums that cover them. 0, or -1: it cannot be done, and the
+ * packet may be half changed.
  */
 static __always_inline int xi_nat_undo(struct __sk_buff *skb, const struct xi_pkt *k, const struct xi_nat *n)
 {
-	__u32 l3 = k->l3_off, l4, old = k->tuple.src.w[0], new = n->src.w[0];
+	__u32 l3 = k->l3_off, diff;
 	struct xi_l4 l = {0};
-	__be16 port = 0;
-	__u8 vihl;
 
-	if (k->tuple.family != XI_IP4 || n->related || n->proto != k->tuple.proto ||
-	    !xi_same_addr(&n->dst, &k->tuple.dst) || xi_l4_of(k, &l) ||
-	    bpf_skb_load_bytes(skb, l3, &vihl, sizeof(vihl)))
+	if (n->related || n->proto != k->tuple.proto || xi_l4_of(k, &l))
 		return -1;
-	l4 = l3 + (vihl & 15u) * 4;
-	if (l.sum) {
-		if (bpf_skb_load_bytes(skb, l4 + l.port, &port, sizeof(port)))
-			return -1;
-		if (l.pseudo && bpf_l4_csum_replace(skb, l4 + l.sum, old, new, BPF_F_PSEUDO_HDR | l.flags | 4))
-			return -1;
-		if (port != n->src_port &&
-		    (bpf_l4_csum_replace(skb, l4 + l.sum, port, n->src_port, l.flags | 2) ||
-		     bpf_skb_store_bytes(skb, l4 + l.port, &n->src_port, sizeof(n->src_port), 0)))
-			return -1;
-	}
-	if (bpf_l3_csum_replace(skb, l3 + XI_IP4_SUM, old, new, 4) ||
-	    bpf_skb_store_bytes(skb, l3 + XI_IP4_SRC, &new, sizeof(new), 0))
+	/* words that IPv4 has not are 0 in both */
+	diff = (__u32)bpf_csum_diff((__be32 *)&k->tuple.src, 2 * sizeof(struct xi_addr), (__be32 *)&n->src,
+				    2 * sizeof(struct xi_addr), 0);
+	if (l.sum && xi_l4_undo(skb, k->l4_off, &l, n, diff))
+		return -1;
+	if (k->tuple.family == XI_IP6)
+		return bpf_skb_store_bytes(skb, l3 + XI_IP6_SRC, &n->src, 2 * sizeof(struct xi_addr), 0) ? -1 : 0;
+	if (bpf_l3_csum_replace(skb, l3 + XI_IP4_SUM, 0, diff, 0) ||
+	    bpf_skb_store_bytes(skb, l3 + XI_IP4_SRC, &n->src, 4, 0) ||
+	    bpf_skb_store_bytes(skb, l3 + XI_IP4_SRC + 4, &n->dst, 4, 0))
 		return -1;
 	return 0;
 }
@@ -195,16 +222,27 @@ static __always_inline int xi_nat_undo(struct __sk_buff *skb, const struct xi_pk
  * The translation was undone, so answers come to the original address: conntrack would take them for the start of another connection
  * that collides with this one, and change their port or drop them. So it forgets this one. ICMP collides with nothing.
  */
-static __always_inline void xi_nat_forget(struct __sk_buff *skb, const struct xi_nat *n)
+static __always_inline void xi_nat_forget(struct __sk_buff *skb, const struct xi_nat *n, __u8 family)
 {
-	struct bpf_sock_tuple tuple = {
-		.ipv4 = {.saddr = n->src.w[0], .daddr = n->dst.w[0], .sport = n->src_port, .dport = n->dst_port}};
 	struct bpf_ct_opts___xi opts = {.netns_id = -1 /* ours */, .l4proto = n->proto};
+	struct bpf_sock_tuple tuple = {};
 	struct nf_conn *ct;
 
 	if (n->reply || (n->proto != XI_IPPROTO_TCP && n->proto != XI_IPPROTO_UDP))
 		return;
-	ct = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv4), &opts, sizeof(opts));
+	if (family == XI_IP4) {
+		tuple.ipv4.saddr = n->src.w[0];
+		tuple.ipv4.daddr = n->dst.w[0];
+		tuple.ipv4.sport = n->src_port;
+		tuple.ipv4.dport = n->dst_port;
+		ct = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv4), &opts, sizeof(opts));
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, &n->src, sizeof(n->src));
+		__builtin_memcpy(tuple.ipv6.daddr, &n->dst, sizeof(n->dst));
+		tuple.ipv6.sport = n->src_port;
+		tuple.ipv6.dport = n->dst_port;
+		ct = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv6), &opts, sizeof(opts));
+	}
 	if (!ct)
 		return;
 	(void)bpf_ct_change_timeout(ct, 0);

@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Original addresses first, then the final ones (spec 27.4), on every path alike, IPv4 and IPv6: a packet whose addresses before NAT one policy
+# matches and whose addresses behind it another one does. It comes from the LAN, from the gateway itself, and from the LAN that is not attached;
+# the counters of the policies say which one decided.
+. "$(dirname "$0")/lib.sh"
+
+topo_up none
+topo_ip6
+SERVICE=10.55.0.5 SERVICE_6=2001:db8:55::5
+in_ns gw2 ip addr add $SERVICE/32 dev lo && in_ns gw2 ip addr add $SERVICE_6/128 dev lo nodad || fatal "addresses"
+# Of each family: the original destination, the final one, the final source. The items of gateway 1: 0, 1, 2 and 3, 4, 5.
+for n in 1 2; do
+	sa_policy $n "dst=$SERVICE/32" name=service && sa_policy $n name=lan spi=0x200 &&
+		sa_policy $n "src=$WAN1/32" name=wan spi=0x300 &&
+		sa_policy $n inner=6 "dst=$SERVICE_6/128" name=service6 spi=0x400 && sa_policy $n inner=6 name=lan6 spi=0x500 &&
+		sa_policy $n inner=6 "src=$WAN1_6/128" name=wan6 spi=0x600 || fatal "policy"
+	gw_attach $n && gw_start $n || fatal "start"
+done
+bg b udp4 "$LIBDIR/udpsweep.py" serve $HOST_B 7001 "$T/udp4.json"
+bg b udp6 "$LIBDIR/udpsweep.py" serve $HOST_B_6 7001 "$T/udp6.json"
+bg gw2 own4 "$LIBDIR/udpsweep.py" serve $SERVICE 7000 "$T/own4.json"
+bg gw2 own6 "$LIBDIR/udpsweep.py" serve $SERVICE_6 7000 "$T/own6.json"
+wait_for "grep -q ready $T/udp4.log && grep -q ready $T/udp6.log && grep -q ready $T/own4.log && grep -q ready $T/own6.log" || fatal "servers"
+capture_start r w1 w1
+
+nat() { # ip|ip6 DESTINATION-NAT SOURCE-NAT
+	in_ns gw1 nft -f - <<-EOF_NFT
+		table $1 order
+		delete table $1 order
+		table $1 order {
+			chain pre { type nat hook prerouting priority dstnat; $2 }
+			chain out { type nat hook output priority -100; $2 }
+			chain post { type nat hook postrouting priority srcnat; $3 }
+		}
+	EOF_NFT
+	in_ns gw1 conntrack -F 2>/dev/null
+	true
+}
+counts() { # PROPERTY: of the policies of the family
+	xi 1 policy print stats | awk -v items=" ${ITEMS[*]} " -v want="$1=" '
+		/^ *[0-9]+ / {wanted = index(items, " " $1 " ")}
+		wanted {for (i = 1; i <= NF; i++) if (index($i, want) == 1) printf "%d ", substr($i, length(want) + 1)}'
+}
+# Which of them have moved. How far does not matter: ping sends again what tc drops.
+moved() { # BEFORE NOW
+	awk -v a="$1" -v b="$2" 'BEGIN {n = split(a, x); split(b, y); for (i = 1; i <= n; i++) printf "%s ", (y[i] > x[i] ? "yes" : "no")}'
+}
+# decides WHAT PROPERTY WANT COMMAND...: which of the three policies of the family count
+decides() {
+	local what=$1 property=$2 want=$3 before
+	shift 3
+	before=$(counts "$property")
+	"$@" >"$T/decides.out" 2>&1
+	wait_for "[ \"\$(moved '$before' \"\$(counts $property)\")\" = '$want' ]" 3
+	is "IPv$V, $FROM: $what: $property by original, final destination, final source" "$(moved "$before" "$(counts "$property")")" "$want"
+}
+from() { # COMMAND... from where the round is about
+	if [ "$FROM" = gateway ]; then in_ns gw1 "$@"; else in_ns a "$@"; fi
+}
+echoes() { from ping -n -q -c 3 -i 0.02 -W "${2:-1}" -I "$SOURCE" "$1"; }
+round() {
+	local to=$SERVICE service="ip daddr $SERVICE" host=$HOST_B table=ip out
+	[ $V = 4 ] || to=$SERVICE_6 service="ip6 daddr $SERVICE_6" host=$HOST_B_6 table=ip6
+	out=$host
+	[ $V = 4 ] || out="[$host]"
+	nat $table "$service udp dport 7000 dnat to $out:7001; $service dnat to $host;" ""
+	decides "destination NAT" out-transformed "yes no no " echoes $to
+	check "IPv$V, $FROM: it has its answers" grep -q '3 received' "$T/decides.out"
+	check "IPv$V, $FROM: with ports: UDP" from "$LIBDIR/udpsweep.py" sweep $to 7000 --bind $SOURCE --from 1 --to 20
+	nat $table "" "oifname wan masquerade;"
+	decides "source NAT" out-transformed "no yes no " echoes $host
+	check "IPv$V, $FROM: it has its answers" grep -q '3 received' "$T/decides.out"
+	check "IPv$V, $FROM: source NAT: UDP" from "$LIBDIR/udpsweep.py" sweep $host 7001 --bind $SOURCE --from 1 --to 20
+	nat $table "$service dnat to $host;" "oifname wan masquerade;"
+	decides "both" out-transformed "yes no no " echoes $to
+	check "IPv$V, $FROM: it has its answers" grep -q '3 received' "$T/decides.out"
+	xi 1 policy set "${ITEMS[0]}" action=discard || fatal "policy"
+	decides "discard before NAT" out-dropped "yes no no " echoes $to 0.1
+	xi 1 policy set "${ITEMS[0]}" action=none || fatal "policy"
+	nat $table "$service dnat to $host;" ""
+	decides "none before NAT, encrypt behind it" out-transformed "no yes no " echoes $to
+	check "IPv$V, $FROM: it has its answers" grep -q '3 received' "$T/decides.out"
+	xi 1 policy set "${ITEMS[1]}" action=discard || fatal "policy"
+	decides "none before NAT, discard behind it" out-dropped "no yes no " echoes $to 0.1
+	xi 1 policy set "${ITEMS[0]}" action=encrypt && xi 1 policy set "${ITEMS[1]}" action=encrypt || fatal "policy"
+	nat $table "" ""
+}
+for FROM in LAN gateway "LAN, not attached"; do
+	[ "$FROM" != "LAN, not attached" ] || xi 1 interface detach lan 2>/dev/null || not_ok "detach"
+	for V in 4 6; do
+		ITEMS=(0 1 2) SOURCE=$HOST_A
+		[ "$FROM" != gateway ] || SOURCE=$GW_LAN1
+		[ $V = 4 ] || { ITEMS=(3 4 5) && SOURCE=$HOST_A_6; }
+		[ "$FROM$V" != gateway6 ] || SOURCE=$GW_LAN1_6
+		round
+	done
+done
+capture_stop w1 || not_ok "capture"
+is "nothing of it in clear" "$(tcpdump -nn -r "$T/w1.pcap" 'ip and net 10.0.0.0/8' 2>/dev/null | wc -l)" 0
+is "nor of IPv6" "$(tcpdump -nn -r "$T/w1.pcap" 'ip6 and udp or icmp6 and (ip6[40] == 128 or ip6[40] == 129)' 2>/dev/null | wc -l)" 0
+tap_done
