@@ -294,8 +294,18 @@ static void t_received_packets_that_go_anywhere(void **state)
 	assert_true(becomes_old());
 	quiet();
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
+		assert_int_equal(goes_anywhere(row[i].dst), 0); /* no NAT here */
+	assert_int_equal(
+		sh("nft add table inet t && nft 'add chain inet t f { type filter hook forward priority 0; }'"), 0);
+	assert_int_equal(becomes_old(), 0);
+	assert_int_equal(sh("nft 'add chain inet t n { type nat hook prerouting priority -100; }'"), 0);
+	assert_true(becomes_old());
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
 		if (goes_anywhere(row[i].dst) != row[i].anywhere)
 			fail_msg("%s: not %d", row[i].dst, row[i].anywhere);
+	assert_int_equal(sh("nft delete table inet t"), 0);
+	assert_true(becomes_old());
+	assert_int_equal(goes_anywhere("192.0.2.1"), 0);
 	assert_int_equal(
 		sh("ip link del w0 && ip route del default && ip route del 64.0.0.0/7 && ip route del 11.0.0.0/8 && "
 		   "ip -6 route del 2000::/3 && sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0"),
@@ -514,7 +524,7 @@ static void t_netlink_recovers_after_a_failure(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(nl_open(&nl, 0, &e), 0);
+	assert_int_equal(nl_open(&nl, NETLINK_ROUTE, 0, &e), 0);
 	nlh->nlmsg_type = RTM_GETLINK;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	nlh->nlmsg_seq = 0x7ffffff0;

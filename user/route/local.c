@@ -128,7 +128,7 @@ int rt_local_sync(int xi_local_fd, struct err *e)
 
 	if (!set)
 		return err_set(e, -ENOMEM, "out of memory");
-	rc = nl_open(&nl, 0, e);
+	rc = nl_open(&nl, NETLINK_ROUTE, 0, e);
 	if (rc)
 		goto out;
 	nlh->nlmsg_type = RTM_GETADDR;

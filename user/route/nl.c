@@ -5,9 +5,9 @@
 #include <stdint.h>
 #include <time.h>
 
-int nl_open(struct mnl_socket **out, unsigned groups, struct err *e)
+int nl_open(struct mnl_socket **out, int bus, unsigned groups, struct err *e)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *nl = mnl_socket_open2(bus, SOCK_CLOEXEC);
 
 	if (!nl)
 		return err_set(e, -errno, "cannot open a netlink socket: %s", strerror(errno));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* rtnetlink requests with libmnl, only what the room needs. */
+/* netlink requests with libmnl, only what the room needs. */
 #ifndef ROUTE_NL_H
 #define ROUTE_NL_H
 
@@ -9,8 +9,8 @@
 
 #define NL_BUF 32768
 
-/* A request socket. */
-int nl_open(struct mnl_socket **out, unsigned groups, struct err *e) __must_check;
+/* A socket for requests, or for what is told to groups (bit mask); bus: NETLINK_*. */
+int nl_open(struct mnl_socket **out, int bus, unsigned groups, struct err *e) __must_check;
 
 #define NL_DUMP_TRIES 16 /* of a dump that changes overtake */
 

@@ -20,7 +20,7 @@ struct route_reply {
 
 int rt_query_open(struct rt_query *q, struct err *e)
 {
-	return nl_open(&q->nl, 0, e);
+	return nl_open(&q->nl, NETLINK_ROUTE, 0, e);
 }
 
 void rt_query_close(struct rt_query *q)
@@ -153,7 +153,7 @@ static int leads_anywhere(struct rt_query *q, const struct rt_key *key, const st
 {
 	struct route_reply entry;
 
-	if (!key->iif)
+	if (!key->iif || !q->nat)
 		return 0;
 	if (r->gateway_family && r->oif == key->iif)
 		return 1;

@@ -9,6 +9,7 @@
 
 struct rt_query {
 	struct mnl_socket *nl;
+	int nat; /* this host translates addresses */
 };
 
 struct rt_answer {

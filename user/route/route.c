@@ -7,11 +7,13 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "user/base/log.h"
 #include "user/route/local.h"
+#include "user/route/nat.h"
 #include "user/route/nl.h"
 #include "user/route/query.h"
 #include "user/route/vlan.h"
@@ -48,17 +50,44 @@ struct rt {
 	int xi_local_fd;
 	int xi_vlan_fd;
 	struct mnl_socket *events;
+	struct rt_nat nat;
+	int poll; /* events and what nat watches */
 	struct rt_query query;
 };
 
-int rt_open(struct rt **out, unsigned workers, int xi_local_fd, int xi_vlan_fd, struct err *e)
+static int watch(int epoll, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev);
+}
+
+/* The kernel's side of it: what changes, and whom to ask. */
+static int open_sources(struct rt *rt, struct err *e)
 {
 	const unsigned groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
 				RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | (1u << (RTNLGRP_IPV4_RULE - 1)) |
 				(1u << (RTNLGRP_IPV4_NETCONF - 1)) | (1u << (RTNLGRP_IPV6_RULE - 1)) |
 				(1u << (RTNLGRP_IPV6_NETCONF - 1));
+	int rc = nl_open(&rt->events, NETLINK_ROUTE, groups, e), size = 4 << 20;
+
+	if (rc)
+		return rc;
+	/* A burst of route changes must not overrun; when it does (ENOBUFS) everything is asked again. */
+	(void)setsockopt(mnl_socket_get_fd(rt->events), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	rt_nat_open(&rt->nat);
+	if (watch(rt->poll, mnl_socket_get_fd(rt->events)) ||
+	    (rt_nat_fd(&rt->nat) >= 0 && watch(rt->poll, rt_nat_fd(&rt->nat))))
+		return err_set(e, -errno, "cannot watch netlink sockets: %s", strerror(errno));
+	rc = rt_query_open(&rt->query, e);
+	rt->query.nat = rt_nat_present(&rt->nat);
+	return rc;
+}
+
+int rt_open(struct rt **out, unsigned workers, int xi_local_fd, int xi_vlan_fd, struct err *e)
+{
 	struct rt *rt = calloc(1, sizeof(*rt));
-	int rc = -ENOMEM, size = 4 << 20;
+	int rc = -ENOMEM;
 
 	if (!rt)
 		return err_set(e, -ENOMEM, "out of memory");
@@ -67,19 +96,15 @@ int rt_open(struct rt **out, unsigned workers, int xi_local_fd, int xi_vlan_fd, 
 	rt->xi_local_fd = xi_local_fd;
 	rt->xi_vlan_fd = xi_vlan_fd;
 	rt->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	rt->poll = epoll_create1(EPOLL_CLOEXEC);
 	rt->entry = calloc((size_t)RT_BUCKETS * RT_WAYS, sizeof(*rt->entry));
 	rt->ask = aligned_alloc(64, workers * sizeof(*rt->ask));
-	if (!rt->entry || !rt->ask || rt->wake < 0) {
+	if (!rt->entry || !rt->ask || rt->wake < 0 || rt->poll < 0) {
 		err_set(e, rc, "out of memory");
 		goto err;
 	}
 	memset(rt->ask, 0, workers * sizeof(*rt->ask));
-	rc = nl_open(&rt->events, groups, e);
-	if (rc)
-		goto err;
-	/* A burst of route changes must not overrun; when it does (ENOBUFS) everything is asked again. */
-	(void)setsockopt(mnl_socket_get_fd(rt->events), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	rc = rt_query_open(&rt->query, e);
+	rc = open_sources(rt, e);
 	if (rc)
 		goto err;
 	rc = rt_local_sync(xi_local_fd, e);
@@ -100,9 +125,12 @@ void rt_close(struct rt *rt)
 		return;
 	if (rt->events)
 		mnl_socket_close(rt->events);
+	rt_nat_close(&rt->nat);
 	rt_query_close(&rt->query);
 	if (rt->wake >= 0)
 		close(rt->wake);
+	if (rt->poll >= 0)
+		close(rt->poll);
 	free(rt->ask);
 	free(rt->entry);
 	free(rt);
@@ -110,7 +138,7 @@ void rt_close(struct rt *rt)
 
 int rt_fd_events(const struct rt *rt)
 {
-	return mnl_socket_get_fd(rt->events);
+	return rt->poll;
 }
 
 int rt_fd_requests(const struct rt *rt)
@@ -328,6 +356,15 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
+/* Where decrypted packets go depends on it (rt_hop.anywhere). */
+static int nat_changed(struct rt *rt)
+{
+	int was = rt->query.nat;
+
+	rt->query.nat = rt_nat_present(&rt->nat);
+	return rt->query.nat != was;
+}
+
 int rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg)
 {
 	static char buf[NL_BUF];
@@ -346,6 +383,8 @@ int rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg)
 		if (mnl_cb_run(buf, (size_t)n, 0, 0, on_event, &c) < 0)
 			c.changed = 1;
 	}
+	if (rt_nat_on_events(&rt->nat))
+		c.changed |= nat_changed(rt);
 	if (c.addr_changed && rt_local_sync(rt->xi_local_fd, &e))
 		log_error("%s", e.text);
 	if (c.link_changed && rt_vlan_sync(rt->xi_vlan_fd, &e))
@@ -357,6 +396,8 @@ int rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg)
 
 void rt_refresh(struct rt *rt)
 {
+	if (nat_changed(rt))
+		new_generation(rt);
 	for (unsigned i = 0; i < RT_BUCKETS * RT_WAYS; i++) {
 		struct rt_entry *en = &rt->entry[i];
 

@@ -3,7 +3,7 @@
  * Next hops for workers, answered by the kernel. We never compute a route: a worker that has no current answer for a key sends
  * its packet the slow way and posts the key; the main thread asks the kernel (RTM_GETROUTE, RTM_GETNEIGH), writes the answer
  * into a table that workers read without locks (a sequence counter for each entry), and asks the kernel to resolve a neighbour that
- * is unknown. Any change of a route, rule, address, link, setting or used neighbour raises the generation: every older answer is then
+ * is unknown. Any change of a route, rule, address, link, setting, used neighbour, of whether there is NAT, raises the generation: every older answer is then
  * asked for again. Neighbours in use are confirmed regularly, since the kernel does not see the packets we send to them.
  */
 #ifndef ROUTE_ROUTE_H
@@ -36,8 +36,8 @@ struct rt_hop {
 	__u32 ifindex;	  /* of the route; its neighbours are the kernel's word */
 	__u32 tx_ifindex; /* by which frames leave: the same, or the one below a VLAN device */
 	__u32 mtu; /* of the route, else of the interface; a packet of this host: not what its stack has learned from ICMP */
-	__u32 anywhere; /* a packet that was received: found by the default route, or back by a gateway on the interface it
-			   came in by. If the host's NAT knows its destination, the route does not */
+	__u32 anywhere; /* a packet that was received, by a host with NAT: found by the default route, or back by a gateway on
+			   the interface it came in by. If NAT knows its destination, the route does not */
 	__u32 l2_len;
 	__u8 l2[RT_L2_MAX]; /* header for packets of the key's family: destination, source, tags, type */
 };
@@ -65,7 +65,7 @@ typedef void (*rt_link_fn)(void *arg, const struct rt_link *link);
 int rt_on_events(struct rt *rt, rt_link_fn link_change, void *arg);
 /* Answers at most 64 questions of each worker; what is left makes rt_fd_requests() readable again. */
 void rt_on_requests(struct rt *rt);
-/* Every few seconds: confirms the neighbours of answers that were used since the last call. */
+/* Every few seconds: confirms the neighbours of answers that were used since the last call, looks for NAT of the older iptables. */
 void rt_refresh(struct rt *rt);
 
 /* --- workers, lock-free --- */

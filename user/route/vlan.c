@@ -60,7 +60,7 @@ static int read_links(struct links *all, struct err *e)
 	char buf[256] = {0};
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct mnl_socket *nl = NULL;
-	int rc = nl_open(&nl, 0, e);
+	int rc = nl_open(&nl, NETLINK_ROUTE, 0, e);
 
 	if (rc)
 		return rc;
