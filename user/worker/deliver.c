@@ -60,6 +60,19 @@ static void to_stack(struct worker *w, struct wpkt *pk, const struct flow *f, in
 	}
 }
 
+/*
+ * Is it the stack's because of the host's NAT? It is to be translated back, or quotes what is (RFC 5508 section 4). Or no network of ours has the destination:
+ * NAT may know it, and if not, firewall and masquerade have their say.
+ */
+static int is_for_nat(const struct worker *w, const struct wpkt *pk, const struct flow *f)
+{
+	if (unlikely(f->natted || f->hop.rt.anywhere))
+		return 1;
+	if (likely(f->tuple.proto != (f->tuple.family == XI_IP4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)))
+		return 0;
+	return quotes_natted(w, pk);
+}
+
 static void forward(struct worker *w, struct wpkt *pk, struct flow *f)
 {
 	uint8_t *ip = pk->p.data;
@@ -71,8 +84,7 @@ static void forward(struct worker *w, struct wpkt *pk, struct flow *f)
 	}
 	refresh_hop(w, pk, f);
 	s = hop_socket(w, &f->hop);
-	/* No network of ours has that destination: the stack's NAT may know it, and if not, its firewall and masquerade have their say. */
-	if (unlikely(!s || f->natted || f->hop.rt.anywhere || pkt_len(&pk->p) > f->hop.rt.mtu ||
+	if (unlikely(!s || is_for_nat(w, pk, f) || pkt_len(&pk->p) > f->hop.rt.mtu ||
 		     !(pk->v.family == XI_IP4 ? plain4(ip) : plain6(w, pk, ip))))
 		to_stack(w, pk, f, f->hop.rt.kind == RT_LOCAL);
 	else

@@ -102,6 +102,18 @@ static int is_natted(const struct worker *w, const struct xi_tuple *t)
 	return bpf_map_lookup_elem(w->maps->fd[MAP_NAT], &key, &one) == 0;
 }
 
+int quotes_natted(const struct worker *w, const struct wpkt *pk)
+{
+	struct xi_tuple t, answer;
+
+	if (!__atomic_load_n(&w->maps->meta->nat_gen, __ATOMIC_RELAXED) || !read_quoted(&pk->p, &t))
+		return 0;
+	answer = t;
+	answer.src = t.dst;
+	answer.dst = t.src;
+	return is_natted(w, &answer);
+}
+
 static void judge(struct worker *w, const struct wpkt *pk, struct flow *f)
 {
 	struct xi_rule out;

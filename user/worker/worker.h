@@ -274,6 +274,8 @@ struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tu
  * flow's addresses say nothing about it.
  */
 int judge_quoted(struct worker *w, const struct wpkt *pk, const struct flow *f, struct xi_rule *r) __must_check;
+/* An ICMP error about a packet whose answers the stack translates (xi_nat)? Packet by packet, too. */
+int quotes_natted(const struct worker *w, const struct wpkt *pk) __must_check;
 
 /*
  * path.c: sizes on the way of an SA. path_refresh: the next hop of its outer packets. path_mtu: the longest outer packet. path_judge: XI_OK, or
