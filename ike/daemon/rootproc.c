@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <openssl/rsa.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -105,6 +106,9 @@ static _Noreturn void root_main(const struct paths *p, int sock, pid_t parent)
 	struct root_question q;
 	struct err e;
 
+	/* What goes to all of a service or a terminal is the daemon's to follow: without this process it would end with an error. */
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
 	/* it ends with the daemon: its end of the socket closes, whatever kills it */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent || priv_drop_caps(&e) || priv_filter(1, &e))
 		_exit(1);

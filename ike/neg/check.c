@@ -78,6 +78,13 @@ uint32_t check_responder_lifetime(enum check_mode mode, uint32_t life_s, uint32_
 	return mode == CHECK_OBEY ? life_s : MIN(life_s, own_s);
 }
 
+uint64_t check_responder_bytes(enum check_mode mode, uint64_t bytes, uint64_t own)
+{
+	if (!bytes || mode == CHECK_EXACT)
+		return own;
+	return mode == CHECK_OBEY || bytes < limit(own) ? bytes : own;
+}
+
 const char *check_verdict_text(enum check_verdict v)
 {
 	static const char *const text[] = {

@@ -37,6 +37,9 @@ enum check_verdict check_phase1(enum check_mode mode, const struct check_terms *
 /* A RESPONDER-LIFETIME of life_s seconds arrived: the lifetime to go on with (18.3). It never ends a negotiation. */
 uint32_t check_responder_lifetime(enum check_mode mode, uint32_t life_s, uint32_t own_s);
 
+/* The same of a byte limit; 0: none. */
+uint64_t check_responder_bytes(enum check_mode mode, uint64_t bytes, uint64_t own);
+
 const char *check_verdict_text(enum check_verdict v); /* "lifetime" */
 
 #endif

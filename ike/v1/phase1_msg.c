@@ -373,7 +373,8 @@ void p1_natd_verdict(struct ike1 *sa)
 
 void p1_float(struct ike1 *sa)
 {
-	if (!sa->behind && !sa->peer_behind)
+	/* One that began on 4500 stays on the port that a NAT gave the peer. */
+	if ((!sa->behind && !sa->peer_behind) || sa->path.local.port == IKE_PORT_NATT)
 		return;
 	sa->path.local.port = sa->path.remote.port = IKE_PORT_NATT;
 }

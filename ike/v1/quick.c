@@ -481,22 +481,26 @@ void quick_write_rest(struct ike1_quick *q, struct msg_wr *w)
 	write_oa(w, q, q->initiator ? &q->sa->path.remote.a : &q->sa->path.local.a);
 }
 
-/* RFC 2407 §4.6.3.1: attributes of the SA; only seconds are read. */
+/* RFC 2407 §4.6.3.1: attributes of the SA. An initiator has one SA payload. */
 static void read_responder_lifetime(struct ike1_quick *q, const struct msg_notify *n)
 {
+	struct check_terms *use = &q->s[0].terms.use;
 	struct rd r = rd_of(n->data);
 	unsigned type = 0;
 	struct msg_attr a;
 
 	while (msg_attr_next(&r, &a)) {
-		if (a.type == IPSEC_A_LIFE_TYPE)
+		if (a.type == IPSEC_A_LIFE_TYPE) {
 			type = a.number ? a.value : 0;
-		else if (a.type == IPSEC_A_LIFE_DURATION && type == IKE1_LIFE_SECONDS && a.number) {
-			for (unsigned i = 0; i < q->n; i++)
-				q->s[i].terms.use.life_s =
-					check_responder_lifetime(q->own.check, a.value, q->s[i].terms.use.life_s);
+		} else if (a.type == IPSEC_A_LIFE_DURATION && type == IKE1_LIFE_SECONDS && a.number) {
+			use->life_s = check_responder_lifetime(q->own.check, a.value, use->life_s);
 			ike_log(q->sa->ike, LOG_L_INFO, "received RESPONDER-LIFETIME: %u seconds, used %u", a.value,
-				q->s[0].terms.use.life_s);
+				use->life_s);
+		} else if (a.type == IPSEC_A_LIFE_DURATION && type == IKE1_LIFE_KILOBYTES && a.number) {
+			use->life_bytes =
+				check_responder_bytes(q->own.check, (uint64_t)a.value * 1024, use->life_bytes);
+			ike_log(q->sa->ike, LOG_L_INFO, "received RESPONDER-LIFETIME: %u kB, used %llu", a.value,
+				(unsigned long long)use->life_bytes / 1024);
 		}
 	}
 }

@@ -201,7 +201,7 @@ static void write_responder_lifetime(const struct quick_sa *s, struct msg_wr *w)
 	}
 	n.data = (struct bytes){data, d.len};
 	for (unsigned i = 0; i < s->terms.n; i++) {
-		n.protocol = ike1_protocol(s->proto[i]);
+		n.protocol = ike1_protocol(s->terms.suite[i].proto); /* s->proto is of SPIs that are only reserved */
 		n.spi = (struct bytes){(const uint8_t *)&s->spi[i], 4};
 		msg_wr_notify(w, &n);
 	}

@@ -262,6 +262,75 @@ static void t_spec_18_1_phase_2(void **state)
 		}
 }
 
+/* Spec 18.3: RESPONDER-LIFETIME says protocol and SPI of each SA. */
+static void t_spec_18_3_of_each_protocol(void **state)
+{
+	static struct hashed h;
+	uint8_t iv[CIPHER_BLOCK_MAX];
+
+	(void)state;
+	check = CHECK_CLAIM;
+	life2[0] = 7200;
+	r = rig_new(conf);
+	for (unsigned i = 0; i < 2; i++)
+		rig_policy(r, i, 1)->protos = XI_PROTOS_AH | XI_PROTOS_ESP;
+	rig_isakmp(r, 0, 1);
+	rig_settle(r);
+	rig_acquire(r, 0, r->end[0].sadb.policy);
+	rig_deliver(r, 0);
+	memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
+	assert_int_equal(hashed_open(r->end[0].sa, iv, &h, (struct bytes){r->q[0].p, r->q[0].len}), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct msg_payload *p = msg_find(&h.m, ISAKMP_P_NOTIFY, i);
+
+		assert_non_null(p);
+		assert_int_equal(p->notify.type, ISAKMP_N_RESPONDER_LIFETIME);
+		assert_int_equal(p->notify.protocol, i ? IPSEC_PROTO_AH : IPSEC_PROTO_ESP);
+		assert_memory_equal(p->notify.spi.p, &r->end[1].sa->quick->s[0].spi[i], 4);
+	}
+}
+
+static uint64_t hard_bytes(unsigned end)
+{
+	for (unsigned i = 0; i < FAKE_SAS; i++)
+		if (r->end[end].sadb.sa[i].ref)
+			return r->end[end].sadb.sa[i].sa.hard_bytes;
+	return 0;
+}
+
+static void conf_pfs(struct ike_conf *c, unsigned end)
+{
+	conf(c, end);
+	c->proposal[0].pfs = group_by_id(31);
+}
+
+/* RFC 2407 §4.6.3.1: in kilobytes, too. Our responder has no limit of its own to claim, so it is given one while its public value is made. */
+static void t_spec_18_3_in_kilobytes(void **state)
+{
+	(void)state;
+	for (check = CHECK_OBEY; check <= CHECK_EXACT; check++) {
+		struct quick_sa *s;
+
+		r = rig_new(conf_pfs);
+		for (unsigned i = 0; i < 2; i++)
+			(void)rig_policy(r, i, 1);
+		rig_isakmp(r, 0, 1);
+		rig_settle(r);
+		rig_acquire(r, 0, r->end[0].sadb.policy);
+		assert_true(rig_work_one(r));
+		rig_deliver(r, 0);
+		s = &r->end[1].sa->quick->s[0];
+		s->terms.notify = 1;
+		s->terms.use.life_bytes = 5000 * 1024;
+		rig_settle(r);
+		rig_advance(r, NS_PER_S);
+		assert_flows();
+		assert_int_equal(hard_bytes(0), check == CHECK_EXACT ? 0 : 5000 * 1024);
+		assert_int_equal(hard_s(0), 1800);
+		(void)teardown(NULL);
+	}
+}
+
 /* --- phase 2 by bytes: the data plane says that the soft limit has passed --- */
 static void t_spec_14_2_bytes(void **state)
 {
@@ -425,21 +494,12 @@ static void t_spec_20_3_who_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(t_spec_14_3_soft_limit),
-		T(t_spec_14_3_unused_ends),
-		T(t_spec_14_3_no_dpd),
-		T(t_expired_then_acquired),
-		T(t_one_end_forgets_sooner),
-		T(t_renewal_fails),
-		T(t_spec_16_7_bytes_of_phase_1),
-		T(t_spec_18_2_phase_1),
-		T(t_spec_18_1_phase_2),
-		T(t_spec_14_2_bytes),
-		T(t_spec_14_2_wall_clock_steps),
-		T(t_both_stood_still),
-		T(t_delete_of_the_isakmp_sa_before),
-		T(t_three_quick_modes_at_once),
-		T(t_spec_20_3_who_is_told),
+		T(t_spec_14_3_soft_limit),	 T(t_spec_14_3_unused_ends),  T(t_spec_14_3_no_dpd),
+		T(t_expired_then_acquired),	 T(t_one_end_forgets_sooner), T(t_renewal_fails),
+		T(t_spec_16_7_bytes_of_phase_1), T(t_spec_18_2_phase_1),      T(t_spec_18_1_phase_2),
+		T(t_spec_18_3_of_each_protocol), T(t_spec_18_3_in_kilobytes), T(t_spec_14_2_bytes),
+		T(t_spec_14_2_wall_clock_steps), T(t_both_stood_still),	      T(t_delete_of_the_isakmp_sa_before),
+		T(t_three_quick_modes_at_once),	 T(t_spec_20_3_who_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

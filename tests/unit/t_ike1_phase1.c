@@ -256,6 +256,35 @@ static void t_spec_21_nat_before_the_initiator(void **state)
 	}
 }
 
+/* The side without NAT makes the next phase 1: to the port that the NAT gave, which no other has a way through. */
+static void t_spec_21_renewed_through_a_nat(void **state)
+{
+	const struct ike1 *sa;
+
+	(void)state;
+	outside = rig_addr4("203.0.113.77");
+	natt = 1;
+	for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++) {
+		r = rig_new(conf);
+		r->filter = behind_nat;
+		for (unsigned i = 0; i < 2; i++)
+			r->end[i].k->conf->peer[0].lifetime_s = 1000;
+		r->end[0].k->conf->peer[0].dpd_interval_s = 0; /* no soft limit there (spec 14.3) */
+		(void)rig_policy(r, 0, 1);
+		rig_policy(r, 1, 1)->sa_dst = outside;
+		rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+		rig_settle(r);
+		rig_advance(r, 955 * NS_PER_S);
+		for (sa = r->end[1].k->sas; sa && !sa->initiator; sa = sa->next)
+			;
+		assert_non_null(sa);
+		assert_true(sa->established_ns != 0);
+		assert_int_equal(sa->path.local.port, IKE_PORT_NATT);
+		assert_int_equal(sa->path.remote.port, IKE_PORT_NATT + 10000);
+		teardown(NULL);
+	}
+}
+
 static void t_no_nat_no_float(void **state)
 {
 	(void)state;
@@ -531,6 +560,7 @@ int main(void)
 		T(t_sas_hang_on_the_newest_phase1),
 		T(t_every_hash_cipher_group),
 		T(t_spec_21_nat_before_the_initiator),
+		T(t_spec_21_renewed_through_a_nat),
 		T(t_no_nat_no_float),
 		T(t_spec_23_1_wrong_secret),
 		T(t_spec_4_2_no_transform_in_common),
