@@ -234,6 +234,13 @@ static void print_status(const json_t *o)
 		if (*text(json_array_get(l, i), "not-served"))
 			(void)printf("\n               %s is not served: %s", text(json_array_get(l, i), "name"),
 				     text(json_array_get(l, i), "not-served"));
+	if (attached(l) && number(p, "encrypt"))
+		for (size_t i = 0; i < n; i++)
+			if (!strcmp(text(json_array_get(l, i), "state"), "not-attached"))
+				(void)printf(
+					"\n               %s is not attached: what policies protect may leave by it in "
+					"clear; xdp-ipsec start attaches it",
+					text(json_array_get(l, i), "name"));
 	if (!attached(l) && number(p, "encrypt"))
 		(void)printf("\n               nothing is attached: no policy is enforced, packets of the %lld enabled "
 			     "encrypt %s pass in clear",

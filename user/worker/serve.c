@@ -201,7 +201,10 @@ static void close_all(struct serve *sv)
 		close(sv->lock_fd);
 }
 
-/* An attached interface that vanished may come back under its name: no program of ours is on it. Said once for each. */
+/*
+ * An attached interface that vanished may come back under its name: no program of ours is on it until it is attached again.
+ * Once for each.
+ */
 static void check_came_back(struct serve *sv, const struct rt_link *link)
 {
 	for (unsigned i = XI_IF_INTERNAL + 1; i < XI_IF_MAX && link->name && !link->gone; i++) {
@@ -211,8 +214,10 @@ static void check_came_back(struct serve *sv, const struct rt_link *link)
 		    sv->came_back[i] == link->ifindex)
 			continue;
 		sv->came_back[i] = link->ifindex;
-		log_error("interface %s was made anew: nothing protects it until `xdp-ipsec start` attaches it again",
-			  xi->name);
+		log_warning("interface %s was made anew: it is attached again", xi->name);
+		if (again_ask(sv->again_fd))
+			log_error("interface %s: nothing protects it until `xdp-ipsec start` attaches it again",
+				  xi->name);
 	}
 }
 
@@ -361,6 +366,9 @@ int serve(const struct serve_conf *conf, struct err *e)
 	sigset_t set;
 	int rc;
 
+	sv.again_fd = again_open(conf->instance, e);
+	if (sv.again_fd < 0)
+		return sv.again_fd;
 	/* Blocked before any thread starts: only the signal descriptor sees them. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -379,6 +387,7 @@ int serve(const struct serve_conf *conf, struct err *e)
 		log_info("stopping: what policies protect is dropped from here on");
 	}
 	close_all(&sv);
+	close(sv.again_fd);
 	for (unsigned i = 0; i < 3; i++) {
 		int fd = ((int[]){src.epoll, src.timer, src.signals})[i];
 

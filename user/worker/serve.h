@@ -38,6 +38,7 @@ struct serve {
 	size_t memory;		   /* bytes allocated at start */
 	unsigned ticks;		   /* seconds that it runs */
 	int came_back[XI_IF_MAX];  /* ifindex of an interface that has the name of an attached one */
+	int again_fd;		   /* again.c */
 	int lock_fd;		   /* one data plane an instance */
 	int ctl_fd;		   /* listening control socket */
 	uint8_t wanted[XI_IF_MAX]; /* slots to be served */
@@ -50,6 +51,13 @@ struct serve {
 
 /* Runs until SIGTERM or SIGINT. 0, or a negative errno with the reason in e. */
 int serve(const struct serve_conf *conf, struct err *e) __must_check;
+
+/*
+ * again.c: a process that attaches again what the configuration has attached and is not. again_open(): before any thread, with all capabilities; the
+ * descriptor to ask by, which ends it when closed, or -errno. again_ask(): 0 or -errno; does not wait, the log says what becomes of it.
+ */
+int again_open(const char *instance, struct err *e) __must_check;
+int again_ask(int fd) __must_check;
 
 /* control.c: answers one request of the control socket. Returns the reply (a new reference). */
 int control_listen(struct serve *sv, struct err *e) __must_check;
