@@ -81,4 +81,57 @@ xi policy print count-only >"$T/count"
 ms=$((($(date +%s%N) - start) / 1000000))
 is "4000 policies" "$(cat "$T/count")" 4000
 if [ $ms -lt 5000 ]; then ok "in $ms ms"; else not_ok "in $ms ms"; fi
+
+# --- lines from standard input: those that may are stored together ---
+body "$INST" compact >"$T/imported"
+cpu_ms() { # COMMAND...: of CPU that it took
+	local TIMEFORMAT='%U %S'
+	{ time "$@" >/dev/null 2>&1; } 2>"$T/time"
+	awk '{printf "%d\n", ($1 + $2) * 1000}' "$T/time"
+}
+again() { printf '/ip ipsec policy\n' | xi import - >/dev/null; }
+import=$(again; cpu_ms xi import "$T/many.rsc")
+lines=$(again; cpu_ms xi - <"$T/many.rsc")
+is "4000 lines make what their import makes" "$(body "$INST" compact)" "$(cat "$T/imported")"
+if [ "$lines" -le $((import * 10 + 200)) ]; then
+	ok "at a price of the same order ($lines ms of CPU, import $import ms)"
+else
+	not_ok "at a price of the same order ($lines ms of CPU, import $import ms)"
+fi
+again
+xi settings set max-policies=1500
+is "one too many: named with its place" "$(xi - <"$T/many.rsc" 2>&1)" \
+	"failure: 1501 enabled policies, but max-policies in settings is 1500 (line 1502 column 1)"
+is "those ahead of it are done, those behind it are not" "$(xi policy print count-only) $(xi policy print terse | tail -n 1 | grep -oE '\bsrc-address=10[^ ]*')" \
+	"1500 src-address=10.5.219.0/24"
+again
+is "a line that is refused: with its place" "$({ head -n 21 "$T/many.rsc"; echo 'set 30 priority=1'; echo 'add'; } | xi - 2>&1)" "no such item (line 22 column 5)"
+is "and a line that is none" "$({ echo policy; head -n 41 "$T/many.rsc" | tail -n 20; echo 'add comment="'; } | xi - 2>&1)" \
+	"syntax error (line 22 column 13)"
+is "what stood ahead of them is done" "$(xi policy print count-only)" 40
+again
+xi - <<-'END' 2>/dev/null
+	manual-sa add name=t1
+	policy add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 tunnel=yes sa-dst-address=192.0.2.1 manual-sa=t1
+	manual-sa add name=t2
+	policy add src-address=10.1.0.0/16 dst-address=10.3.0.0/16 tunnel=yes sa-dst-address=192.0.2.2 manual-sa=t2
+	policy
+	set 0 priority=1
+	set 0,1 comment=both
+	set 1 comment=second
+	disable 0
+	enable 0
+	move 1 0
+	remove 0
+	add copy-from=1 dst-address=10.4.0.0/16
+END
+is "one after the other, whatever goes together" "$(xi policy print terse | grep -oE '^ *[0-9]+ X?|comment=[a-z]*|dst-address=10[^ ]*|priority=[0-9]+|manual-sa=t.' | xargs)" \
+	"0 comment=second dst-address=10.3.0.0/16 manual-sa=t2 priority=0 1 comment=second dst-address=10.4.0.0/16 manual-sa=t2 priority=0"
+for wait in 0.005 0.02 0.04 0.06; do
+	again
+	timeout -s KILL $wait "$XI" --instance "$INST" - <"$T/less.rsc" >/dev/null 2>&1
+	timeout -s KILL $wait "$XI" --instance "$INST" - <"$T/many.rsc" >/dev/null 2>&1
+	xi policy print count-only || echo failed
+done >"$T/killed"
+hasnt "killed in the middle: the file is whole" "$(cat "$T/killed")" failed
 done_testing

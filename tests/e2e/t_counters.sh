@@ -46,7 +46,7 @@ other_peer() {
 		action=encrypt priority=5
 }
 no_other_peer() { xi 1 policy remove 1; }
-renewed() { xi 1 manual-sa disable m && xi 1 manual-sa enable m; } # numbers begin anew
+renewed() { xi 1 'manual-sa disable m; manual-sa enable m'; } # numbers begin anew: two commands, not the sum of both
 # The kernel's answer to a changed route comes to the worker when it asks: packets until it has.
 unroutable() {
 	in_ns gw1 ip route add unreachable $WAN2/32 &&

@@ -18,7 +18,6 @@ struct change {
 	char summary[600];   /* import: what differed */
 };
 
-
 /* Takes the lock and loads. generated: policies that xdp-iked made are there, too. change_end() follows also when it fails. */
 int change_begin(struct change *ch, struct cli *cli, bool generated, struct conf_err *e) __must_check;
 /* Stores `after` and brings it into force; says what an operator should know of it. */

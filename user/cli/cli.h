@@ -50,6 +50,16 @@ int change_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) _
 int change_import(struct cli *cli, const char *file, struct conf_err *e) __must_check;
 int change_start(struct cli *cli, struct conf_err *e) __must_check;
 
+/* --- batch.c: commands from standard input --- */
+
+/* Can it be run together with others? */
+bool batch_takes(const struct cmd *cmd);
+/*
+ * Runs the command in front of *p, which batch_takes(), and those behind it that may go with it, as one transaction; *p is behind them
+ * afterwards. On an error all those ahead of the command at fault are done.
+ */
+int batch_run(struct cli *cli, struct parser *p, struct conf_err *e) __must_check;
+
 /*
  * A change of files of the menus key and certificate: edit() has the lock and the configuration, those lists included; it may write the
  * files, and change peers that name them.

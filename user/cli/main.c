@@ -38,12 +38,21 @@ static int run_text(struct cli *cli, const char *text, size_t len, struct conf_e
 
 	cli->session = true;
 	parser_init(&p, text, len);
-	while ((rc = parser_next(&p, &cmd, e)) > 0) {
-		rc = cli_run(cli, &cmd, e);
+	for (;;) {
+		struct parser before = p;
+
+		rc = parser_next(&p, &cmd, e);
+		if (rc <= 0)
+			return rc;
+		if (batch_takes(&cmd)) {
+			p = before;
+			rc = batch_run(cli, &p, e);
+		} else {
+			rc = cli_run(cli, &cmd, e);
+		}
 		if (rc)
-			break;
+			return rc;
 	}
-	return rc;
 }
 
 /* In a script of several commands the place says which one failed. */

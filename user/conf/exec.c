@@ -338,6 +338,27 @@ static int exec_on_items(struct conf *c, struct conf_numbers *n, const struct cm
 	return for_items(c, n, cmd, items->value, 0, e) ? blame(items, e) : 0;
 }
 
+bool exec_edits_again(const struct conf *c, struct conf_numbers *n, const struct cmd *cmd)
+{
+	const struct cmd_arg *items = arg_named(cmd, "numbers");
+	enum menu_id menu = (enum menu_id)cmd->node;
+	struct conf_err none = {0};
+	struct selection s;
+	bool again = false;
+
+	if (!items)
+		items = arg_unnamed(cmd, 0);
+	if (!items || select_items(c, n, menu, items->value, &s, &none))
+		return false;
+	for (unsigned i = 0; i < s.count; i++) {
+		int at = conf_index_of_id(c, menu, s.id[i]);
+
+		again |= at >= 0 && (c->list[menu].item[at]->flags & ITEM_EDITED);
+	}
+	selection_free(&s);
+	return again;
+}
+
 static int exec_settings(struct conf *c, const struct cmd *cmd, struct conf_err *e)
 {
 	static const char *const none[] = {NULL};

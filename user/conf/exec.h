@@ -32,6 +32,9 @@ void selection_free(struct selection *s);
 /* Runs a command with verb <= VERB_LAST_CHANGE. e->line, e->col are set to the argument at fault. */
 int exec_change(struct conf *c, struct conf_numbers *n, const struct cmd *cmd, struct conf_err *e) __must_check;
 
+/* Does the command name an item that was edited (ITEM_EDITED)? */
+bool exec_edits_again(const struct conf *c, struct conf_numbers *n, const struct cmd *cmd);
+
 /*
  * Runs every command of a script on c; anything but a change is E-CMD. *touched, if not NULL: bit per menu in which something was
  * said. Errors carry their place.
