@@ -308,7 +308,7 @@ int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_p
 				ike_addr_text(&ends->remote.a, text, sizeof(text)));
 		return -ENOENT;
 	}
-	sa = ike1_want(k, peer, &ends->local.a, &ends->remote);
+	sa = ike1_want(k, peer, &ends->local.a, &ends->remote, p->dynamic);
 	q = sa ? quick_new(sa) : NULL;
 	if (!q) {
 		ike_log(k, LOG_L_ERROR, "phase 1 with %s cannot be started",
@@ -389,7 +389,7 @@ static void say_initial_contact(struct ike1 *sa)
 static int waits_for(const struct ike1_quick *q, const struct ike1 *sa)
 {
 	return ike_addr_eq(&q->local, &sa->path.local.a) && ike_addr_eq(&q->remote, &sa->path.remote.a) &&
-	       (!q->remote_port || q->remote_port == sa->path.remote.port);
+	       (!q->remote_port || q->remote_port == sa->path.remote.port) && (q->policy.dynamic || ike1_at_home(sa));
 }
 
 void ike1_ready(struct ike1 *sa)

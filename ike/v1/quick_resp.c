@@ -26,10 +26,10 @@ static const char *shape(const struct msg *m)
 /* --- policy --- */
 
 /* Is the policy one towards this peer? Ends that are unset fit the IKE addresses. */
-static int fits_ends(const struct ike_policy *p, const struct ike_path *path)
+static int fits_ends(const struct ike_policy *p, const struct ike1 *sa)
 {
-	return (!p->sa_dst.family || ike_addr_eq(&p->sa_dst, &path->remote.a)) &&
-	       (!p->sa_src.family || ike_addr_eq(&p->sa_src, &path->local.a));
+	return (!p->sa_dst.family || ike_addr_eq(&p->sa_dst, &sa->path.remote.a)) &&
+	       (!p->sa_src.family || ike_addr_eq(&p->sa_src, &sa->path.local.a)) && (p->dynamic || ike1_at_home(sa));
 }
 
 /* Spec section 19: what is put into force after HASH(3). Mode and protocols are those of the choice. */
@@ -71,7 +71,7 @@ static int find_policy(struct ike1_quick *q)
 		return -ENOENT;
 	}
 	rc = env->sadb->policy_find(env->ctx, &sel, &q->policy);
-	if (!rc && q->policy.action == XI_ACTION_ENCRYPT && !q->policy.manual && fits_ends(&q->policy, &sa->path) &&
+	if (!rc && q->policy.action == XI_ACTION_ENCRYPT && !q->policy.manual && fits_ends(&q->policy, sa) &&
 	    !(q->policy.dynamic && child_other_has(sa, &q->policy)))
 		return 0;
 	/* 19.5: a generated policy of another peer goes to the newer negotiation. */

@@ -71,13 +71,14 @@ struct ike1 *ike1_by_icookie(struct ike *k, const uint8_t icookie[8], const stru
 	return NULL;
 }
 
-struct ike1 *ike1_find(struct ike *k, const struct ike_addr *local, const struct ike_addr *remote, uint16_t remote_port)
+static struct ike1 *find(struct ike *k, const struct ike_addr *local, const struct ike_addr *remote,
+			 uint16_t remote_port, int moved)
 {
 	struct ike1 *best = NULL;
 
 	for (struct ike1 *sa = *ike1_place(k, remote); sa; sa = sa->by_place) {
 		if ((sa->state != IKE1_ESTABLISHED && sa->state != IKE1_DYING) || sa->dropping || sa->stale ||
-		    !ike_addr_eq(&sa->path.remote.a, remote) ||
+		    !ike_addr_eq(&sa->path.remote.a, remote) || (!moved && !ike1_at_home(sa)) ||
 		    (local && local->family && !ike_addr_eq(&sa->path.local.a, local)) ||
 		    (remote_port && sa->path.remote.port != remote_port))
 			continue;
@@ -86,6 +87,11 @@ struct ike1 *ike1_find(struct ike *k, const struct ike_addr *local, const struct
 			best = sa;
 	}
 	return best;
+}
+
+struct ike1 *ike1_find(struct ike *k, const struct ike_addr *local, const struct ike_addr *remote, uint16_t remote_port)
+{
+	return find(k, local, remote, remote_port, 0);
 }
 
 static struct ike1 *under_way(struct ike *k, const struct ike_addr *local, const struct ike_addr *remote)
@@ -269,6 +275,7 @@ struct ike1 *ike1_new(struct ike *k, const struct ike_peer *peer, const struct i
 	sa->ike = k;
 	sa->peer = peer;
 	sa->path = *path;
+	sa->home = path->remote.a;
 	sa->initiator = !icookie;
 	sa->mode = peer->mode == IKE_MODE_AGGRESSIVE ? ISAKMP_X_AGGRESSIVE
 		   : peer->mode == IKE_MODE_BASE     ? ISAKMP_X_BASE
@@ -432,7 +439,7 @@ void ike1_drop(struct ike1 *sa, int delete, const char *why)
 }
 
 struct ike1 *ike1_want(struct ike *k, const struct ike_peer *peer, const struct ike_addr *local,
-		       const struct ike_end *remote)
+		       const struct ike_end *remote, int moved)
 {
 	struct ike_path path = {.local.port = IKE_PORT, .remote = {remote->a, peer->port}};
 	struct ike1 *sa;
@@ -441,7 +448,7 @@ struct ike1 *ike1_want(struct ike *k, const struct ike_peer *peer, const struct 
 		path.local.a = *local;
 	else if (k->env->source(k->env->ctx, &remote->a, &path.local.a))
 		return NULL;
-	sa = ike1_find(k, &path.local.a, &remote->a, remote->port);
+	sa = find(k, &path.local.a, &remote->a, remote->port, moved);
 	if (!sa)
 		sa = under_way(k, &path.local.a, &remote->a);
 	return sa ? sa : start(k, peer, &path);

@@ -70,7 +70,8 @@ struct ike1 {
 	struct ike1 *half_next, **half_pprev;  /* while a half-open responder */
 	const struct ike_peer *peer;	       /* of the configuration in force; ike_reload keeps it true */
 	struct ike_path path;
-	uint8_t moved; /* its address is not that of all of its children */
+	struct ike_addr home; /* the peer's when phase 1 began: that it gets what is sent there it has shown */
+	uint8_t moved;	      /* its address is not that of all of its children */
 	uint8_t icookie[8], rcookie[8];
 	uint8_t initiator; /* of this phase 1 */
 	uint8_t mode;	   /* enum isakmp_exchange */
@@ -116,12 +117,23 @@ struct ike1 {
 };
 
 /* --- phase1.c: (phase 1) --- */
-/* An established one between the address pair, not dying if there is a choice; else NULL. A port of 0 matches any. */
+/* An established one between the address pair, at home, not dying if there is a choice; else NULL. A port of 0 matches any. */
 struct ike1 *ike1_find(struct ike *k, const struct ike_addr *local, const struct ike_addr *remote,
 		       uint16_t remote_port);
-/* The same, or one that is under way, or a new one is started. NULL: no memory, no route. ike1_ready() or ike1_gone() follows. */
+/*
+ * The same, or one that is under way, or a new one is started. NULL: no memory, no route. ike1_ready() or ike1_gone() follows. moved: one that has come to
+ * that address since will do.
+ */
 struct ike1 *ike1_want(struct ike *k, const struct ike_peer *peer, const struct ike_addr *local,
-		       const struct ike_end *remote);
+		       const struct ike_end *remote, int moved);
+/*
+ * Is the peer where phase 1 was made with it? It may have moved with a single message (spec section 21), from an address that it need not have: what
+ * belongs to an address is not negotiated with it then.
+ */
+static inline int ike1_at_home(const struct ike1 *sa)
+{
+	return ike_addr_eq(&sa->home, &sa->path.remote.a);
+}
 /* Forgets it and all that hangs on it; its IPsec SAs live on. why is for the log; delete: tell the peer. */
 void ike1_drop(struct ike1 *sa, int delete, const char *why);
 /* The same, without Delete, and the IPsec SAs of the address pair that no other phase 1 holds go with it (spec 20.2, 20.4); those of sa go over to another one. */

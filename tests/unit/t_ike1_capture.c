@@ -529,7 +529,7 @@ static void run(void)
 	if (!us) {
 		arm(buf[0], 8);
 		assert_non_null(ike1_want(r->end[0].k, &r->end[0].k->conf->peer[0], &r->end[0].addr,
-					  &(struct ike_end){r->end[1].addr, 500}));
+					  &(struct ike_end){r->end[1].addr, 500}, 0));
 		work();
 		check_sent(0);
 	}

@@ -77,6 +77,43 @@ static void t_spec_21_no_move_to_the_address_of_another_item(void **state)
 	assert_true(rig_logged(r, 1, "no policy found"));
 }
 
+static void conf_wide(struct ike_conf *c, unsigned end)
+{
+	(void)end;
+	c->peer[0].natt = 1;
+}
+
+/*
+ * Nor with one item for all, as with certificates: that somebody gets what is sent to the address of a policy was shown by phase 1 (cookies), by a single
+ * message from there it was not.
+ */
+static void t_spec_17_policy_of_an_address_that_a_peer_moved_to(void **state)
+{
+	struct rig_packet p;
+
+	(void)state;
+	r = rig_new(conf_wide);
+	r->prepare = with_natt;
+	(void)rig_policy(r, 0, 1);
+	rig_policy(r, 1, 1)->sa_dst = rig_addr4(office);
+	rig_isakmp(r, 0, 1);
+	rig_settle(r);
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	p = rig_take(r, 0);
+	p.path.remote.a = rig_addr4(office);
+	rig_hand_over(r, &p);
+	free(p.p);
+	assert_int_equal(fake_count(&r->end[1].sadb), 0);
+	assert_true(rig_logged(r, 1, "no policy found"));
+	/* and what we want of that address is not negotiated with who has moved there */
+	while (r->n)
+		rig_drop(r, 0);
+	rig_acquire(r, 1, &r->end[1].sadb.policy[0]);
+	assert_int_equal(isakmps(1), 2);
+	assert_int_equal(r->n, 1);
+	assert_int_equal(r->q[0].p[18], ISAKMP_X_MAIN);
+}
+
 /* Within its own item a peer moves. */
 static void t_spec_21_move_within_the_item(void **state)
 {
@@ -203,6 +240,7 @@ int main(void)
 #define T(f) cmocka_unit_test_teardown(f, teardown)
 	const struct CMUnitTest tests[] = {
 		T(t_spec_21_no_move_to_the_address_of_another_item),
+		T(t_spec_17_policy_of_an_address_that_a_peer_moved_to),
 		T(t_spec_21_move_within_the_item),
 		T(t_spec_21_no_move_of_an_sa_to_another_item),
 		T(t_spec_16_7_limit_reached_by_the_last_delete),
