@@ -391,6 +391,11 @@ struct ike_child *child_by_pair(struct ike *k, uint32_t pair)
 	return NULL;
 }
 
+int child_pair_taken(struct ike *k, uint32_t pair)
+{
+	return child_by_pair(k, pair) != NULL;
+}
+
 unsigned ike_flush(struct ike *k, uint8_t proto)
 {
 	unsigned n = 0;

@@ -55,6 +55,8 @@ struct child_new {
 	uint32_t replaces; /* ike_child.pair, 0 = none */
 };
 int child_add(struct ike1 *sa, const struct child_new *n) __must_check;
+/* Has a child that ike_child.pair? */
+int child_pair_taken(struct ike *k, uint32_t pair);
 /* The phase 2 that was to replace it came to nothing: it is tried again while there is time. */
 void child_rekey_failed(struct ike *k, uint32_t pair);
 /* The peer's Delete (spec 20.2): outbound SA, policy and all at once, inbound ones 5 s later. Unknown SPIs are left alone. */

@@ -117,11 +117,13 @@ int quick_make_bundles(struct ike1_quick *q, struct bytes secret)
 		s->bundle = calloc(1, sizeof(*s->bundle));
 		if (!s->bundle)
 			return -ENOMEM;
-		if (env->random(env->ctx, &pair, sizeof(pair)))
-			return -EIO;
+		do {
+			if (env->random(env->ctx, &pair, sizeof(pair)))
+				return -EIO;
+		} while (!pair || child_pair_taken(q->sa->ike, pair));
 		s->bundle->n = (uint8_t)s->terms.n;
 		for (unsigned j = 0; j < s->terms.n && !rc; j++)
-			rc = fill_pair(q, s, j, pair ? pair : 1, secret);
+			rc = fill_pair(q, s, j, pair, secret);
 	}
 	return rc;
 }

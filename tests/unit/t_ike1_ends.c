@@ -235,6 +235,37 @@ static void t_spec_11_kill_behind_message_2(void **state)
 	nothing_is_left();
 }
 
+/* --- the number of a pair of SAs --- */
+
+/* It is drawn; among some ten thousand two are likely to be the same, and then what the data plane says of one SA would be taken for the other's. */
+static void t_numbers_of_pairs_differ(void **state)
+{
+	uint64_t seed = 12345;
+
+	(void)state;
+	r = rig_new(NULL);
+	for (unsigned n = 1; n <= 2; n++) {
+		(void)rig_policy(r, 0, n);
+		(void)rig_policy(r, 1, n);
+	}
+	rig_isakmp(r, 0, 1);
+	rig_settle(r);
+	for (unsigned n = 0; n < 2; n++) {
+		rig_acquire(r, 0, &r->end[0].sadb.policy[n]);
+		rig_deliver(r, 0);
+		r->seed = seed; /* the number is the first that message 2 makes end 0 draw */
+		rig_settle(r);
+		rig_advance(r, NS_PER_S);
+	}
+	assert_int_equal(fake_count(&r->end[0].sadb), 4);
+	for (unsigned n = 0; n < 2; n++) {
+		ike_sa_event(r->end[0].k, IKE_SA_HARD, r->end[0].sadb.policy_out[n], NULL);
+		rig_settle(r);
+		rig_advance(r, 6 * NS_PER_S);
+	}
+	assert_int_equal(fake_count(&r->end[0].sadb), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, teardown)
@@ -247,6 +278,7 @@ int main(void)
 		T(t_outbound_fails_behind_message_3),
 		T(t_spec_11_kill_behind_message_3),
 		T(t_spec_11_kill_behind_message_2),
+		T(t_numbers_of_pairs_differ),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
