@@ -28,7 +28,8 @@
 #define IO_SOCK_MAX 1024  /* sockets over one pool, and one */
 #define IO_TARGET_MIN 64  /* a fill ring with fewer frames loses every burst */
 #define IO_QUARANTINE_S 5 /* so long the frames of a closed zero-copy socket stay out of use */
-#define IO_LARGE 32	  /* large buffers of a pool */
+#define IO_LARGE                                                                                                       \
+	128 /* large buffers of a pool: one for each packet of a burst, and for what has come in part by its sockets */
 #define IO_LARGE_SIZE (65536 + IO_FRAME_SIZE)
 #define IO_L2_MAX 22	  /* Ethernet header with two tags */
 #define IO_META_MAX 32	  /* XDP metadata in front of a packet */
