@@ -3,6 +3,7 @@
  * What a worker reads of a decrypted packet: authentic, but of a peer who may want to hurt. Byte 0: 1 = the lengths of the IP header are made
  * right first. The rest is the packet, alone in memory with exactly its own bytes, as ipsec_open() leaves it: header and length sound.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -51,6 +52,21 @@ static void same_as_parser(const struct pkt *p, const struct xi_tuple *t)
 	must(memcmp(&k.tuple, t, sizeof(*t)) == 0);
 }
 
+/* A flow is found by its own tuple only (flow_of): every bit of it counts. */
+static void same_as_itself(const struct xi_tuple *t)
+{
+	const size_t bits = 8 * offsetof(struct xi_tuple, pad);
+	struct xi_tuple other = *t;
+	uint8_t *b = (uint8_t *)&other;
+
+	must(same_tuple(t, &other));
+	for (size_t i = 0; i < bits; i++) {
+		b[i / 8] ^= (uint8_t)(1u << (i % 8));
+		must(!same_tuple(t, &other) && !same_tuple(&other, t));
+		b[i / 8] ^= (uint8_t)(1u << (i % 8));
+	}
+}
+
 static void read_it(const struct pkt *p)
 {
 	struct xi_tuple t;
@@ -60,6 +76,7 @@ static void read_it(const struct pkt *p)
 	if (read_tuple(p, &t) == XI_OK) {
 		check(&t, ip_version(p));
 		same_as_parser(p, &t);
+		same_as_itself(&t);
 	}
 	if (read_quoted(p, &t))
 		check(&t, ip_version(p));

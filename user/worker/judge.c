@@ -149,17 +149,6 @@ static int same_chain(const struct worker *w, const struct flow *f, const struct
 	return 1;
 }
 
-/* Field by field: *y was written like that a moment ago, and a wider load would wait for those stores. */
-static int same_tuple(const struct xi_tuple *x, const struct xi_tuple *y)
-{
-	uint32_t d = 0;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(x->src.w); i++)
-		d |= (x->src.w[i] ^ y->src.w[i]) | (x->dst.w[i] ^ y->dst.w[i]);
-	d |= (uint32_t)((x->src_port ^ y->src_port) | (x->dst_port ^ y->dst_port));
-	return !d && x->family == y->family && x->proto == y->proto && x->flags == y->flags;
-}
-
 struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tuple *t)
 {
 	struct flow *f = &w->flow[hash_of(t, ref_of(w, pk->sa))];
