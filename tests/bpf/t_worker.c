@@ -321,6 +321,33 @@ static void t_rfc4303_3_3_3_refused_is_not_counted(void **state)
 	}
 }
 
+/*
+ * Spec section 12, out-state-protocol-errors: the engine refuses what does not fit the keys it has made, which no running gateway comes to: here
+ * the worker's copy of the SA is changed under them. The packet has used its number.
+ */
+static void t_spec_12_engine_refuses(void **state)
+{
+	struct xi_policy pol = bundle_policy();
+	struct xi_sa esp = an_sa(ESP, TUN, 0x201);
+	struct xi_sa_rt *sa_rt;
+	uint32_t slot;
+	uint64_t ref;
+
+	(void)state;
+	pol.protos = XI_PROTOS_ESP;
+	esp.dir = XI_DIR_OUT;
+	ref = publish(&esp);
+	slot = add_policy(&pol);
+	sa_rt = &m->sa_rt[XI_REF_SLOT(ref)];
+	assert_int_equal(goes_out(slot, ref), SENT);
+	w.sa[XI_REF_SLOT(ref)].sa.enc_alg = alg_by_name(ALG_ENC, "null")->abi;
+	assert_int_equal(goes_out(slot, ref), XI_DROP_OUT_ENGINE);
+	assert_int_equal(sa_rt->err_other, 1);
+	w.sa[XI_REF_SLOT(ref)].sa.enc_alg = esp.enc_alg;
+	assert_int_equal(goes_out(slot, ref), SENT);
+	assert_int_equal(sa_rt->seq_out, 3);
+}
+
 static void t_policy_gone(void **state)
 {
 	struct xi_policy pol = bundle_policy();
@@ -384,6 +411,7 @@ int main(void)
 		T(t_spec_14_1_states),
 		T(t_sa_selector),
 		T(t_spec_6_2_one_missing_of_two),
+		T(t_spec_12_engine_refuses),
 		T(t_policy_gone),
 		T(t_spec_6_3_transport_is_end_to_end),
 		T(t_rfc4303_3_3_3_refused_is_not_counted),

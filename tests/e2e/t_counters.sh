@@ -108,8 +108,8 @@ table() {
 		out-policy-errors|3|poke begin 2|from_host|poke begin -2|lookup failed
 	EOF_TABLE
 }
-# Not to be had from a running gateway: out-state-protocol-errors. The engine refuses a packet only when it is not the one that made the
-# SA's keys: tests/unit/t_esp_refuse.c. What else is wrong with an SA's record makes it unusable before a packet is built.
+# Not to be had from a running gateway: out-state-protocol-errors. The engine refuses a packet only when it does not fit the
+# SA's keys: tests/bpf/t_worker.c, tests/unit/t_esp_refuse.c. What else is wrong with an SA's record makes it unusable before a packet is built.
 
 from_a_astray() {
 	in_ns a "$LIBDIR/forge.py" --dev eth0 --dst-mac $GW_LAN1_MAC --count "$N" clear --src $HOST_A --dst $HOST_B
