@@ -13,7 +13,7 @@
 #
 # A test sources this file, calls topo_up, and ends with tap_done. Everything is named xi$$ and removed at exit, however
 # the script ends. XI_SHELL=1: a shell in the set-up before it is removed, XI_SHELL=fail: only when something failed.
-# O: where the programs are. XI_QUEUES: receive queues of the gateways' interfaces.
+# O: where the programs are. XI_QUEUES: receive queues of the gateways' interfaces. XI_MTU, XI_CAPTURE_KB: theirs, and tcpdump's buffer.
 
 set -u
 XI_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -528,7 +528,7 @@ forge() {
 capture_start() {
 	local file=$T/$3.pcap filter=${4:+($4) or ether proto 0x88b5}
 	rm -f "$T/tcpdump-$3.log"
-	nsenter --net="/run/netns/$P-$1" tcpdump -Z root -nn -U --immediate-mode -B 16384 -s 0 -i "$2" -w "$file" \
+	nsenter --net="/run/netns/$P-$1" tcpdump -Z root -nn -U --immediate-mode -B "${XI_CAPTURE_KB:-16384}" -s 0 -i "$2" -w "$file" \
 		${filter:+"$filter"} >/dev/null 2>"$T/tcpdump-$3.log" </dev/null &
 	CAP_PID[$3]=$! CAP_NS[$3]=$1 CAP_DEV[$3]=$2 CAP_FILE[$3]=$file
 	wait_for "grep -q 'listening on' $T/tcpdump-$3.log" 10
