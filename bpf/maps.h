@@ -93,7 +93,8 @@ struct {
 
 /*
  * Packets that come out of a tunnel and are the stack's, since NAT brought into a policy what they answer. Written by tc egress, read by workers for
- * each new flow. LRU: of more pairs than fit the oldest are sent by their addresses again, which nobody translates back.
+ * each new flow, aged by xdp-ipsecd. LRU: of more than fit the oldest make room; their answers go the fast way, untranslated, until the next packet of
+ * the connection notes it again. Those to an address that no network has go into the stack even so (rt_hop.anywhere): none leaves in clear.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -234,13 +234,17 @@ static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f,
 
 static __always_inline void remember(const struct xi_nat_key *key)
 {
-	__u32 zero = 0, one = 1;
+	__u32 zero = 0, now = (__u32)(bpf_ktime_get_boot_ns() / 1000000000ull),
+	      *last = bpf_map_lookup_elem(&xi_nat, key);
 	struct xi_meta *meta;
 
-	if (bpf_map_lookup_elem(&xi_nat, key))
+	if (last) {
+		if (now - *last >= XI_NAT_NOTE_S)
+			*last = now;
 		return;
+	}
 	meta = bpf_map_lookup_elem(&xi_meta, &zero);
-	if (bpf_map_update_elem(&xi_nat, key, &one, BPF_ANY) == 0 && meta)
+	if (bpf_map_update_elem(&xi_nat, key, &now, BPF_ANY) == 0 && meta)
 		__sync_fetch_and_add(&meta->nat_gen, 1); /* flows of the workers are judged anew */
 }
 

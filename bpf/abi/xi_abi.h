@@ -40,13 +40,14 @@
 #define XI_MAP_BUCKET "xi_bucket" /* array[2 * xi_buckets(spd_max)] of struct xi_bucket, mmapable */
 #define XI_MAP_LOCAL "xi_local"	  /* hash struct xi_local_key -> __u32 ifindex: the host's own addresses */
 #define XI_MAP_FRAG "xi_frag"	  /* LRU hash struct xi_frag_key -> struct xi_frag_val: first fragments seen */
-#define XI_MAP_NAT "xi_nat"   /* LRU hash struct xi_nat_key -> __u32 1: decrypted packets that NAT has to translate */
-#define XI_MAP_VLAN "xi_vlan" /* hash struct xi_vlan_key -> __u32 ifindex: VLAN devices on attached interfaces */
-#define XI_MAP_IF "xi_if"     /* array[XI_IF_MAX] of struct xi_if, mmapable */
-#define XI_MAP_XSK "xi_xsk"   /* XSKMAP: interface slot * XI_QUEUE_MAX + queue -> AF_XDP socket */
-#define XI_MAP_STAT "xi_stat" /* per-CPU array[XI_REASON_MAX] of __u64, written by the BPF programs */
-#define XI_MAP_POLSTAT "xi_polstat"   /* per-CPU array[spd_max] of struct xi_polstat, written by the BPF programs */
-#define XI_MAP_WSTAT "xi_wstat"	      /* array[XI_WORKER_MAX] of struct xi_wstat, mmapable, written by workers */
+#define XI_MAP_NAT                                                                                                     \
+	"xi_nat" /* LRU hash struct xi_nat_key -> __u32 seconds: decrypted packets that NAT has to translate */
+#define XI_MAP_VLAN "xi_vlan"	    /* hash struct xi_vlan_key -> __u32 ifindex: VLAN devices on attached interfaces */
+#define XI_MAP_IF "xi_if"	    /* array[XI_IF_MAX] of struct xi_if, mmapable */
+#define XI_MAP_XSK "xi_xsk"	    /* XSKMAP: interface slot * XI_QUEUE_MAX + queue -> AF_XDP socket */
+#define XI_MAP_STAT "xi_stat"	    /* per-CPU array[XI_REASON_MAX] of __u64, written by the BPF programs */
+#define XI_MAP_POLSTAT "xi_polstat" /* per-CPU array[spd_max] of struct xi_polstat, written by the BPF programs */
+#define XI_MAP_WSTAT "xi_wstat"	    /* array[XI_WORKER_MAX] of struct xi_wstat, mmapable, written by workers */
 #define XI_MAP_WPOLSTAT "xi_wpolstat" /* array[workers_max * spd_max] of struct xi_polstat, mmapable, by workers */
 
 #define XI_MAP_DROPS "xi_drops"	    /* ring buffer of XI_DROPS_BYTES: struct xi_sample, written by the BPF programs */
@@ -122,7 +123,7 @@ struct xi_meta {
 				whoever publishes SAs, and xdp-iked for a peer with nat-traversal=yes */
 	__u32 drops;	   /* listeners to dropped packets; writer: xdp-ipsecd. 0: no sample is taken anywhere */
 	__u32 workers_max; /* workers that have counters in xi_wpolstat, and so the most that may run */
-	__u32 nat_gen;	   /* +1 with each new entry of xi_nat; writer: tc egress */
+	__u32 nat_gen; /* +1 with each new entry of xi_nat, and when old ones went; writers: tc egress, xdp-ipsecd */
 	__u8 res[128];
 };
 
@@ -213,8 +214,13 @@ struct xi_frag_val {
 
 /*
  * xi_nat: what the host's NAT brought into a policy (spec 27.4), seen from the answers: their source is the far end, their destination the address
- * that NAT gave the packet; source 0: from anywhere. Such packets go into the stack, which translates them back. Writer: tc egress.
+ * that NAT gave the packet; source 0: from anywhere. Such packets go into the stack, which translates them back. Writer: tc egress, with the second
+ * (CLOCK_BOOTTIME) of the last packet, XI_NAT_NOTE_S late at most; xdp-ipsecd takes away what is older than XI_NAT_IDLE_S.
  */
+#define XI_NAT_NOTE_S 60
+#define XI_NAT_IDLE_S                                                                                                  \
+	432000 /* 5 days: as long as conntrack keeps an idle connection (nf_conntrack_tcp_timeout_established) */
+
 struct xi_nat_key {
 	struct xi_addr src;
 	struct xi_addr dst;

@@ -177,6 +177,11 @@ void spd_rollback(struct maps *m);
  */
 int class_match(const struct maps *m, const struct xi_tuple *t, int dir, struct xi_rule *rule) __must_check;
 
+/* --- the host's NAT --- */
+
+/* Takes away what xi_nat has not seen used for XI_NAT_IDLE_S; now_s: CLOCK_BOOTTIME. Returns how many went. Main thread of the data plane. */
+unsigned nat_expire(struct maps *m, uint32_t now_s);
+
 /* --- statistics: sums over CPUs and workers --- */
 
 /* reason[XI_REASON_MAX]: every reason, BPF programs and workers together. */

@@ -22,7 +22,8 @@
 #include "user/maps/seqmem.h"
 #include "user/worker/limits.h"
 
-#define REFRESH_S 10 /* neighbours in use are confirmed so often, in ticks of a second */
+#define REFRESH_S 10	  /* neighbours in use are confirmed so often, in ticks of a second */
+#define NAT_EXPIRE_S 3600 /* a look through xi_nat: its entries live for days */
 #define WORKERS_DEFAULT_MAX 16
 
 static int cpu_for(const struct serve_conf *conf, unsigned worker)
@@ -296,6 +297,8 @@ static void tick(struct serve *sv)
 		rt_refresh(sv->rt);
 		attach_refresh_sysctl(sv->maps);
 	}
+	if (sv->ticks % NAT_EXPIRE_S == 0)
+		(void)nat_expire(sv->maps, (uint32_t)(clock_ns() / NS_PER_S));
 }
 
 static void on_route_events(struct serve *sv)
