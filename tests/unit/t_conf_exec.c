@@ -176,6 +176,68 @@ static void t_rename_is_followed(void **state)
 	conf_free(&c);
 }
 
+/* A name finds its template, whatever happened to the list: many are looked up by a table. */
+static void t_names_of_many(void **state)
+{
+	const struct conf_list *l;
+	struct conf c;
+	char line[100];
+
+	(void)state;
+	conf_init(&c);
+	l = &c.list[MENU_MANUAL_SA];
+	for (int i = 0; i < 300; i++) {
+		(void)snprintf(line, sizeof(line), "manual-sa add name=m%d", i);
+		assert_string_equal(run(&c, line), "");
+	}
+	assert_string_equal(run(&c, "manual-sa add name=m299"), "failure: already have such name (line 1 column 11)");
+	conf_remove(&c, MENU_MANUAL_SA, 300); /* what a failed command leaves is dropped by its caller */
+	assert_string_equal(run(&c, "manual-sa\nset m7 name=n7\nremove m100\nadd name=m100\nadd name=m7"), "");
+	assert_int_equal(conf_index_of_name(&c, MENU_MANUAL_SA, "n7"), 7);
+	for (int i = 0; i < 300; i++) {
+		(void)snprintf(line, sizeof(line), "m%d", i);
+		assert_int_equal(conf_index_of_name(&c, MENU_MANUAL_SA, line), i == 7	  ? 300
+									       : i == 100 ? 299
+									       : i > 100  ? i - 1
+											  : i);
+	}
+	assert_string_equal(run(&c, "manual-sa set m8 name=n7"), "failure: already have such name (line 1 column 15)");
+	assert_int_equal(conf_index_of_name(&c, MENU_MANUAL_SA, "m8"), -1);
+	assert_int_equal(l->count, 301);
+	conf_free(&c);
+}
+
+/* What a batch of commands may not put together (user/cli/batch.c). */
+static void t_edited_again(void **state)
+{
+	static const struct {
+		const char *line;
+		bool again;
+	} rows[] = {{"policy set 0 comment=x", true},
+		    {"policy set 1 comment=x", false},
+		    {"policy set 1,0 comment=x", true},
+		    {"policy set numbers=*1 comment=x", true},
+		    {"policy set 7 comment=x", false}};
+	struct conf_numbers n = {0};
+	struct conf c;
+
+	(void)state;
+	conf_init(&c);
+	assert_string_equal(run(&c, "policy\nadd\nadd action=none"), "");
+	c.list[MENU_POLICY].item[1]->flags = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct conf_err e = {0};
+		struct parser p;
+		struct cmd cmd;
+
+		parser_init(&p, rows[i].line, strlen(rows[i].line));
+		assert_int_equal(parser_next(&p, &cmd, &e), 1);
+		assert_int_equal(exec_edits_again(&c, &n, &cmd), rows[i].again);
+	}
+	numbers_free(&n);
+	conf_free(&c);
+}
+
 /* Spec 3.3: ids are never used again; numbers handed out stay valid across add, remove and move. */
 static void t_spec_3_3_references(void **state)
 {
@@ -327,7 +389,8 @@ int main(void)
 		cmocka_unit_test(t_spec_3_2_set_and_copy), cmocka_unit_test(t_rename_is_followed),
 		cmocka_unit_test(t_spec_3_3_references),   cmocka_unit_test(t_attach_and_settings),
 		cmocka_unit_test(t_spec_3_7_round_trip),   cmocka_unit_test(t_spec_3_7_format),
-		cmocka_unit_test(t_spec_27_policy),
+		cmocka_unit_test(t_spec_27_policy),	   cmocka_unit_test(t_names_of_many),
+		cmocka_unit_test(t_edited_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -485,6 +485,15 @@ static void t_spec_9_shared(void **state)
 		reason(MENU_POLICY, 1),
 		"incoming esp-spi 0x101 is in use by another policy with other ends, mode, keys or level=unique");
 	assert_int_equal(plan.policy[1].pol.flags, XI_POL_INACTIVE);
+	/* what an inactive policy would have had is free for the next one */
+	build(TEMPLATE "\nmanual-sa add name=x copy-from=m esp-spi=0x500/0x202 esp-enc-key=" K16B "/" K16A "\n" TUNNEL
+		       "\npolicy add copy-from=0 dst-address=10.3.0.0/16 manual-sa=x\n"
+		       "policy add copy-from=1 dst-address=10.4.0.0/16 sa-dst-address=203.0.113.2");
+	assert_string_equal(
+		reason(MENU_POLICY, 1),
+		"outgoing esp-spi 0x202 is in use by another policy with other ends, mode, keys or level=unique");
+	assert_string_equal(reason(MENU_POLICY, 2), "active");
+	assert_int_equal(plan.sas, 4);
 	/* unique wants its SA alone */
 	build(TEMPLATE "\n" TUNNEL "level=unique\npolicy add copy-from=0 dst-address=10.3.0.0/16");
 	assert_int_equal(plan.sa[0].sa.reqid, 1);

@@ -130,10 +130,10 @@ int explain_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e) 
 
 /* Fills the list of c with the SAs of the maps (installed-sa). */
 void view_sas(struct conf *c, const struct maps *m);
-/* mtu.c, outbound SA in slot: the path MTU learned from ICMP, and the longest packet that fits through. 0 = unknown. */
+/* mtu.c, outbound SA in slot: the path MTU learned from ICMP, and the longest packet that fits through. 0 = unknown. u: who uses which SA. */
 struct rt_query;
 int64_t mtu_learned(const struct maps *m, uint32_t slot, uint64_t now);
-int64_t mtu_effective(struct rt_query *q, const struct maps *m, uint32_t slot, uint64_t now);
+int64_t mtu_effective(struct rt_query *q, const struct maps *m, const struct spd_users *u, uint32_t slot, uint64_t now);
 /*
  * Puts the generated policies of the maps behind those of c, with ITEM_DYNAMIC. Their ids are 0x80000000 and the generation of the slot, and do
  * not count for those of others.

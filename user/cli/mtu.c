@@ -25,19 +25,22 @@ static int64_t path(struct rt_query *q, const struct maps *m, uint32_t slot, uin
 }
 
 /* The AH SA over this ESP SA, NULL = none. */
-static const struct xi_sa *bundled(const struct maps *m, uint32_t slot)
+static const struct xi_sa *bundled(const struct maps *m, const struct spd_users *u, uint32_t slot)
 {
 	uint64_t ref = XI_REF(slot, m->sad[slot].gen);
 
-	for (uint32_t s = 0; s < m->meta->spd_max; s++)
-		if (m->spd[s].gen && m->spd[s].sa_out == ref && m->spd[s].sa_out_ah)
-			return sad_get(m, m->spd[s].sa_out_ah);
+	for (uint32_t k = spd_users_of(u, ref); k < u->count && u->user[k].sa == ref; k++) {
+		const struct xi_policy *p = &m->spd[u->user[k].policy];
+
+		if (p->gen && p->sa_out == ref && p->sa_out_ah)
+			return sad_get(m, p->sa_out_ah);
+	}
 	return NULL;
 }
 
-int64_t mtu_effective(struct rt_query *q, const struct maps *m, uint32_t slot, uint64_t now)
+int64_t mtu_effective(struct rt_query *q, const struct maps *m, const struct spd_users *u, uint32_t slot, uint64_t now)
 {
-	const struct xi_sa *ah = m->sad[slot].proto == XI_PROTO_ESP ? bundled(m, slot) : NULL;
+	const struct xi_sa *ah = m->sad[slot].proto == XI_PROTO_ESP ? bundled(m, u, slot) : NULL;
 	size_t len = (size_t)path(q, m, ah ? (uint32_t)(ah - m->sad) : slot, now);
 
 	if (ah)

@@ -134,7 +134,7 @@ void view_sas(struct conf *c, const struct maps *m)
 		view_sa((struct conf_sa *)it, m, s, now);
 		if (m->sad[s].dir == XI_DIR_OUT) {
 			((struct conf_sa *)it)->path_mtu = mtu_learned(m, s, now);
-			((struct conf_sa *)it)->mtu = ask ? mtu_effective(&q, m, s, now) : 0;
+			((struct conf_sa *)it)->mtu = ask ? mtu_effective(&q, m, &users.sas, s, now) : 0;
 		}
 		name_users((struct conf_sa *)it, &users, m, XI_REF(s, gen));
 		it->id = s + 1;

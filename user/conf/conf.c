@@ -55,12 +55,35 @@ void conf_item_free(enum menu_id menu, struct conf_item *it)
 	free(it);
 }
 
+/*
+ * The names of a list as a hash table: a configuration of many templates is full of references to them. Made when first asked, and again
+ * after a change of what is in it; items behind `known` are entered when somebody asks.
+ */
+struct conf_names {
+	uint32_t *at; /* [buckets]: index + 1, 0 = none */
+	unsigned buckets, known;
+};
+
+static void names_free(struct conf_list *l)
+{
+	if (l->names)
+		free(l->names->at);
+	free(l->names);
+	l->names = NULL;
+}
+
+void conf_renamed(struct conf *c, enum menu_id menu)
+{
+	names_free(&c->list[menu]);
+}
+
 void conf_free(struct conf *c)
 {
 	for (unsigned m = 0; m < MENU_MAX; m++) {
 		for (unsigned i = 0; i < c->list[m].count; i++)
 			conf_item_free(m, c->list[m].item[i]);
 		free(c->list[m].item);
+		names_free(&c->list[m]);
 	}
 	memset(c, 0, sizeof(*c));
 }
@@ -80,6 +103,7 @@ void conf_copy(struct conf *to, const struct conf *from)
 		struct conf_list *l = &to->list[m];
 
 		l->room = l->count;
+		l->names = NULL;
 		l->item = l->count ? must(calloc(l->count, sizeof(*l->item))) : NULL;
 		for (unsigned i = 0; i < l->count; i++) {
 			l->item[i] = must(malloc(menus[m].item_size));
@@ -93,6 +117,8 @@ void conf_insert(struct conf *c, enum menu_id menu, struct conf_item *it, unsign
 	struct conf_list *l = &c->list[menu];
 
 	make_room(l);
+	if (at < l->count)
+		conf_renamed(c, menu);
 	memmove(&l->item[at + 1], &l->item[at], (l->count - at) * sizeof(*l->item));
 	l->item[at] = it;
 	l->count++;
@@ -106,6 +132,7 @@ void conf_remove(struct conf *c, enum menu_id menu, unsigned index)
 {
 	struct conf_list *l = &c->list[menu];
 
+	conf_renamed(c, menu);
 	conf_item_free(menu, l->item[index]);
 	l->count--;
 	memmove(&l->item[index], &l->item[index + 1], (l->count - index) * sizeof(*l->item));
@@ -116,6 +143,7 @@ void conf_move(struct conf *c, enum menu_id menu, unsigned from, unsigned before
 	struct conf_item **item = c->list[menu].item;
 	struct conf_item *it = item[from];
 
+	conf_renamed(c, menu);
 	if (before > from) {
 		before--;
 		memmove(&item[from], &item[from + 1], (before - from) * sizeof(*item));
@@ -186,15 +214,71 @@ const char *conf_name(enum menu_id menu, const struct conf_item *it)
 	return p ? (const char *)it + p->off : NULL;
 }
 
+static unsigned name_hash(const char *name)
+{
+	unsigned h = 2166136261u; /* FNV-1a */
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * 16777619u;
+	return h ^ h >> 15;
+}
+
+static const char *name_at(const struct conf_list *l, unsigned i, const struct prop *p)
+{
+	return (const char *)l->item[i] + p->off;
+}
+
+/* The bucket of the first item of that name, or the empty one where it belongs. */
+static uint32_t *name_bucket(const struct conf_list *l, const struct conf_names *n, const struct prop *p,
+			     const char *name)
+{
+	for (unsigned h = name_hash(name);; h++) {
+		uint32_t *at = &n->at[h & (n->buckets - 1)];
+
+		if (!*at || strcmp(name_at(l, *at - 1, p), name) == 0)
+			return at;
+	}
+}
+
+/* At most half full. */
+static void names_grow(struct conf_names *n, unsigned count)
+{
+	if (n->buckets && n->buckets / 2 >= count)
+		return;
+	do
+		n->buckets = n->buckets ? n->buckets * 2 : 64;
+	while (n->buckets / 2 < count);
+	free(n->at);
+	n->at = must(calloc(n->buckets, sizeof(*n->at)));
+	n->known = 0;
+}
+
+static int name_find(struct conf_list *l, const struct prop *p, const char *name)
+{
+	if (!l->names)
+		l->names = must(calloc(1, sizeof(*l->names)));
+	names_grow(l->names, l->count);
+	for (; l->names->known < l->count; l->names->known++) {
+		uint32_t *at = name_bucket(l, l->names, p, name_at(l, l->names->known, p));
+
+		if (!*at)
+			*at = l->names->known + 1;
+	}
+	return (int)*name_bucket(l, l->names, p, name) - 1;
+}
+
 int conf_index_of_name(const struct conf *c, enum menu_id menu, const char *name)
 {
-	const struct conf_list *l = &c->list[menu];
+	/* the table is no part of what the list says */
+	struct conf_list *l = (struct conf_list *)(uintptr_t)&c->list[menu];
 	const struct prop *p = prop_named(&menus[menu], "name");
 
 	if (!p)
 		return -1;
+	if (menu == MENU_MANUAL_SA)
+		return name_find(l, p, name);
 	for (unsigned i = 0; i < l->count; i++)
-		if (strcmp((const char *)l->item[i] + p->off, name) == 0)
+		if (strcmp(name_at(l, i, p), name) == 0)
 			return (int)i;
 	return -1;
 }

@@ -202,6 +202,7 @@ struct conf_list {
 	struct conf_item **item;
 	unsigned count, room;
 	uint32_t last_id;
+	struct conf_names *names; /* conf.c's own */
 };
 
 struct conf {
@@ -228,6 +229,8 @@ void conf_move(struct conf *c, enum menu_id menu, unsigned from, unsigned before
 
 int conf_index_of_id(const struct conf *c, enum menu_id menu, uint32_t id);	   /* -1 none */
 int conf_index_of_name(const struct conf *c, enum menu_id menu, const char *name); /* -1 none */
+/* To be said by who wrote another name into a template that is in the list. */
+void conf_renamed(struct conf *c, enum menu_id menu);
 
 /* Where each id of a list stands: for who looks up many. Valid until the list changes. */
 struct conf_place {

@@ -246,6 +246,8 @@ static int set_one(struct conf *c, enum menu_id menu, const struct cmd *cmd, str
 			return -EINVAL;
 	}
 	it->given |= given;
+	if (name && strcmp(old, name))
+		conf_renamed(c, menu);
 	if (menu == MENU_PROPOSAL && strcmp(old, PROPOSAL_BUILTIN) == 0 && strcmp(name, old))
 		return conf_fail(e, CONF_E_FAIL, "failure: can not rename " PROPOSAL_BUILTIN " proposal");
 	if (name && strcmp(old, name))

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "user/base/clock.h"
@@ -97,15 +98,39 @@ static bool same_spi_key(const struct xi_sa *a, const struct xi_sa *b)
 	       memcmp(&a->dst, &b->dst, sizeof(a->dst)) == 0;
 }
 
+#define PLAN_NONE UINT_MAX
+
+static unsigned *bucket_of(const struct plan *plan, const struct xi_sa *s)
+{
+	uint32_t h = s->spi ^ (uint32_t)s->proto << 24;
+
+	for (int i = 0; i < 4; i++)
+		h = (h ^ s->dst.w[i]) * 0x9e3779b1u;
+	return &plan->first[(h ^ h >> 16) & (plan->buckets - 1)];
+}
+
+/* The SAs from that one on are taken out again, the last one first. */
+static void forget_sas(struct plan *plan, unsigned from)
+{
+	while (plan->sas > from) {
+		plan->sas--;
+		*bucket_of(plan, &plan->sa[plan->sas].sa) = plan->next[plan->sas];
+	}
+}
+
 /*
  * Index of the SA in the plan, entered when it is new. -1: another one has its destination, protocol and SPI, so that the
  * policy cannot have it.
  */
 static int enter_sa(struct plan *plan, const struct xi_sa *s, const struct conf_policy *p, const struct conf_msa *m)
 {
-	for (unsigned i = 0; i < plan->sas; i++)
+	unsigned *bucket = bucket_of(plan, s);
+
+	for (unsigned i = *bucket; i != PLAN_NONE; i = plan->next[i])
 		if (same_spi_key(&plan->sa[i].sa, s))
 			return memcmp(&plan->sa[i].sa, s, sizeof(*s)) == 0 ? (int)i : -1;
+	plan->next[plan->sas] = *bucket;
+	*bucket = plan->sas;
 	plan->sa[plan->sas] = (struct plan_sa){.sa = *s, .policy = p->it.id, .template_id = m->it.id};
 	return (int)plan->sas++;
 }
@@ -200,7 +225,7 @@ static void plan_sas(struct plan *plan, struct conf *c, struct conf_policy *p, s
 		(esp ? pp->sa_ah : pp->sa)[d] = plan_one(plan, c, p, m, &s);
 	}
 	if (p->it.flags & ITEM_INACTIVE) {
-		plan->sas = before;
+		forget_sas(plan, before);
 		for (int d = 0; d < 2; d++)
 			pp->sa[d] = pp->sa_ah[d] = -1;
 	}
@@ -250,15 +275,32 @@ static void plan_policy(struct plan *plan, struct conf *c, struct conf_policy *p
 	plan->policies++;
 }
 
+static int plan_alloc(struct plan *plan, unsigned policies)
+{
+	size_t most = SAS_PER_POLICY * ((size_t)policies + 1);
+	unsigned buckets = 16;
+
+	while (buckets < most)
+		buckets *= 2;
+	*plan = (struct plan){
+		.policy = calloc((size_t)policies + 1, sizeof(*plan->policy)),
+		.sa = calloc(most, sizeof(*plan->sa)),
+		.first = malloc(buckets * sizeof(*plan->first)),
+		.next = malloc(most * sizeof(*plan->next)),
+		.buckets = buckets,
+	};
+	if (!plan->policy || !plan->sa || !plan->first || !plan->next)
+		return -ENOMEM;
+	for (unsigned i = 0; i < buckets; i++)
+		plan->first[i] = PLAN_NONE;
+	return 0;
+}
+
 int plan_build(struct plan *plan, struct conf *c, plan_route_fn route)
 {
 	struct conf_list *l = &c->list[MENU_POLICY];
 
-	*plan = (struct plan){
-		.policy = calloc(l->count + 1, sizeof(*plan->policy)),
-		.sa = calloc(SAS_PER_POLICY * (size_t)l->count + SAS_PER_POLICY, sizeof(*plan->sa)),
-	};
-	if (!plan->policy || !plan->sa || judge_templates(c))
+	if (plan_alloc(plan, l->count) || judge_templates(c))
 		goto err;
 	for (unsigned i = 0; i < l->count; i++) {
 		l->item[i]->flags &= ~(uint32_t)ITEM_INACTIVE;
@@ -281,5 +323,7 @@ void plan_free(struct plan *plan)
 		explicit_bzero(plan->sa, plan->sas * sizeof(*plan->sa));
 	free(plan->sa);
 	free(plan->policy);
+	free(plan->first);
+	free(plan->next);
 	*plan = (struct plan){0};
 }

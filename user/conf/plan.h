@@ -26,6 +26,9 @@ struct plan {
 	unsigned policies;
 	struct plan_sa *sa;
 	unsigned sas;
+	/* plan.c's own: sa[] by what must not stand twice */
+	unsigned *first, *next; /* [buckets], [sas]: indices, PLAN_NONE = end */
+	unsigned buckets;	/* a power of two */
 };
 
 /* The local address that the route to dst uses; 0 or -1 when there is none. */
