@@ -85,6 +85,8 @@ void ike_receive(struct ike *k, const struct ike_path *path, struct bytes datagr
 
 	if (msg_hdr_parse(&h, datagram, &e)) {
 		k->count[IKE_COUNT_MALFORMED]++;
+		if (e.notify == ISAKMP_N_INVALID_MAJOR_VERSION)
+			ike1_other_version(k, path, datagram, &h);
 		return;
 	}
 	ike1_receive(k, path, datagram, &h);

@@ -24,6 +24,10 @@ enum isakmp_exchange {
 	ISAKMP_X_NEW_GROUP = 33,    /* RFC 2409 appendix A; not answered */
 };
 
+/* IKEv2, as far as we recognise it (RFC 7296 §3.1) */
+#define IKE2_X_SA_INIT 34
+#define IKE2_F_RESPONSE 0x20
+
 enum isakmp_payload {
 	ISAKMP_P_NONE = 0,
 	ISAKMP_P_SA = 1,	     /* RFC 2408 §3.4 */

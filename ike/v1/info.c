@@ -47,6 +47,20 @@ void ike1_notify(struct ike1 *sa, uint16_t type, uint8_t protocol, struct bytes 
 	finish(sa, &w, mid);
 }
 
+void ike1_no_exchange(struct ike1 *sa, const struct msg_hdr *h)
+{
+	char text[64];
+
+	sa->ike->count[IKE_COUNT_UNEXPECTED]++;
+	if (sa->refused || h->exchange == sa->mode)
+		return;
+	sa->refused = 1;
+	ike_log(sa->ike, LOG_L_WARNING, "%s wants %s (exchange %u), which we do not have",
+		ike_end_text(&sa->path.remote, text, sizeof(text)),
+		h->exchange == ISAKMP_X_TRANSACTION ? "XAUTH or mode config" : "an exchange", h->exchange);
+	ike1_notify(sa, ISAKMP_N_INVALID_EXCHANGE_TYPE, IPSEC_PROTO_ISAKMP, (struct bytes){0}, (struct bytes){0});
+}
+
 static void send_delete(struct ike1 *sa, uint8_t protocol, struct bytes spi)
 {
 	struct msg_delete d = {

@@ -403,8 +403,7 @@ static struct ike1 *find(struct ike *k, const struct ike_path *path, const struc
 		       : NULL;
 }
 
-static void whole(struct ike *k, struct ike1 *sa, const struct ike_path *path, struct bytes datagram,
-		  const struct msg_hdr *h);
+static void whole(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
 
 static void fragment(struct ike *k, struct ike1 *sa, const struct ike_path *path, struct bytes datagram)
 {
@@ -419,12 +418,11 @@ static void fragment(struct ike *k, struct ike1 *sa, const struct ike_path *path
 	    memcmp(h.icookie, sa->icookie, 8))
 		k->count[IKE_COUNT_FRAGMENTS]++;
 	else
-		whole(k, sa, path, (struct bytes){p, len}, &h);
+		whole(sa, path, (struct bytes){p, len}, &h);
 	free(p);
 }
 
-static void whole(struct ike *k, struct ike1 *sa, const struct ike_path *path, struct bytes datagram,
-		  const struct msg_hdr *h)
+static void whole(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
 {
 	if (ike1_repeated(sa, &sa->retry, datagram))
 		return;
@@ -438,7 +436,7 @@ static void whole(struct ike *k, struct ike1 *sa, const struct ike_path *path, s
 	else if (h->exchange == ISAKMP_X_INFORMATIONAL)
 		ike1_info_receive(sa, path, datagram, h);
 	else
-		k->count[IKE_COUNT_UNEXPECTED]++;
+		ike1_no_exchange(sa, h);
 }
 
 void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
@@ -459,7 +457,7 @@ void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datag
 		if (sa->initiator || !ike1_repeated(sa, &sa->retry, datagram))
 			k->count[IKE_COUNT_REPLAY]++;
 	} else if (sa) {
-		whole(k, sa, path, datagram, h);
+		whole(sa, path, datagram, h);
 	} else if (first && (h->exchange == ISAKMP_X_MAIN || h->exchange == ISAKMP_X_AGGRESSIVE ||
 			     h->exchange == ISAKMP_X_BASE)) {
 		first_message(k, path, datagram, h);
@@ -470,4 +468,21 @@ void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datag
 		    ike_conf_peer(k->conf, &path->remote.a))
 			notify_clear(k, path, h->icookie, h->rcookie, ISAKMP_N_INVALID_COOKIE);
 	}
+}
+
+/*
+ * RFC 2408 §5.2, RFC 7296 §2.5. The answer has the version that we do have, as strongSwan's has. Never to an answer, and only where we
+ * would have talked.
+ */
+void ike1_other_version(struct ike *k, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
+{
+	char a[64];
+
+	if (h->version >> 4 != 2 || h->exchange != IKE2_X_SA_INIT || h->flags & IKE2_F_RESPONSE ||
+	    datagram.len < NOTIFY_CLEAR_LEN || !ike_conf_peer(k->conf, &path->remote.a))
+		return;
+	if (ike_may_say(k, &path->remote.a))
+		ike_log(k, LOG_L_WARNING, "%s begins with IKEv2, which we do not have: it has to be set to IKEv1 there",
+			ike_end_text(&path->remote, a, sizeof(a)));
+	notify_clear(k, path, h->icookie, h->rcookie, ISAKMP_N_INVALID_MAJOR_VERSION);
 }

@@ -110,6 +110,7 @@ struct ike1 {
 	uint32_t mid[IKE1_MIDS], *quick_mid;
 	unsigned n_mids, n_quick_mids, quick_mids_room;
 	uint8_t got_contact; /* INITIAL-CONTACT came under it */
+	uint8_t refused;     /* the peer was told that we do not have an exchange of its */
 	uint32_t ph2_total;
 	/* IKE fragmentation, spec section 25 */
 	uint16_t frag_id;	  /* of the last message that we cut */
@@ -140,10 +141,12 @@ void ike1_drop(struct ike1 *sa, int delete, const char *why);
 void ike1_drop_with_children(struct ike1 *sa, const char *why);
 /* The peer has read our last message of phase 1, as far as we can know: what waits for that goes out. Does nothing when nothing waits. */
 void ike1_settle(struct ike1 *sa);
-/* A datagram of IKEv1 (header is sound). */
 /* An authenticated message of the peer's came this way: with NAT traversal its address or port is taken over (spec section 21), within its peer item. */
 void ike1_seen(struct ike1 *sa, const struct ike_path *path);
+/* A datagram of IKEv1 (header is sound). */
 void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
+/* One of another version: who begins with IKEv2 is told that it is not spoken here. */
+void ike1_other_version(struct ike *k, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
 
 /* --- wire.c --- */
 /* IV of an exchange under sa by message ID. */
@@ -188,6 +191,8 @@ void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct byte
 void ike1_initial_contact(struct ike1 *sa);
 /* Encrypted informational with a notification; body of the notify as in spec 20. Sent once. */
 void ike1_notify(struct ike1 *sa, uint16_t type, uint8_t protocol, struct bytes spi, struct bytes data);
+/* A message of an exchange that we do not have (mode config, XAUTH, new group mode): said once to the peer and in the log. */
+void ike1_no_exchange(struct ike1 *sa, const struct msg_hdr *h);
 void ike1_delete_isakmp(struct ike1 *sa);
 /* Delete of an IPsec SA: our inbound SPI, XI_PROTO_*. */
 void ike1_delete_ipsec(struct ike1 *sa, uint8_t proto, __be32 spi);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/ike1_say.h"
 #include "tests/lib/quick_test.h"
 
 static uint8_t mode, auth;
@@ -315,16 +316,86 @@ static void t_commit_bit_in_phase_1(void **state)
 	assert_int_equal(m.payload[0].notify.type, ISAKMP_N_INVALID_FLAGS);
 }
 
+static void conf_nobody(struct ike_conf *c, unsigned end)
+{
+	c->n_peers = end ? 0 : c->n_peers;
+}
+
+/* RFC 7296 §2.5: who begins with IKEv2 is told the version, in no more bytes than it sent; nobody else is. */
+static void t_rfc7296_2_5_other_versions(void **state)
+{
+	static const struct {
+		uint8_t version, exchange, flags, nobody, told;
+	} row[] = {
+		{0x20, IKE2_X_SA_INIT, 0x08, 0, 1},
+		{0x20, IKE2_X_SA_INIT, IKE2_F_RESPONSE, 0, 0},
+		{0x20, 37, 0x08, 0, 0},
+		{0x30, IKE2_X_SA_INIT, 0x08, 0, 0},
+		{0x00, IKE2_X_SA_INIT, 0x08, 0, 0},
+		{0x20, IKE2_X_SA_INIT, 0x08, 1, 0},
+	};
+	static struct msg m;
+	struct msg_err e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		r = rig_new(row[i].nobody ? conf_nobody : conf);
+		rig_acquire(r, 0, rig_policy(r, 0, 1));
+		r->q[0].p[17] = row[i].version;
+		r->q[0].p[18] = row[i].exchange;
+		r->q[0].p[19] = row[i].flags;
+		rig_hand_over(r, &r->q[0]);
+		rig_hand_over(r, &r->q[0]); /* within a second */
+		assert_int_equal(r->n, 1 + row[i].told);
+		assert_int_equal(rig_logged(r, 1, "IKEv2"), row[i].told);
+		assert_int_equal(r->end[1].k->count[IKE_COUNT_MALFORMED], 2);
+		if (row[i].told) {
+			assert_true(r->q[1].len <= r->q[0].len);
+			assert_int_equal(msg_parse(&m, (struct bytes){r->q[1].p, r->q[1].len}, &e), 0);
+			assert_int_equal(m.payload[0].notify.type, ISAKMP_N_INVALID_MAJOR_VERSION);
+			assert_memory_equal(m.hdr.icookie, r->q[0].p, 8);
+		}
+		(void)teardown(NULL);
+	}
+}
+
+/* RFC 2408 §5.2: a peer that wants XAUTH, mode config or new group mode is told once that there is none. */
+static void t_exchange_that_we_do_not_have(void **state)
+{
+	static const uint8_t body[8] = {0, 0, 0, 8, 1};
+	struct say s = {.exchange = ISAKMP_X_TRANSACTION, .mid = 77, .type = 14, .body = {body, sizeof(body)}};
+
+	(void)state;
+	r = rig_new(conf);
+	rig_isakmp(r, 0, 0);
+	rig_say(r, 0, &s);
+	s.mid++;
+	rig_say(r, 0, &s);
+	assert_int_equal(rig_logged(r, 1, "wants XAUTH or mode config"), 1);
+	assert_int_equal(r->end[1].k->count[IKE_COUNT_UNEXPECTED], 2);
+	assert_int_equal(r->n, 1);
+	rig_deliver(r, 0);
+	assert_int_equal(rig_logged(r, 0, "received INVALID-EXCHANGE-TYPE"), 1);
+	assert_int_equal(r->n, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(t_signature_after_the_end),	T(t_payloads_that_do_not_belong),
-		T(t_payloads_that_stand_twice), T(t_fragments_without_our_cookie),
-		T(t_signatures_for_strangers),	T(t_certificates_of_strangers),
-		T(t_no_answer_to_less),		T(t_wrong_hash_is_told_under_the_keys),
-		T(t_identity_with_an_odd_port), T(t_one_vendor_id_is_answered),
+		T(t_signature_after_the_end),
+		T(t_payloads_that_do_not_belong),
+		T(t_payloads_that_stand_twice),
+		T(t_fragments_without_our_cookie),
+		T(t_signatures_for_strangers),
+		T(t_certificates_of_strangers),
+		T(t_no_answer_to_less),
+		T(t_wrong_hash_is_told_under_the_keys),
+		T(t_identity_with_an_odd_port),
+		T(t_one_vendor_id_is_answered),
 		T(t_commit_bit_in_phase_1),
+		T(t_rfc7296_2_5_other_versions),
+		T(t_exchange_that_we_do_not_have),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
