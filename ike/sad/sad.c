@@ -72,7 +72,7 @@ static void acquire_failed(void *ctx, uint32_t slot, uint32_t gen)
 /* One that is under way is let go on: it lasts longer than a pause, but for its last second. */
 void sad_ask_again(struct sad *s)
 {
-	uint64_t until, end = clock_ns() + SAD_PAUSE_NS;
+	__u64 until, end = clock_ns() + SAD_PAUSE_NS;
 
 	for (uint32_t i = 0; i < s->m->meta->spd_max; i++) {
 		until = __atomic_load_n(&s->m->spd[i].acquire_ns, __ATOMIC_ACQUIRE);

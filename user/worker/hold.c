@@ -39,7 +39,7 @@ static int ask(struct worker *w, const struct wpkt *pk)
 /* Is an acquire of the policy under way, be it by this packet, or did one fail a moment ago? */
 static int acquiring(struct worker *w, struct xi_policy *pol, const struct wpkt *pk)
 {
-	uint64_t until = __atomic_load_n(&pol->acquire_ns, __ATOMIC_ACQUIRE);
+	__u64 until = __atomic_load_n(&pol->acquire_ns, __ATOMIC_ACQUIRE);
 
 	if (until > w->now)
 		return 1;
