@@ -212,7 +212,11 @@ static int choose_group(const struct msg *m, uint16_t first, unsigned n, const s
 	}
 	_Static_assert(XI_PROTOS_AH == 1 && XI_PROTOS_ESP == 2, "bits below");
 	if (own->protos && own->protos != (has & 1 ? XI_PROTOS_ESP : 0) + (has & 2 ? XI_PROTOS_AH : 0)) {
-		refuse(r, PHASE2_PROTOCOL, NULL, NULL);
+		refuse(r, PHASE2_PROTOCOL,
+		       has == 3	  ? "AH and ESP were offered"
+		       : has == 2 ? "AH was offered"
+				  : "ESP was offered",
+		       NULL);
 		return -ENOENT;
 	}
 	if (has == 3)

@@ -113,7 +113,7 @@ static int ends_quick(unsigned type)
 static void refused(struct ike1 *sa, const struct msg_notify *n)
 {
 	struct ike1_quick *only = NULL;
-	char why[96];
+	char why[512], own[256];
 
 	for (struct ike1_quick *q = sa->quick; q; q = q->next) {
 		if (q->state != QUICK_SENT1 && q->state != QUICK_SENT2)
@@ -124,7 +124,9 @@ static void refused(struct ike1 *sa, const struct msg_notify *n)
 	}
 	if (!only)
 		return;
-	(void)snprintf(why, sizeof(why), "the peer says %s", msg_notify_name(n->type));
+	(void)snprintf(why, sizeof(why),
+		       "the peer says %s to what we offered: %s; compare proposal %s and the policy with those of the peer",
+		       msg_notify_name(n->type), phase2_own_text(&only->own, own, sizeof(own)), only->proposal);
 	quick_end(only, why);
 }
 
@@ -247,15 +249,18 @@ static void unprotected(struct ike1 *sa, const struct ike_path *path, struct byt
 	const struct msg_payload *p;
 	struct msg_err e;
 	struct msg m;
-	char text[64];
+	char text[64], own[128];
 
 	k->count[IKE_COUNT_UNPROTECTED]++;
-	if (sa->established_ns || sa->hs->encrypted || !ike_may_say(k, &path->remote.a) || msg_parse(&m, datagram, &e))
+	if (!sa->hs || sa->established_ns || sa->hs->encrypted || !ike_may_say(k, &path->remote.a) || msg_parse(&m, datagram, &e))
 		return;
 	p = msg_find(&m, ISAKMP_P_NOTIFY, 0);
-	ike_log(k, LOG_L_INFO, "unprotected informational message from %s is only looked at: %s",
+	ike_log(k, LOG_L_WARNING,
+		"unprotected message from %s, which ends nothing: %s. phase 1 (%s mode, %s), we have %s; compare the peer items "
+		"here and there",
 		ike_end_text(&path->remote, text, sizeof(text)),
-		p ? msg_notify_name(p->notify.type) : "no notification");
+		p ? msg_notify_name(p->notify.type) : "no notification", ike1_mode_name(sa),
+		sa->initiator ? "initiator" : "responder", neg1_text(&sa->hs->own, own, sizeof(own)));
 }
 
 /* Within phase 1: it has the keys, but who it is has not been shown. What it says is for the operator; the exchange goes on or times out. */

@@ -252,15 +252,16 @@ static void run_step(struct ike1 *sa, const struct p1_step *s, const struct ike_
 /* Wrong PSK: what should be payloads is noise (spec 23.1). Nothing is torn down. */
 static void undecodable(struct ike1 *sa, const struct p1_step *s, const struct msg_err *e)
 {
-	char text[160], b[64];
+	int secrets = sa->keyed && sa->peer->auth == IKE_AUTH_PSK;
+	char text[160], b[128];
 
 	sa->ike->count[IKE_COUNT_MALFORMED]++;
 	if (sa->hs->told || (!sa->initiator && !sa->hs->proven && !ike_may_say(sa->ike, &sa->path.remote.a)))
 		return;
 	sa->hs->told = 1;
-	ike_log(sa->ike, LOG_L_ERROR, "message %u of phase 1 from %s is not readable (%s)%s", s->number,
-		ike_end_text(&sa->path.remote, b, sizeof(b)), msg_err_text(e, text, sizeof(text)),
-		sa->keyed && sa->peer->auth == IKE_AUTH_PSK ? ": the secrets may differ" : "");
+	ike_log(sa->ike, LOG_L_ERROR, "phase 1 with %s: message %u is not readable (%s)%s",
+		p1_who(sa, b, sizeof(b)), s->number, msg_err_text(e, text, sizeof(text)),
+		secrets ? ": the secrets may differ (change secret of the peer item, here or there)" : "");
 }
 
 /* Spec section 17: the commit bit is an error in phase 1. 1: it was set. */
@@ -343,18 +344,25 @@ static int speaks_to(struct ike *k, const struct ike_peer *p, const struct ike_p
 					   [IKE_MODE_MAIN_L2TP] = ISAKMP_X_MAIN,
 					   [IKE_MODE_AGGRESSIVE] = ISAKMP_X_AGGRESSIVE,
 					   [IKE_MODE_BASE] = ISAKMP_X_BASE};
-	char a[64];
+	static const char *const mode[] = {"main", "main-l2tp", "aggressive", "base"};
+	char a[64], why[128];
 
 	if (p && exchange[p->mode] == h->exchange && (p->natt || path->local.port != IKE_PORT_NATT))
 		return has_secret(k, p, path);
 	k->count[IKE_COUNT_NO_PEER]++;
-	if (ike_may_say(k, &path->remote.a))
-		ike_log(k, LOG_L_WARNING, "phase 1 of %s is not answered: %s",
-			ike_end_text(&path->remote, a, sizeof(a)),
-			!p ? "no peer item has its address"
-			: exchange[p->mode] != h->exchange
-				? "it is another exchange than exchange-mode of the peer item"
-				: "it came to port 4500, and nat-traversal is off");
+	if (!ike_may_say(k, &path->remote.a))
+		return 0;
+	if (p && exchange[p->mode] != h->exchange)
+		(void)snprintf(why, sizeof(why), "it begins %s mode, exchange-mode of the peer item is %s",
+			       h->exchange == ISAKMP_X_MAIN	    ? "main"
+			       : h->exchange == ISAKMP_X_AGGRESSIVE ? "aggressive"
+								    : "base",
+			       mode[p->mode]);
+	else
+		(void)snprintf(why, sizeof(why), "%s",
+			       p ? "it came to port 4500, and nat-traversal of the peer item is off"
+				 : "no peer item has its address");
+	ike_log(k, LOG_L_WARNING, "phase 1 of %s is not answered: %s", ike_end_text(&path->remote, a, sizeof(a)), why);
 	return 0;
 }
 

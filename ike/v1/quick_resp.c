@@ -62,7 +62,7 @@ static int find_policy(struct ike1_quick *q)
 	const struct ike1 *sa = q->sa;
 	const struct ike_env *env = sa->ike->env;
 	struct xi_selector sel;
-	char text[160];
+	char text[160], b[64];
 	int rc = quick_selector(q, sa->peer->generate != IKE_GENERATE_NO, &sel);
 
 	if (rc) {
@@ -77,7 +77,10 @@ static int find_policy(struct ike1_quick *q)
 	/* 19.5: a generated policy of another peer goes to the newer negotiation. */
 	if ((rc || q->policy.dynamic) && sa->peer->generate != IKE_GENERATE_NO)
 		return draft_policy(q, &sel);
-	ike_log(sa->ike, LOG_L_ERROR, "no policy found: %s", quick_selector_text(&sel, text, sizeof(text)));
+	ike_log(sa->ike, LOG_L_ERROR,
+		"no policy found: %s (message 1 of quick mode from %s; to change: src-address and dst-address of a policy, "
+		"here or there, or generate-policy of the peer item)",
+		quick_selector_text(&sel, text, sizeof(text)), ike_end_text(&sa->path.remote, b, sizeof(b)));
 	return -ENOENT;
 }
 

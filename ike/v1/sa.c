@@ -210,14 +210,28 @@ static void soft(struct ike1 *sa)
 		renew(sa);
 }
 
+/* What an answer that does not come may mean. */
+static const char *silence(const struct ike1 *sa)
+{
+	if (!sa->initiator || sa->hs->told)
+		return "";
+	if (sa->keyed)
+		return sa->peer->auth == IKE_AUTH_PSK
+			       ? ": our proof was not answered: the secrets may differ; the peer's log says more"
+			       : ": our proof was not answered; the peer's log says more";
+	return sa->hs->number ? ""
+			      : ": nothing was answered: is the peer there, has it a peer item for us with the same "
+				"exchange-mode, does UDP port 500 get through?";
+}
+
 static void timed_out(struct ike1 *sa)
 {
 	char spi[40], b[64];
 
 	if (sa->initiator || sa->hs->proven)
-		ike_log(sa->ike, LOG_L_ERROR, "phase1 negotiation failed due to time up. %s (%s, %s mode, %s)",
+		ike_log(sa->ike, LOG_L_ERROR, "phase1 negotiation failed due to time up. %s (%s, %s mode, %s)%s",
 			spi_text(sa, spi), ike_end_text(&sa->path.remote, b, sizeof(b)), ike1_mode_name(sa),
-			sa->initiator ? "initiator" : "responder");
+			sa->initiator ? "initiator" : "responder", silence(sa));
 	ike1_drop(sa, 0, NULL);
 }
 

@@ -77,6 +77,7 @@ is "what came before it is done" "$(xi policy print terse from=0 | grep -o 'comm
 is "one quoted line" "$(xi '/ip ipsec policy print count-only; manual-sa print count-only' 2>/dev/null | tr '\n' ' ')" "3 2 "
 
 fails "unknown command" 2 "bad command name frob (line 1 column 8)" policy frob
+fails "a word with control characters is shown without" 2 'bad command name ?[31mred (line 1 column 8)' policy $'\e[31mred'
 fails "unknown menu" 2 "bad command name address (line 1 column 5)" /ip address print
 fails "unknown property" 2 'expected end of command (line 1 column 12) - no property "frob" here' policy add frob=1
 fails "stray word" 2 'expected end of command (line 1 column 14) - no "frob" here' policy print frob
