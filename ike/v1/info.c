@@ -124,9 +124,10 @@ static void refused(struct ike1 *sa, const struct msg_notify *n)
 	}
 	if (!only)
 		return;
-	(void)snprintf(why, sizeof(why),
-		       "the peer says %s to what we offered: %s; compare proposal %s and the policy with those of the peer",
-		       msg_notify_name(n->type), phase2_own_text(&only->own, own, sizeof(own)), only->proposal);
+	(void)snprintf(
+		why, sizeof(why),
+		"the peer says %s to what we offered: %s; compare proposal %s and the policy with those of the peer",
+		msg_notify_name(n->type), phase2_own_text(&only->own, own, sizeof(own)), only->proposal);
 	quick_end(only, why);
 }
 
@@ -252,11 +253,13 @@ static void unprotected(struct ike1 *sa, const struct ike_path *path, struct byt
 	char text[64], own[128];
 
 	k->count[IKE_COUNT_UNPROTECTED]++;
-	if (!sa->hs || sa->established_ns || sa->hs->encrypted || !ike_may_say(k, &path->remote.a) || msg_parse(&m, datagram, &e))
+	if (!sa->hs || sa->established_ns || sa->hs->encrypted || !ike_may_say(k, &path->remote.a) ||
+	    msg_parse(&m, datagram, &e))
 		return;
 	p = msg_find(&m, ISAKMP_P_NOTIFY, 0);
 	ike_log(k, LOG_L_WARNING,
-		"unprotected message from %s, which ends nothing: %s. phase 1 (%s mode, %s), we have %s; compare the peer items "
+		"unprotected message from %s, which ends nothing: %s. phase 1 (%s mode, %s), we have %s; compare the "
+		"peer items "
 		"here and there",
 		ike_end_text(&path->remote, text, sizeof(text)),
 		p ? msg_notify_name(p->notify.type) : "no notification", ike1_mode_name(sa),

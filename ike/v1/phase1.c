@@ -259,8 +259,8 @@ static void undecodable(struct ike1 *sa, const struct p1_step *s, const struct m
 	if (sa->hs->told || (!sa->initiator && !sa->hs->proven && !ike_may_say(sa->ike, &sa->path.remote.a)))
 		return;
 	sa->hs->told = 1;
-	ike_log(sa->ike, LOG_L_ERROR, "phase 1 with %s: message %u is not readable (%s)%s",
-		p1_who(sa, b, sizeof(b)), s->number, msg_err_text(e, text, sizeof(text)),
+	ike_log(sa->ike, LOG_L_ERROR, "phase 1 with %s: message %u is not readable (%s)%s", p1_who(sa, b, sizeof(b)),
+		s->number, msg_err_text(e, text, sizeof(text)),
 		secrets ? ": the secrets may differ (change secret of the peer item, here or there)" : "");
 }
 

@@ -187,13 +187,13 @@ static int verify_certificate(struct ike1 *sa)
 		       -EKEYREJECTED;
 	if (!pinned[0] && cred_judge(store, cert, &sent, sa->ike->env->wall(sa->ike->env->ctx), &pub, &why))
 		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY,
-			       "the certificate of \"%s\": %s (its authority must be in the store with trusted=yes)", sa->id,
-			       why.text),
+			       "the certificate of \"%s\": %s (its authority must be in the store with trusted=yes)",
+			       sa->id, why.text),
 		       -EKEYREJECTED;
 	if (cred_id_fits(cert, &id, &sa->path.remote.a, pinned[0] != 0, &why)) {
 		EVP_PKEY_free(pub);
-		return p1_fail(sa, ISAKMP_N_INVALID_ID_INFORMATION,
-			       "the peer is \"%s\", but %s (change %s)", sa->id, why.text,
+		return p1_fail(sa, ISAKMP_N_INVALID_ID_INFORMATION, "the peer is \"%s\", but %s (change %s)", sa->id,
+			       why.text,
 			       pinned[0] ? "remote-certificate of the peer item"
 					 : "the peer's identity, my-id-user-fqdn, or its certificate"),
 		       -EKEYREJECTED;
@@ -223,7 +223,9 @@ static int verify_key(struct ike1 *sa)
 				return 0;
 			}
 	}
-	return p1_fail(sa, ISAKMP_N_INVALID_SIGNATURE, "no public key of ours fits the signature (change remote-key of the peer item, or key there)"), -EKEYREJECTED;
+	return p1_fail(sa, ISAKMP_N_INVALID_SIGNATURE,
+		       "no public key of ours fits the signature (change remote-key of the peer item, or key there)"),
+	       -EKEYREJECTED;
 }
 
 /* Spec 16.5: with a PSK plain main mode takes addresses only. */
@@ -269,7 +271,9 @@ static int verify(struct ike1 *sa)
 		if (hash_of_side(sa, !sa->initiator, 0, hash) || sa->hs->proof.len != len ||
 		    CRYPTO_memcmp(hash, sa->hs->proof.p, len)) {
 			sa->ike->count[IKE_COUNT_BAD_HASH]++;
-			p1_fail(sa, ISAKMP_N_INVALID_HASH_INFORMATION, "HASH mismatched: the secrets may differ (change secret of the peer item, here or there)");
+			p1_fail(sa, ISAKMP_N_INVALID_HASH_INFORMATION,
+				"HASH mismatched: the secrets may differ (change secret of the peer item, here or "
+				"there)");
 			return -EKEYREJECTED;
 		}
 		if (!id_type_may(sa)) {

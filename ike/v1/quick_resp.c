@@ -78,7 +78,8 @@ static int find_policy(struct ike1_quick *q)
 	if ((rc || q->policy.dynamic) && sa->peer->generate != IKE_GENERATE_NO)
 		return draft_policy(q, &sel);
 	ike_log(sa->ike, LOG_L_ERROR,
-		"no policy found: %s (message 1 of quick mode from %s; to change: src-address and dst-address of a policy, "
+		"no policy found: %s (message 1 of quick mode from %s; to change: src-address and dst-address of a "
+		"policy, "
 		"here or there, or generate-policy of the peer item)",
 		quick_selector_text(&sel, text, sizeof(text)), ike_end_text(&sa->path.remote, b, sizeof(b)));
 	return -ENOENT;

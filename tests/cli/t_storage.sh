@@ -57,6 +57,13 @@ head -c 300 "$T/good" >"$CONF"
 rc=0
 xi policy add action=none 2>"$T/err" || rc=$?
 is "a cut file: refused" "$rc $(grep -c 'is damaged' "$T/err")" "1 1"
+: >"$CONF"
+fails "an empty file is not a configuration without policies" 1 "configuration file $CONF is damaged: it is empty; repair it or move it away, nothing was changed" policy print
+fails "nor is it applied" 1 "configuration file $CONF is damaged: it is empty; repair it or move it away, nothing was changed" start
+head -c 512 /dev/zero >"$CONF"
+rc=0
+xi start 2>"$T/err" || rc=$?
+is "nor one of zeros" "$rc $(grep -c 'is damaged' "$T/err")" "1 1"
 cp "$T/good" "$CONF"
 
 echo garbage >"$CONF.new"

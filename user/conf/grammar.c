@@ -297,7 +297,8 @@ static int add_word(struct cmd *c, const char *word, unsigned col, struct conf_e
 		a->quoted = true;
 	}
 	if (strlen(word) >= LEX_WORD_MAX)
-		return conf_fail_at(e, CONF_E_SYNTAX, word, 1, a->vcol);
+		return conf_fail(e, CONF_E_SYNTAX, "longer than %u characters (line 1 column %u)", LEX_WORD_MAX - 1,
+				 a->vcol);
 	a->value = keep(c, word, strlen(word));
 	return a->value ? 0 : conf_fail_at(e, CONF_E_SYNTAX, word, 1, a->vcol);
 }

@@ -202,6 +202,13 @@ static void read_ids(struct conf *c, const char *text)
 	}
 }
 
+static int damaged(const struct paths *p, const char *what, struct conf_err *e)
+{
+	return conf_fail(e, CONF_E_SYSTEM,
+			 "configuration file %s is damaged: %.300s; repair it or move it away, nothing was changed",
+			 p->conf, what);
+}
+
 static int load_text(const struct paths *p, char *text, size_t len, struct conf *c, struct conf_err *e)
 {
 	struct conf_err bad = {0};
@@ -209,10 +216,7 @@ static int load_text(const struct paths *p, char *text, size_t len, struct conf 
 	if (exec_script(c, text, len, NULL, &bad)) {
 		conf_free(c);
 		conf_init(c);
-		(void)conf_fail(
-			e, CONF_E_SYSTEM,
-			"configuration file %s is damaged: %.300s; repair it or move it away, nothing was changed",
-			p->conf, bad.text);
+		(void)damaged(p, bad.text, e);
 	} else {
 		read_ids(c, text);
 	}
@@ -230,6 +234,11 @@ int store_load(const struct paths *p, struct conf *c, struct conf_err *e)
 	if (access(p->conf, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	text = store_read_file(p->conf, &len, e);
+	/* This program writes none: a crash of the system may have left it. Taken as no policies it would let all pass in clear. */
+	if (text && strspn(text, " \t\r\n") >= len) {
+		free(text);
+		return damaged(p, "it is empty", e);
+	}
 	return text ? load_text(p, text, len, c, e) : -EINVAL;
 }
 
