@@ -96,6 +96,20 @@ for FROM in LAN gateway "LAN, not attached"; do
 		round
 	done
 done
+
+# What goes against a translated connection: the far side has opened one to an address that only destination NAT knows, host A answers, and a policy
+# protects host A's own address as well. Behind the stack the answers are judged as what they leave as; XDP, which sees host A's address only, seals
+# them by that (spec 27.4): nobody takes them for answers, but nothing is in clear.
+for n in 1 2; do
+	sa_policy $n src=10.77.0.0/24 name=virtual spi=0x700 || fatal "policy"
+done
+nat ip "ip daddr 10.77.0.50 dnat to $HOST_A;" ""
+V=4 ITEMS=(0 1 6)
+decides "answers" out-transformed "no no yes " in_ns b ping -n -q -c 3 -i 0.02 -W 1 10.77.0.50
+check "they arrive" grep -q '3 received' "$T/decides.out"
+FROM=LAN
+xi 1 interface attach lan || not_ok "attach"
+decides "answers" out-transformed "no yes no " in_ns b ping -n -q -c 3 -i 0.02 -W 0.2 10.77.0.50
 capture_stop w1 || not_ok "capture"
 is "nothing of it in clear" "$(tcpdump -nn -r "$T/w1.pcap" 'ip and net 10.0.0.0/8' 2>/dev/null | wc -l)" 0
 is "nor of IPv6" "$(tcpdump -nn -r "$T/w1.pcap" 'ip6 and udp or icmp6 and (ip6[40] == 128 or ip6[40] == 129)' 2>/dev/null | wc -l)" 0
