@@ -71,6 +71,31 @@ before=$(policystat 2 0 in-transformed)
 in_ns a ping -n -q -c 3 -i 0.05 -W 1 $HOST_B >/dev/null # the answers carry numbers that we used above
 check "the peer takes what is sent now" wait_for "[ \$(policystat 2 0 in-transformed) -ge $((before + 3)) ]" 3
 
+# Commands that take SAs away and bring them back are killed at any moment, and xdp-ipsecd with them, under traffic.
+capture_start r w1 killed "src $WAN1 or icmp"
+nsenter --net="/run/netns/$P-a" ping -n -q -i 0.002 -w 60 $HOST_B >/dev/null 2>&1 &
+flood=$!
+kill_cli() { # TENS-OF-MS ARGUMENTS...: killed after so long, done or not
+	timeout -s KILL "0.0$1" nsenter --net="/run/netns/$P-gw1" "$O/xdp-ipsec" --instance "${P}g1" "${@:2}"
+}
+for i in {0..35}; do
+	case $((i % 4)) in
+	0) kill_cli $((i % 7 + 1)) manual-sa disable m ;;
+	1) kill_cli $((i % 7 + 1)) installed-sa flush ;;
+	2) kill_cli $((i % 7 + 1)) policy set 0 level=unique "priority=$i" ;;
+	3) xi 1 manual-sa enable m ;;
+	esac
+	[ $((i % 12)) != 11 ] || { gw_kill9 1 && gw_start 1; }
+done >/dev/null 2>&1
+check "after killed commands: the next one" xi 1 manual-sa enable m
+check "and traffic" wait_for "in_ns a ping -n -q -c 3 -i 0.05 -W 1 $HOST_B"
+kill $flood
+wait $flood 2>/dev/null
+capture_stop killed || not_ok "capture"
+check "nothing in clear" no_clear killed --min 100
+# RFC 4106 §3.1: the IV of AES-GCM is the number
+is "no number twice" "$("$LIBDIR/capture.py" list "$T/killed.pcap" | grep -o 'spi=[^ ]* seq=[^ ]*' | sort | uniq -d | wc -l)" 0
+
 kill -STOP "${GW_PID[1]}"
 start=$EPOCHSECONDS
 status=$(xi 1 status)
