@@ -148,14 +148,15 @@ static __always_inline int is_natted(const struct xi_pkt *k, const struct xi_nat
 	return !xi_is_local(&n->dst, k->tuple.family);
 }
 
-/* Undoes the translation and lets conntrack forget it. 0, or -1: it cannot be done. On its own stack. */
-static __noinline int take_back(struct __sk_buff *skb, const struct xi_nat *n, int malformed)
+/*
+ * Undoes the translation and lets conntrack forget it. k: the packet as it is. 0, or -1: it cannot be done. On its own stack: a chain of calls has 512 bytes,
+ * of which kernels before 6.9 round each function's up to 32.
+ */
+static __noinline int take_back(struct __sk_buff *skb, const struct xi_pkt *k, const struct xi_nat *n, int malformed)
 {
-	struct xi_pkt now = {};
-
-	if (!malformed && (xi_tc_parse(skb, &now) != XI_PARSE_OK || xi_nat_undo(skb, &now, n)))
+	if (!malformed && xi_nat_undo(skb, k, n))
 		return -1;
-	xi_nat_forget(skb, n, now.tuple.family);
+	xi_nat_forget(skb, n, k->tuple.family);
 	return 0;
 }
 
@@ -224,7 +225,7 @@ static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f,
 	change_places(&f->pkt, &n);
 	if (reason != XI_TO_WORKER)
 		return GO_ON;
-	if (take_back(skb, &n, malformed)) {
+	if (take_back(skb, &f->pkt, &n, malformed)) {
 		xi_count_policy(&f->hit[XI_DIR_OUT], out_dropped);
 		return drop(XI_DROP_OUT_NAT);
 	}
