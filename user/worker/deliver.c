@@ -110,10 +110,23 @@ static int ttl_used_up(const struct pkt *p)
 	return p->data[ip_version(p) == 4 ? IP4_TTL : IP6_HOPS] <= 1;
 }
 
-/* For the stack in any case: for this host, no way on, or a TTL that is used up. */
+/* Multicast, or the limited broadcast. */
+static int is_to_many(const struct xi_tuple *t)
+{
+	const uint8_t *a = (const uint8_t *)&t->dst;
+
+	return t->family == XI_IP6 ? a[0] == 0xff : (a[0] & 0xf0) == 0xe0 || t->dst.w[0] == UINT32_MAX;
+}
+
+/*
+ * For the stack in any case: for this host, no way on, or a TTL that is used up; for many, since no SA carries that (spec 13.3 step 2): if the
+ * stack forwards it, tc_egress drops it.
+ */
 static int stays_here(struct worker *w, const struct wpkt *pk, struct flow *f)
 {
 	refresh_hop(w, pk, f);
+	if (is_to_many(&f->tuple))
+		return 1;
 	if (f->hop.rt.kind == RT_UNKNOWN &&
 	    is_local(w, &f->tuple.dst, f->tuple.family)) /* the kernel has not said so yet */
 		return 1;
