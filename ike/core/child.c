@@ -64,6 +64,12 @@ int child_same_pair(const struct ike_child *c, const struct ike_path *p)
 	return !c->udp || !p->remote.port || c->path.remote.port == p->remote.port;
 }
 
+/* Between the ends of sa: what the peer says of its address holds for it. Of one that has moved there it does for its own alone. */
+static int between_ends(const struct ike_child *c, const struct ike1 *sa)
+{
+	return (c->sa == sa || ike1_at_home(sa)) && child_same_pair(c, &sa->path);
+}
+
 /* Where children of sa may be: by its address, but anywhere once it has moved to another one than they. */
 static unsigned first_bucket(const struct ike1 *sa)
 {
@@ -174,7 +180,7 @@ void child_deleted(struct ike1 *sa, uint8_t proto, __be32 spi)
 	for (unsigned i = first_bucket(sa); i <= last_bucket(sa); i++)
 		for (c = sa->ike->children[i]; c; c = next) {
 			next = c->next;
-			if (c->dying || (c->sa != sa && !child_same_pair(c, &sa->path)) || !sends_with(c, proto, spi))
+			if (c->dying || (c->sa != sa && !between_ends(c, sa)) || !sends_with(c, proto, spi))
 				continue;
 			ike_log(sa->ike, LOG_L_INFO, "%s deleted the IPsec-SA spi=%u(0x%x)",
 				ike_addr_text(&sa->path.remote.a, text, sizeof(text)), ntohl(spi), ntohl(spi));
@@ -197,7 +203,7 @@ void child_initial_contact(struct ike1 *sa)
 
 	for (c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = next) {
 		next = c->next;
-		if (!child_same_pair(c, &sa->path) || (c->sa == sa && !c->rebound))
+		if (!between_ends(c, sa) || (c->sa == sa && !c->rebound))
 			continue;
 		/*
 		 * With Delete only if it is new: should the peer have it, because messages overtook each other, it must not go on sending. A peer
@@ -214,7 +220,7 @@ void child_drop_peer(const struct ike1 *sa)
 	for (unsigned i = first_bucket(sa); i <= last_bucket(sa); i++)
 		for (c = sa->ike->children[i]; c; c = next) {
 			next = c->next;
-			if (c->sa == sa || (!c->sa && child_same_pair(c, &sa->path)))
+			if (c->sa == sa || (!c->sa && between_ends(c, sa)))
 				child_end(c, 0);
 		}
 }
@@ -333,7 +339,7 @@ int child_add(struct ike1 *sa, const struct child_new *n)
 void child_bind(struct ike1 *sa)
 {
 	for (struct ike_child *c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = c->next) {
-		if (!c->sa && child_same_pair(c, &sa->path)) {
+		if (!c->sa && between_ends(c, sa)) {
 			c->sa = sa;
 			c->rebound = 1;
 		}

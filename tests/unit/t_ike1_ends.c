@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/ike1_say.h"
 #include "tests/lib/quick_test.h"
 
 static const char office[] = "203.0.113.1";
@@ -149,6 +150,53 @@ static void t_spec_21_no_move_of_an_sa_to_another_item(void **state)
 	assert_true(ike_addr_eq(&c->path.remote.a, &seen.a));
 }
 
+static void second_with_natt(struct ike1 *sa, unsigned end, unsigned n)
+{
+	if (n == 2)
+		with_natt(sa, end, n);
+}
+
+/* Somebody else, authenticated, says in the name of the address: its SAs are not his to end (spec 20.2, 20.3). */
+static void says_from(const struct ike_addr *where, unsigned type, const uint8_t *body, size_t len)
+{
+	static uint32_t mid = 900;
+	struct say s = {.exchange = ISAKMP_X_INFORMATIONAL, .mid = ++mid, .type = (uint8_t)type, .body = {body, len}};
+	struct rig_packet p = rig_make(r, 0, &s);
+
+	p.path.remote.a = *where;
+	rig_hand_over(r, &p);
+}
+
+static void t_spec_20_sas_of_an_address_that_a_peer_moved_to(void **state)
+{
+	uint8_t contact[] = {0, 0, 0, 12, 0, 0, 0, 1, IPSEC_PROTO_ISAKMP, 0, 0x60, 2};
+	uint8_t del[16] = {0, 0, 0, 16, 0, 0, 0, 1, IPSEC_PROTO_ESP, 4, 0, 1};
+	struct ike_addr victim;
+
+	(void)state;
+	r = rig_new(conf_wide);
+	r->prepare = second_with_natt;
+	victim = r->end[0].addr;
+	(void)rig_policy(r, 0, 1);
+	(void)rig_policy(r, 1, 1);
+	rig_isakmp(r, 0, 1);
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_settle(r);
+	rig_advance(r, NS_PER_S);
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+	r->end[0].addr = rig_addr4("192.0.2.99");
+	rig_isakmp(r, 0, 2);
+	rig_settle(r);
+	says_from(&victim, ISAKMP_P_NOTIFY, contact, sizeof(contact));
+	assert_true(rig_logged(r, 1, "received INITIAL-CONTACT"));
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+	for (unsigned i = 0; i < FAKE_SAS; i++)
+		if (r->end[1].sadb.sa[i].ref && r->end[1].sadb.sa[i].sa.dir == XI_DIR_OUT)
+			memcpy(del + 12, &r->end[1].sadb.sa[i].sa.spi, 4);
+	says_from(&victim, ISAKMP_P_DELETE, del, sizeof(del));
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+}
+
 /* --- the last message of an ISAKMP SA reaches its byte limit (spec 16.7) --- */
 
 static void t_spec_16_7_limit_reached_by_the_last_delete(void **state)
@@ -273,6 +321,7 @@ int main(void)
 		T(t_spec_21_no_move_to_the_address_of_another_item),
 		T(t_spec_17_policy_of_an_address_that_a_peer_moved_to),
 		T(t_spec_21_move_within_the_item),
+		T(t_spec_20_sas_of_an_address_that_a_peer_moved_to),
 		T(t_spec_21_no_move_of_an_sa_to_another_item),
 		T(t_spec_16_7_limit_reached_by_the_last_delete),
 		T(t_outbound_fails_behind_message_3),
