@@ -70,7 +70,7 @@ void ike1_dpd_start(struct ike1 *sa)
 	const struct ike_env *env = sa->ike->env;
 	uint32_t first = 0;
 
-	if (!sa->peer_dpd || !sa->peer->dpd_interval_s || sa->dpd.place)
+	if (!ike1_dpd_active(sa) || sa->dpd.place)
 		return;
 	if (env->random(env->ctx, &first, sizeof(first)))
 		return;

@@ -194,6 +194,15 @@ static void renew(struct ike1 *sa)
 		(void)start(sa->ike, sa->peer, &sa->path); /* hand_over() when it is established */
 }
 
+unsigned ike1_soft_bytes(const struct ike1 *sa)
+{
+	uint64_t limit = sa->terms.life_bytes;
+
+	if (!limit || sa->bytes < limit - limit / 5)
+		return 0;
+	return sa->bytes < limit - limit / 20 ? 1 : 2;
+}
+
 /*
  * Spec 14.3: at 80 % the initiator starts the next one. As with phase 2 (14.2), at 95 % whoever still has none does: the peer may have given up, or not watch
  * this one because its own settings have no DPD.
@@ -201,11 +210,12 @@ static void renew(struct ike1 *sa)
 static void soft(struct ike1 *sa)
 {
 	uint64_t late = sa->established_ns + (sa->expires_ns - sa->established_ns) / 20 * 19;
-	int first = sa->state == IKE1_ESTABLISHED, ended = ike_now(sa->ike) >= late;
+	int first = sa->state == IKE1_ESTABLISHED, is_late = ike_now(sa->ike) >= late;
+	int ended = is_late || ike1_soft_bytes(sa) == 2;
 
 	sa->state = IKE1_DYING;
 	(void)timer_set(&sa->ike->timers, &sa->life,
-			ended ? sa->expires_ns : late); /* it has just fired: there is room */
+			is_late ? sa->expires_ns : late); /* it has just fired: there is room */
 	if (!hand_over(sa) && (ended || (first && sa->initiator)))
 		renew(sa);
 }
@@ -386,14 +396,15 @@ void ike1_established(struct ike1 *sa)
 	struct ike *k = sa->ike;
 	struct ike1_handshake *hs = sa->hs;
 	uint64_t life_ns = sa->terms.life_s * NS_PER_S;
-	int dpd = sa->peer_dpd && sa->peer->dpd_interval_s, contact = hs->initial_contact;
+	int contact = hs->initial_contact;
 
 	ike1_halfopen_remove(sa);
 	sa->established_ns = ike_now(k);
 	sa->established_wall = k->env->wall(k->env->ctx);
 	sa->expires_ns = sa->established_ns + life_ns;
 	sa->state = IKE1_ESTABLISHED;
-	(void)timer_set(&k->timers, &sa->life, dpd ? sa->established_ns + life_ns / 10 * 8 : sa->expires_ns);
+	(void)timer_set(&k->timers, &sa->life,
+			ike1_dpd_active(sa) ? sa->established_ns + life_ns / 10 * 8 : sa->expires_ns);
 	if (sa->retry.gave_up)
 		ike1_retry_clear(k, &sa->retry); /* what was repeated has its answer */
 	if (sa->behind && timer_set(&k->timers, &sa->keepalive, sa->established_ns + KEEPALIVE_NS))

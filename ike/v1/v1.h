@@ -148,6 +148,14 @@ void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datag
 /* One of another version: who begins with IKEv2 is told that it is not spoken here. */
 void ike1_other_version(struct ike *k, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h);
 
+/* How far sa is with its byte limit: 0, 1 = 80 % (soft), 2 = 95 % (spec 14.2, 16.7). */
+unsigned ike1_soft_bytes(const struct ike1 *sa);
+/* We watch the peer: it announced DPD, and dpd-interval is set (spec 14.3). */
+static inline int ike1_dpd_active(const struct ike1 *sa)
+{
+	return sa->peer_dpd && sa->peer->dpd_interval_s;
+}
+
 /* --- wire.c --- */
 /* IV of an exchange under sa by message ID. */
 int ike1_iv(const struct ike1 *sa, uint32_t message_id, uint8_t iv[CIPHER_BLOCK_MAX]) __must_check;

@@ -22,17 +22,25 @@ int ike1_iv(const struct ike1 *sa, uint32_t message_id, uint8_t iv[CIPHER_BLOCK_
 	return ike1_iv_exchange(sa->terms.hash, sa->iv, message_id, iv, sa->terms.cipher->block);
 }
 
-/* Spec 16.7: reaching the byte limit has the effect of the hard lifetime; the timer ends the SA when nobody works with it. */
+/*
+ * Spec 16.7: reaching the byte limit has the effect of the hard lifetime, reaching 80 and 95 % of it that of the soft one (14.3). The timer acts when nobody
+ * works with the SA.
+ */
 static void count_bytes(struct ike1 *sa, size_t len)
 {
-	if (!sa->established_ns || sa->dropping) /* its timers are gone already */
+	unsigned before = ike1_soft_bytes(sa);
+
+	if (!sa->established_ns || sa->dropping ||
+	    sa->state == IKE1_EXPIRED) /* its timers are gone already, or about to act */
 		return;
 	sa->bytes += len;
-	if (sa->terms.life_bytes && sa->bytes >= sa->terms.life_bytes && sa->state < IKE1_EXPIRED) {
+	if (sa->terms.life_bytes && sa->bytes >= sa->terms.life_bytes) {
 		sa->state = IKE1_EXPIRED;
 		sa->expires_ns = ike_now(sa->ike);
-		(void)timer_set(&sa->ike->timers, &sa->life, sa->expires_ns); /* it was set before: there is room */
+	} else if (!ike1_dpd_active(sa) || ike1_soft_bytes(sa) == before) {
+		return;
 	}
+	(void)timer_set(&sa->ike->timers, &sa->life, ike_now(sa->ike)); /* it was set before: there is room */
 }
 
 int ike1_open(struct ike1 *sa, uint8_t *iv, struct msg *m, struct bytes datagram, uint8_t *out, size_t max,

@@ -98,6 +98,26 @@ static void t_spec_14_3_soft_limit(void **state)
 	assert_int_equal(isakmps(0), 1);
 }
 
+/* The same by bytes (16.7): DPD uses the limit up, and at no time there is none. */
+static void t_spec_14_3_soft_limit_in_bytes(void **state)
+{
+	unsigned renewed = 0;
+
+	(void)state;
+	bytes1 = 8192;
+	life1[0] = life1[1] = 86400;
+	up();
+	for (unsigned i = 0; i < 7200; i++) {
+		rig_advance(r, NS_PER_S);
+		assert_flows();
+		assert_int_not_equal(established(0), 0);
+		assert_int_not_equal(established(1), 0);
+		renewed |= isakmps(0) > 1;
+	}
+	assert_int_equal(renewed, 1);
+	assert_true(rig_logged(r, 0, "ISAKMP-SA expired"));
+}
+
 /* Phase 1 with no SA on it is not renewed. */
 static void t_spec_14_3_unused_ends(void **state)
 {
@@ -494,12 +514,24 @@ static void t_spec_20_3_who_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(t_spec_14_3_soft_limit),	 T(t_spec_14_3_unused_ends),  T(t_spec_14_3_no_dpd),
-		T(t_expired_then_acquired),	 T(t_one_end_forgets_sooner), T(t_renewal_fails),
-		T(t_spec_16_7_bytes_of_phase_1), T(t_spec_18_2_phase_1),      T(t_spec_18_1_phase_2),
-		T(t_spec_18_3_of_each_protocol), T(t_spec_18_3_in_kilobytes), T(t_spec_14_2_bytes),
-		T(t_spec_14_2_wall_clock_steps), T(t_both_stood_still),	      T(t_delete_of_the_isakmp_sa_before),
-		T(t_three_quick_modes_at_once),	 T(t_spec_20_3_who_is_told),
+		T(t_spec_14_3_soft_limit),
+		T(t_spec_14_3_soft_limit_in_bytes),
+		T(t_spec_14_3_unused_ends),
+		T(t_spec_14_3_no_dpd),
+		T(t_expired_then_acquired),
+		T(t_one_end_forgets_sooner),
+		T(t_renewal_fails),
+		T(t_spec_16_7_bytes_of_phase_1),
+		T(t_spec_18_2_phase_1),
+		T(t_spec_18_1_phase_2),
+		T(t_spec_18_3_of_each_protocol),
+		T(t_spec_18_3_in_kilobytes),
+		T(t_spec_14_2_bytes),
+		T(t_spec_14_2_wall_clock_steps),
+		T(t_both_stood_still),
+		T(t_delete_of_the_isakmp_sa_before),
+		T(t_three_quick_modes_at_once),
+		T(t_spec_20_3_who_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
