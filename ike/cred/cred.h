@@ -48,6 +48,8 @@ struct cred_sent {
  */
 int cred_judge(const struct cred *c, struct bytes cert, const struct cred_sent *sent, int64_t wall, EVP_PKEY **pub,
 	       struct err *why) __must_check;
+/* Is a certificate of the store valid at `wall`? It is trusted for being named, so nothing else is asked. 0, -ENOENT, -EKEYREJECTED with the reason. */
+int cred_valid(const struct cred *c, const char *name, int64_t wall, struct err *why) __must_check;
 /* Does the identity fit the certificate (spec 23.2)? addr: where the peer is. pinned: an address equal to addr needs no subjectAltName. */
 int cred_id_fits(struct bytes cert, const struct msg_id *id, const struct ike_addr *addr, int pinned,
 		 struct err *why) __must_check;

@@ -213,3 +213,20 @@ int cred_judge(const struct cred *c, struct bytes cert, const struct cred_sent *
 	ERR_clear_error();
 	return rc;
 }
+
+int cred_valid(const struct cred *c, const char *name, int64_t wall, struct err *why)
+{
+	const struct cred_file *f = c ? cred_list_find(&c->cert, name) : NULL;
+	time_t at = (time_t)wall;
+	const char *text = NULL;
+
+	if (!f || !f->cert)
+		return err_set(why, -ENOENT, "there is no such certificate");
+	/* 0: the field cannot be read */
+	if (X509_cmp_time(X509_get0_notBefore(f->cert), &at) >= 0)
+		text = "certificate is not yet valid";
+	else if (X509_cmp_time(X509_get0_notAfter(f->cert), &at) <= 0)
+		text = "certificate has expired";
+	ERR_clear_error();
+	return text ? err_set(why, -EKEYREJECTED, "%s", text) : 0;
+}

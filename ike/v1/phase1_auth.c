@@ -185,6 +185,10 @@ static int verify_certificate(struct ike1 *sa)
 			       pinned[0] ? "there is no certificate \"%s\"" : "the peer sent no certificate%.0s",
 			       pinned),
 		       -EKEYREJECTED;
+	/* Whoever has its key may have it because it was given up. */
+	if (pinned[0] && cred_valid(store, pinned, sa->ike->env->wall(sa->ike->env->ctx), &why))
+		return p1_fail(sa, ISAKMP_N_INVALID_CERTIFICATE, "remote-certificate \"%s\": %s", pinned, why.text),
+		       -EKEYREJECTED;
 	if (!pinned[0] && cred_judge(store, cert, &sent, sa->ike->env->wall(sa->ike->env->ctx), &pub, &why))
 		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY,
 			       "the certificate of \"%s\": %s (its authority must be in the store with trusted=yes)",

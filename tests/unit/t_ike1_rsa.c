@@ -327,6 +327,34 @@ static void t_spec_23_2_name_that_the_certificate_has_not(void **state)
 	certificates(strange_name);
 }
 
+static void pin(unsigned end, struct cert_spec spec)
+{
+	X509 *x = leaf(end ? "end 1" : "end 0", key[end], spec);
+
+	write_item(end, CRED_CERTIFICATE, "own", x, NULL, 0);
+	write_item(!end, CRED_CERTIFICATE, "theirs", x, NULL, 0);
+	pinned[!end] = "theirs";
+	X509_free(x);
+}
+
+static void pinned_out_of_time(void)
+{
+	for (unsigned bad = 0; bad < 2; bad++) {
+		pin(!bad, (struct cert_spec){0});
+		pin(bad, (struct cert_spec){.from = -9 * CERT_DAY, .to = -CERT_DAY});
+		refused(!bad, "remote-certificate \"theirs\": certificate has expired");
+		pin(bad, (struct cert_spec){.from = CERT_DAY, .to = 9 * CERT_DAY});
+		refused(!bad, "remote-certificate \"theirs\": certificate is not yet valid");
+	}
+}
+
+static void t_spec_23_2_pinned_certificate_out_of_time(void **state)
+{
+	(void)state;
+	spoilt.end = -1;
+	certificates(pinned_out_of_time);
+}
+
 static void pinned_one(void)
 {
 	X509 *x[2];
@@ -364,6 +392,7 @@ int main(void)
 		T(t_spec_23_2_strange_or_old_certificate),
 		T(t_spec_23_2_name_that_the_certificate_has_not),
 		T(t_spec_23_2_pinned_certificate),
+		T(t_spec_23_2_pinned_certificate_out_of_time),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
