@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * IKE fragmentation (spec section 25), receiving: each fragment is a whole ISAKMP message whose only payload is a piece of the real one. One message
- * at a time for each ISAKMP SA, bounded; a fragment with another ID begins anew, since the peer has then given up the older message.
+ * at a time for each ISAKMP SA, bounded, for 30 s; a fragment with another ID begins anew, since the peer has then given up the older message.
  */
 #include <stdlib.h>
 
@@ -12,7 +12,8 @@
 #define KEEP_NS (30 * NS_PER_S)
 
 struct ike1_frags {
-	uint64_t since_ns;
+	struct ike1 *sa;
+	struct ike_timer timer; /* its end */
 	size_t bytes;
 	uint16_t id;
 	uint8_t count, last; /* last: number of the last one, 0 = not seen */
@@ -26,28 +27,47 @@ void ike1_fragments_free(struct ike1 *sa)
 {
 	struct ike1_frags *fs = sa->frags;
 
-	for (unsigned i = 0; fs && i < FRAGMENTS_MAX; i++)
+	if (!fs)
+		return;
+	timer_clear(&sa->ike->timers, &fs->timer);
+	for (unsigned i = 0; i < FRAGMENTS_MAX; i++)
 		free(fs->piece[i].p);
 	free(fs);
 	sa->frags = NULL;
 }
 
+/* The rest does not come. */
+static void give_up(struct ike1 *sa)
+{
+	sa->ike->count[IKE_COUNT_FRAGMENTS] += sa->frags->count;
+	ike1_fragments_free(sa);
+}
+
+static void frags_due(struct ike_timer *t)
+{
+	give_up(((struct ike1_frags *)((char *)t - offsetof(struct ike1_frags, timer)))->sa);
+}
+
 static struct ike1_frags *frags_for(struct ike1 *sa, uint16_t id)
 {
-	uint64_t now = ike_now(sa->ike);
+	struct ike1_frags *fs;
 
-	if (sa->frags && (sa->frags->id != id || now - sa->frags->since_ns > KEEP_NS)) {
-		sa->ike->count[IKE_COUNT_FRAGMENTS] += sa->frags->count;
-		ike1_fragments_free(sa);
+	if (sa->frags && sa->frags->id == id)
+		return sa->frags;
+	if (sa->frags)
+		give_up(sa);
+	fs = calloc(1, sizeof(*fs));
+	if (!fs)
+		return NULL;
+	fs->sa = sa;
+	fs->id = id;
+	fs->timer.fn = frags_due;
+	if (timer_set(&sa->ike->timers, &fs->timer, ike_now(sa->ike) + KEEP_NS)) {
+		free(fs);
+		return NULL;
 	}
-	if (!sa->frags) {
-		sa->frags = calloc(1, sizeof(*sa->frags));
-		if (!sa->frags)
-			return NULL;
-		sa->frags->id = id;
-		sa->frags->since_ns = now;
-	}
-	return sa->frags;
+	sa->frags = fs;
+	return fs;
 }
 
 /* 1: it is a new piece that fits the others. */

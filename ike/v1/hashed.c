@@ -8,9 +8,9 @@ int hashed_open(struct ike1 *sa, uint8_t *iv, struct hashed *h, struct bytes dat
 {
 	const struct msg_payload *first = &h->m.payload[0], *last;
 	struct ike *k = sa->ike;
-	struct msg_err e;
 
-	if (ike1_open(sa, iv, &h->m, datagram, k->plain, sizeof(k->plain), &e)) {
+	h->bad = (struct msg_err){0};
+	if (ike1_open(sa, iv, &h->m, datagram, k->plain, sizeof(k->plain), &h->bad)) {
 		k->count[IKE_COUNT_MALFORMED]++;
 		return -EBADMSG;
 	}

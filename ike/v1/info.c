@@ -158,7 +158,7 @@ static void deleted_by_peer(struct ike1 *sa)
 {
 	static const char why[] = "deleted by the peer";
 
-	if (sa->peer_dpd && sa->peer->dpd_interval_s)
+	if (ike1_dpd_active(sa))
 		ike1_drop_with_children(sa, why);
 	else
 		ike1_drop(sa, 0, why);
@@ -174,6 +174,18 @@ static void other_deleted(struct ike1 *sa, struct bytes cookies)
 		deleted_by_peer(other);
 }
 
+/* Spec 20.2: ignored and logged. */
+static void bad_delete(struct ike1 *sa, const struct msg_delete *d)
+{
+	char text[64];
+
+	sa->ike->count[IKE_COUNT_UNEXPECTED]++;
+	if (ike_may_say(sa->ike, &sa->path.remote.a))
+		ike_log(sa->ike, LOG_L_INFO, "a Delete from %s is ignored: DOI %u, protocol %u, %u SPIs of %u bytes",
+			ike_end_text(&sa->path.remote, text, sizeof(text)), d->doi, d->protocol, d->n_spis,
+			d->spi_size);
+}
+
 /* 1: the ISAKMP SA itself is deleted. */
 static int take_delete(struct ike1 *sa, const struct msg_delete *d)
 {
@@ -182,7 +194,7 @@ static int take_delete(struct ike1 *sa, const struct msg_delete *d)
 
 	if (d->doi != IPSEC_DOI || d->spi_size != size || !d->n_spis ||
 	    (d->protocol != IPSEC_PROTO_ISAKMP && d->protocol != IPSEC_PROTO_AH && d->protocol != IPSEC_PROTO_ESP)) {
-		ike_log(sa->ike, LOG_L_INFO, "a Delete with wrong DOI, protocol, size or count is ignored");
+		bad_delete(sa, d);
 		return 0;
 	}
 	for (unsigned i = 0; i < d->n_spis; i++) {
@@ -277,6 +289,16 @@ static void too_early(struct ike1 *sa, const struct ike_path *path, const struct
 			p->notify.type, ike_end_text(&path->remote, text, sizeof(text)));
 }
 
+/* A Delete whose SPIs have a wrong size (spec 20.2) is one. It is not authentic: maybe the keys differ. */
+static void malformed(struct ike1 *sa, const struct ike_path *path, const struct msg_err *e)
+{
+	char text[64], what[160];
+
+	if (e->what && ike_may_say(sa->ike, &path->remote.a))
+		ike_log(sa->ike, LOG_L_INFO, "an informational message from %s is ignored: %s",
+			ike_end_text(&path->remote, text, sizeof(text)), msg_err_text(e, what, sizeof(what)));
+}
+
 void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
 {
 	struct ike *k = sa->ike;
@@ -294,8 +316,13 @@ void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct byte
 	}
 	if (connected(sa, datagram, h))
 		return;
-	if (ike1_iv(sa, h->message_id, iv) || hashed_open(sa, iv, &in, datagram) ||
-	    ike1_hash1(sa->terms.hash, &sa->k, h->message_id, in.rest, want))
+	if (ike1_iv(sa, h->message_id, iv))
+		return;
+	if (hashed_open(sa, iv, &in, datagram)) {
+		malformed(sa, path, &in.bad);
+		return;
+	}
+	if (ike1_hash1(sa->terms.hash, &sa->k, h->message_id, in.rest, want))
 		return;
 	if (!hashed_equal(sa, &in, want)) {
 		k->count[IKE_COUNT_BAD_HASH]++;

@@ -184,6 +184,7 @@ void quick_release(struct ike1_quick *q); /* SPIs, inbound SAs that no child too
 struct hashed {
 	struct msg m;
 	struct bytes hash, rest; /* value of HASH; what stands behind it, up to the padding (RFC 2409 §5.5) */
+	struct msg_err bad;	 /* why hashed_open() refused it; what NULL: no HASH in front */
 };
 /* Decrypts into ike.plain with *iv, which goes on; the first payload is a HASH of the right length. 0 or -EBADMSG, counted. */
 int hashed_open(struct ike1 *sa, uint8_t *iv, struct hashed *h, struct bytes datagram) __must_check;

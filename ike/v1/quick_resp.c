@@ -353,6 +353,10 @@ void quick_receive_first(struct ike1 *sa, const struct ike_path *path, struct by
 		if (ike_may_say(k, &path->remote.a))
 			ike_log(k, LOG_L_ERROR, "HASH mismatched in message 1 of quick mode from %s",
 				ike_end_text(&path->remote, remote, sizeof(remote)));
+		/* Spec section 17. Anybody who sees our cookies can call it up, and it goes to the peer. */
+		if (ike_may_answer(k, &sa->path.remote.a))
+			ike1_notify(sa, ISAKMP_N_INVALID_HASH_INFORMATION, IPSEC_PROTO_ISAKMP, (struct bytes){0},
+				    (struct bytes){0});
 		return;
 	}
 	if (responders(sa) >= QUICK_RESPONDERS_MAX) {

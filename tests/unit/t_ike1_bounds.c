@@ -191,7 +191,11 @@ static void t_spec_25_pieces_are_bounded(void **state)
 	before = r->sent[0];
 	piece(2, 1);
 	piece(2, 2);
-	r->now += 31 * NS_PER_S;
+	rig_advance(r, 29 * NS_PER_S);
+	assert_non_null(r->end[0].sa->frags);
+	rig_advance(r, 2 * NS_PER_S); /* it is given up by itself */
+	assert_null(r->end[0].sa->frags);
+	assert_int_equal(counted(0, IKE_COUNT_FRAGMENTS), 1 + 1 + 2);
 	piece(2, 3);
 	assert_int_equal(r->sent[0], before);
 	piece(2, 1);
@@ -665,6 +669,59 @@ static void t_spec_16_7_bytes_of_phase_1(void **state)
 	assert_null(r->end[0].k->sas);
 }
 
+/* Spec 20.2: ignored; the log says whose and what, once a second. */
+static void t_spec_20_2_wrong_delete(void **state)
+{
+	static const struct {
+		enum ike_count_id count;
+		const char *log;
+		uint8_t body[20]; /* DOI, protocol, size, count, SPI */
+	} row[] = {
+		{IKE_COUNT_MALFORMED,
+		 "an informational message from 198.51.100.1[500] is ignored: payload 2 (D): SPI size does not fit the "
+		 "protocol",
+		 {0, 0, 0, 20, 0, 0, 0, 1, IPSEC_PROTO_ESP, 8, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8}},
+		{IKE_COUNT_UNEXPECTED,
+		 "a Delete from 198.51.100.1[500] is ignored: DOI 2, protocol 3, 2 SPIs of 4 bytes",
+		 {0, 0, 0, 20, 0, 0, 0, 2, IPSEC_PROTO_ESP, 4, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8}},
+	};
+	struct say s = {.exchange = ISAKMP_X_INFORMATIONAL, .type = ISAKMP_P_DELETE};
+	unsigned lines;
+
+	(void)state;
+	isakmp();
+	for (unsigned k = 0; k < ARRAY_SIZE(row); k++) {
+		s.body = (struct bytes){row[k].body, sizeof(row[k].body)};
+		lines = r->n_log[0];
+		for (unsigned i = 1; i <= 3; i++) {
+			s.mid++;
+			rig_say(r, 1, &s);
+			assert_int_equal(counted(0, row[k].count), i);
+		}
+		assert_int_equal(r->n_log[0], lines + 1);
+		assert_true(rig_logged(r, 0, row[k].log));
+		rig_advance(r, 2 * NS_PER_S);
+	}
+}
+
+/* Spec section 17: INVALID-HASH-INFORMATION, once a second: whoever sees our cookies can ask for it. */
+static void t_spec_17_wrong_hash_in_message_1(void **state)
+{
+	static const uint8_t nonce[24] = {0, 0, 0, 24, 1};
+	struct say s = {.exchange = ISAKMP_X_QUICK, .type = ISAKMP_P_NONCE, .body = {nonce, 24}, .wrong = 1};
+	unsigned sent;
+
+	(void)state;
+	isakmp();
+	sent = r->sent[0];
+	for (s.mid = 1; s.mid <= 3; s.mid++)
+		rig_say(r, 1, &s);
+	assert_int_equal(counted(0, IKE_COUNT_BAD_HASH), 3);
+	assert_int_equal(r->sent[0], sent + 1);
+	rig_settle(r);
+	assert_true(rig_logged(r, 1, "received INVALID-HASH-INFORMATION (23) from 192.0.2.1[500]"));
+}
+
 /* --- cookies (RFC 2408 §2.5.3) --- */
 static void t_each_byte_of_the_cookies(void **state)
 {
@@ -715,6 +772,8 @@ int main(void)
 		T(t_spec_20_refusal_of_one_of_two),
 		T(t_rfc3706_a_dead_peer_is_let_go),
 		T(t_spec_16_7_bytes_of_phase_1),
+		T(t_spec_20_2_wrong_delete),
+		T(t_spec_17_wrong_hash_in_message_1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
