@@ -118,6 +118,20 @@ static struct cred *store_with(const struct bytes *theirs)
 	return c;
 }
 
+/* When the capture was taken: a pinned certificate is judged by its time. */
+static void wall_of(struct bytes cert)
+{
+	const unsigned char *der = cert.p;
+	X509 *x = d2i_X509(NULL, &der, (long)cert.len);
+	struct tm tm = {0};
+
+	assert_non_null(x);
+	assert_int_equal(ASN1_TIME_to_tm(X509_get0_notBefore(x), &tm), 1);
+	X509_free(x);
+	r->wall_step = 0;
+	r->wall_step = (int64_t)timegm(&tm) + 1 - r->end[0].env.wall(&r->end[0]);
+}
+
 static void pin(const struct msg *in)
 {
 	const struct msg_payload *p = msg_find(in, ISAKMP_P_CERT, 0);
@@ -127,6 +141,7 @@ static void pin(const struct msg *in)
 		return;
 	cred_free(c->cred);
 	c->cred = store_with(&p->cert.data);
+	wall_of(p->cert.data);
 }
 
 static void no_sign(void *ctx, struct ike_sign *s)
