@@ -136,10 +136,33 @@ static void fill(const struct msg *m, const struct pick *first, const struct pic
 }
 
 /* Spec section 17: all transforms agree in lifetime and PFS group; the two protocols of a bundle in the mode, too. */
+static int same_terms(const struct phase2_offer *a, const struct phase2_offer *b)
+{
+	return a->terms.life_s == b->terms.life_s && a->terms.life_bytes == b->terms.life_bytes &&
+	       a->terms.group == b->terms.group;
+}
+
 static int agree(const struct pick *a, const struct pick *b)
 {
-	return a->o.terms.life_s == b->o.terms.life_s && a->o.terms.life_bytes == b->o.terms.life_bytes &&
-	       a->o.terms.group == b->o.terms.group && a->o.mode == b->o.mode;
+	return same_terms(&a->o, &b->o) && a->o.mode == b->o.mode;
+}
+
+/* Spec section 17, of transforms whoever may take them; ours or not. 0 = they agree. */
+static int differ_among(const struct msg *m, const struct msg_proposal *p)
+{
+	struct phase2_offer first = {0}, o;
+
+	for (uint16_t i = 0; i < p->n_transforms; i++) {
+		(void)phase2_read(&o, p->protocol,
+				  &m->transform[p->transform + i]); /* a cipher that we lack is no reason */
+		if (!o.whole)
+			continue;
+		if (!first.whole)
+			first = o;
+		else if (!same_terms(&first, &o))
+			return 1;
+	}
+	return 0;
 }
 
 static int choose_one(const struct msg *m, uint16_t p, const struct phase2_own *own, struct phase2_terms *t,
@@ -205,6 +228,11 @@ static int choose_group(const struct msg *m, uint16_t first, unsigned n, const s
 		}
 		if (!spi_sound(&m->proposal[i])) {
 			refuse(r, PHASE2_SYNTAX, "an SPI that is reserved or not of 4 bytes", NULL);
+			return -ENOENT;
+		}
+		if (differ_among(m, &m->proposal[i])) {
+			refuse(r, PHASE2_SYNTAX, "transforms of one proposal that differ in lifetime or PFS group",
+			       NULL);
 			return -ENOENT;
 		}
 		at[ah] = i;

@@ -13,6 +13,7 @@ struct phase2_offer {
 	uint8_t esn;
 	const struct alg *enc, *auth;
 	struct check_terms terms;
+	uint8_t whole; /* lifetime and group have been read: what is wrong, if anything, is elsewhere */
 };
 
 /* protocol: IPSEC_PROTO_ESP or _AH. NULL, or what is wrong with it: no transform that anybody could take. */

@@ -203,6 +203,7 @@ const char *phase2_read(struct phase2_offer *o, unsigned protocol, const struct 
 		bad = read_attr(&r, &a);
 	if (!bad && r.life_type)
 		bad = "a life type without duration";
+	o->whole = !bad;
 	if (!bad)
 		bad = set_mode(o, r.mode);
 	if (!bad)

@@ -349,6 +349,37 @@ static void t_why(void **state)
 	assert_int_equal(why.why, PHASE2_GROUP);
 }
 
+/* Of transforms that we take and of those that we do not: lifetime in both units and group are those of the first one. */
+static void t_spec_17_transforms_agree(void **state)
+{
+	static const struct {
+		uint32_t attr[40]; /* behind 3des of 1800 s and group 2 */
+		int taken;
+	} row[] = {
+		{{0, 12, LIFE, 6, 128, 5, 2, 3, 2, 0xffff}, 1},
+		{{0, 12, 1, 1, 2, 1801, 4, 1, 6, 128, 5, 2, 3, 2, 0xffff}, 0},
+		{{0, 12, 1, 2, 2, 5000, LIFE, 6, 128, 5, 2, 3, 2, 0xffff}, 0},
+		{{0, 12, LIFE, 6, 128, 5, 2, 3, 5, 0xffff}, 0},
+		{{0, 12, LIFE, 6, 128, 5, 2, 0xffff}, 0},
+		{{0, 99, LIFE, 5, 2, 3, 2, 0xffff}, 1}, /* a cipher that we do not have */
+		{{0, 99, LIFE, 5, 2, 3, 5, 0xffff}, 0},
+	};
+	struct phase2_own o = own_of("3des", "sha1");
+	char text[600];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		uint32_t attr[60] = {LIFE, 5, 2, 3, 2};
+
+		memcpy(attr + 10, row[i].attr, sizeof(row[i].attr));
+		assert_int_equal(phase2_choose(&m, raw(3, 3, attr), &o, &t, &why), row[i].taken ? 0 : -ENOENT);
+		if (row[i].taken)
+			continue;
+		phase2_refusal_text(&why, &o, "office", text, sizeof(text));
+		assert_non_null(strstr(text, "transforms of one proposal that differ in lifetime or PFS group"));
+	}
+}
+
 /* Spec 18.1: obey takes a key length that stands under another length of the cipher; strict not a shorter one. */
 static void t_key_lengths_by_proposal_check(void **state)
 {
@@ -445,6 +476,7 @@ int main(void)
 		cmocka_unit_test(t_every_algorithm_goes_round),
 		cmocka_unit_test(t_attributes),
 		cmocka_unit_test(t_why),
+		cmocka_unit_test(t_spec_17_transforms_agree),
 		cmocka_unit_test(t_key_lengths_by_proposal_check),
 		cmocka_unit_test(t_answers_that_are_none),
 		cmocka_unit_test(t_proposals),
