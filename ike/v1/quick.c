@@ -245,9 +245,13 @@ void quick_end_all(struct ike *k)
 void quick_gave_up(struct ike1_retry *r)
 {
 	struct ike1_quick *q = (struct ike1_quick *)((char *)r - offsetof(struct ike1_quick, retry));
+	uint64_t asked_ns = q->state == QUICK_SENT1 ? q->asked_ns : 0;
+	struct ike1 *sa = q->sa;
 
 	quick_take_back(q);
 	quick_end(q, "time up, no answer");
+	if (asked_ns)
+		ike1_unanswered(sa, asked_ns);
 }
 
 struct ike1_quick *quick_by_mid(struct ike1 *sa, uint32_t mid)

@@ -271,6 +271,25 @@ static void life_due(struct ike_timer *t)
 	}
 }
 
+/*
+ * Nothing that the peer says in clear is believed (spec 20.1), so that only its silence tells that it has lost the ISAKMP SA. DPD judges the silence where it is
+ * active, but not while packets of the peer's come in through IPsec SAs (20.4). Those live on until the next phase 1 has made others.
+ */
+void ike1_unanswered(struct ike1 *sa, uint64_t asked_ns)
+{
+	const struct ike_peer *peer = sa->peer;
+	struct ike_path path = sa->path;
+	struct ike *k = sa->ike;
+	int needed = child_any(sa) && !successor(sa) && !under_way(k, &path.local.a, &path.remote.a);
+
+	if (sa->dropping || sa->stale || sa->heard_ns >= asked_ns ||
+	    (ike1_dpd_active(sa) && !child_heard(sa, asked_ns)))
+		return;
+	ike1_drop(sa, 0, "the peer does not answer");
+	if (needed)
+		(void)start(k, peer, &path);
+}
+
 void ike1_gave_up(struct ike1_retry *r)
 {
 	timed_out(r->sa);
@@ -483,6 +502,7 @@ void ike1_seen(struct ike1 *sa, const struct ike_path *path)
 {
 	char a[64], b[64];
 
+	sa->heard_ns = ike_now(sa->ike);
 	if (!sa->natt || (ike_end_eq(&path->remote, &sa->path.remote) && ike_end_eq(&path->local, &sa->path.local)))
 		return;
 	(void)ike_end_text(&sa->path.remote, a, sizeof(a));

@@ -87,6 +87,7 @@ struct ike1 {
 	struct ike1_handshake *hs;	     /* NULL once established */
 	struct ike1_retry retry;	     /* last message of phase 1 */
 	uint64_t established_ns, expires_ns; /* 0 = not yet */
+	uint64_t heard_ns;		     /* the last authenticated message of the peer's; 0 = none */
 	int64_t established_wall;
 	uint64_t bytes; /* of ISAKMP messages since (spec 16.7) */
 	struct ike_timer life;
@@ -139,6 +140,8 @@ static inline int ike1_at_home(const struct ike1 *sa)
 void ike1_drop(struct ike1 *sa, int delete, const char *why);
 /* The same, without Delete, and the IPsec SAs of the address pair that no other phase 1 holds go with it (spec 20.2, 20.4); those of sa go over to another one. */
 void ike1_drop_with_children(struct ike1 *sa, const char *why);
+/* A quick mode of ours, begun at asked_ns, had no answer in all its repetitions: sa may be one that the peer has lost. It is gone afterwards, perhaps. */
+void ike1_unanswered(struct ike1 *sa, uint64_t asked_ns);
 /* The peer has read our last message of phase 1, as far as we can know: what waits for that goes out. Does nothing when nothing waits. */
 void ike1_settle(struct ike1 *sa);
 /* An authenticated message of the peer's came this way: with NAT traversal its address or port is taken over (spec section 21), within its peer item. */

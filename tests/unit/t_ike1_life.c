@@ -118,6 +118,49 @@ static void t_spec_14_3_soft_limit_in_bytes(void **state)
 	assert_true(rig_logged(r, 0, "ISAKMP-SA expired"));
 }
 
+/*
+ * A phase 1 that only the initiator has: its quick modes stay unanswered. With DPD, too, which does not look while packets come. The next phase 1 is made while
+ * the old IPsec SAs carry traffic.
+ */
+static void t_phase_1_that_the_peer_has_lost(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		dpd[0] = dpd[1] = i;
+		life1[0] = life1[1] = 86400;
+		up();
+		advance_flowing(60);
+		ike1_drop(r->end[1].k->sas, 0, NULL);
+		advance_flowing(1440 - 60); /* 80 % of 1800 s */
+		assert_int_equal(isakmps(1), 0);
+		advance_flowing(62);
+		assert_true(rig_logged(r, 0, "deleted 192.0.2.1[500]-198.51.100.1[500]"));
+		assert_int_equal(isakmps(0), 1);
+		assert_int_equal(isakmps(1), 1);
+		assert_int_equal(fake_count(&r->end[0].sadb), 4);
+		assert_int_equal(fake_count(&r->end[1].sadb), 4);
+		advance_flowing(4 * 1800);
+		(void)teardown(NULL);
+	}
+}
+
+/* With DPD, of a peer that says nothing at all: that is for DPD to judge. */
+static void t_spec_20_4_silence_is_for_dpd(void **state)
+{
+	(void)state;
+	life1[0] = life1[1] = 86400;
+	up();
+	ike1_drop(r->end[1].k->sas, 0, NULL);
+	(void)rig_policy(r, 0, 2);
+	rig_acquire(r, 0, r->end[0].sadb.policy + 1);
+	rig_advance(r, 55 * NS_PER_S);
+	assert_true(rig_logged(r, 0, "time up, no answer"));
+	assert_int_equal(isakmps(0), 1);
+	rig_advance(r, 100 * NS_PER_S);
+	assert_true(rig_logged(r, 0, "seems to be dead"));
+	assert_int_equal(fake_count(&r->end[0].sadb), 0);
+}
+
 /* Phase 1 with no SA on it is not renewed. */
 static void t_spec_14_3_unused_ends(void **state)
 {
@@ -516,6 +559,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(t_spec_14_3_soft_limit),
 		T(t_spec_14_3_soft_limit_in_bytes),
+		T(t_phase_1_that_the_peer_has_lost),
+		T(t_spec_20_4_silence_is_for_dpd),
 		T(t_spec_14_3_unused_ends),
 		T(t_spec_14_3_no_dpd),
 		T(t_expired_then_acquired),
