@@ -339,6 +339,7 @@ void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct byte
 		too_early(sa, path, &in.m);
 		return;
 	}
+	ike1_count_bytes(sa, datagram.len);
 	ike1_seen(sa, path);
 	act(sa, &in.m);
 }

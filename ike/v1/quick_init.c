@@ -173,6 +173,7 @@ void quick_receive_second(struct ike1_quick *q, const struct ike_path *path, str
 	memcpy(q->iv2, q->iv, sizeof(q->iv2));
 	memcpy(q->hash2, want, sizeof(q->hash2));
 	memcpy(q->iv, iv, sizeof(iv));
+	ike1_count_bytes(sa, datagram.len);
 	ike1_seen(sa, path);
 	q->commit = !!(h.m.hdr.flags & ISAKMP_F_COMMIT);
 	q->asked_ns = ike_now(sa->ike) - q->asked_ns;

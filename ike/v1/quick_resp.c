@@ -367,6 +367,7 @@ void quick_receive_first(struct ike1 *sa, const struct ike_path *path, struct by
 		k->count[IKE_COUNT_REPLAY]++;
 		return;
 	}
+	ike1_count_bytes(sa, datagram.len);
 	ike1_seen(sa, path);
 	ike_log(k, LOG_L_INFO, "respond new phase 2 negotiation: %s<=>%s",
 		ike_end_text(&sa->path.local, local, sizeof(local)),
@@ -407,6 +408,7 @@ void quick_receive_third(struct ike1_quick *q, const struct ike_path *path, stru
 		}
 		return;
 	}
+	ike1_count_bytes(sa, datagram.len);
 	ike1_seen(sa, path);
 	quick_notifies(q, &h.m);
 	if ((q->generate && quick_install_in(q)) || quick_install_out(q)) {

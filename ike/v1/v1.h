@@ -162,6 +162,8 @@ static inline int ike1_dpd_active(const struct ike1 *sa)
 /* --- wire.c --- */
 /* IV of an exchange under sa by message ID. */
 int ike1_iv(const struct ike1 *sa, uint32_t message_id, uint8_t iv[CIPHER_BLOCK_MAX]) __must_check;
+/* Spec 16.7: bytes that were sent, or came and are authentic and new. */
+void ike1_count_bytes(struct ike1 *sa, size_t len);
 /* Decrypts a copy of h's message body into out[max] and parses it into *m; iv goes on. -EBADMSG, -ENOMEM. */
 int ike1_open(struct ike1 *sa, uint8_t *iv, struct msg *m, struct bytes datagram, uint8_t *out, size_t max,
 	      struct msg_err *e) __must_check;

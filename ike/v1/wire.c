@@ -26,7 +26,7 @@ int ike1_iv(const struct ike1 *sa, uint32_t message_id, uint8_t iv[CIPHER_BLOCK_
  * Spec 16.7: reaching the byte limit has the effect of the hard lifetime, reaching 80 and 95 % of it that of the soft one (14.3). The timer acts when nobody
  * works with the SA.
  */
-static void count_bytes(struct ike1 *sa, size_t len)
+void ike1_count_bytes(struct ike1 *sa, size_t len)
 {
 	unsigned before = ike1_soft_bytes(sa);
 
@@ -72,7 +72,6 @@ int ike1_open(struct ike1 *sa, uint8_t *iv, struct msg *m, struct bytes datagram
 	if (rc)
 		return rc;
 	memcpy(iv, next, c->block);
-	count_bytes(sa, datagram.len);
 	return 0;
 }
 
@@ -106,7 +105,7 @@ static void transmit(struct ike1 *sa, const struct ike_path *path, struct bytes 
 		send_fragments(sa, path, msg);
 	else
 		sa->ike->env->send(sa->ike->env->ctx, path, msg);
-	count_bytes(sa, msg.len);
+	ike1_count_bytes(sa, msg.len);
 }
 
 static void retry_forget(struct ike1_retry *r)

@@ -215,6 +215,31 @@ static void t_spec_16_7_limit_reached_by_the_last_delete(void **state)
 	assert_int_equal(r->end[1].k->timers.count, 0);
 }
 
+/* Spec 16.7: what is not authentic, or comes again, does not use it up. */
+static void t_spec_16_7_bytes_that_are_not_counted(void **state)
+{
+	uint8_t contact[] = {0, 0, 0, 12, 0, 0, 0, 1, IPSEC_PROTO_ISAKMP, 0, 0x60, 2};
+	struct say s = {.exchange = ISAKMP_X_INFORMATIONAL,
+			.mid = 900,
+			.type = ISAKMP_P_NOTIFY,
+			.body = {contact, sizeof(contact)}};
+	uint64_t before;
+
+	(void)state;
+	up(NULL);
+	before = r->end[1].sa->bytes;
+	s.wrong = 1;
+	rig_say(r, 0, &s);
+	assert_int_equal(r->end[1].sa->bytes, before);
+	s.wrong = 0;
+	rig_say(r, 0, &s);
+	assert_true(r->end[1].sa->bytes > before);
+	before = r->end[1].sa->bytes;
+	for (unsigned i = 0; i < 10; i++)
+		rig_say(r, 0, &s);
+	assert_int_equal(r->end[1].sa->bytes, before);
+}
+
 /* --- exchanges that end when the peer may have its SAs --- */
 
 static int set_commit(struct rig *rig, struct rig_packet *p)
@@ -324,6 +349,7 @@ int main(void)
 		T(t_spec_20_sas_of_an_address_that_a_peer_moved_to),
 		T(t_spec_21_no_move_of_an_sa_to_another_item),
 		T(t_spec_16_7_limit_reached_by_the_last_delete),
+		T(t_spec_16_7_bytes_that_are_not_counted),
 		T(t_outbound_fails_behind_message_3),
 		T(t_spec_11_kill_behind_message_3),
 		T(t_spec_11_kill_behind_message_2),
