@@ -120,7 +120,9 @@ struct xi_meta {
 	__u32 pad1;
 	__u64 netns; /* cookie of the network namespace that the maps belong to, 0 = not known */
 	__u32 natt; /* not 0: UDP port 4500 of this host is IPsec's (spec 13.5). Set with the first SA with UDP; writers:
-				whoever publishes SAs, and xdp-iked for a peer with nat-traversal=yes */
+				whoever publishes SAs, and xdp-iked for a peer with nat-traversal=yes. Never taken back while
+				the maps live: the two do not know of each other's SAs to come, and ESP in UDP that the stack got
+				meanwhile would be lost, whereas port 4500 is seldom wanted for anything else */
 	__u32 drops;	   /* listeners to dropped packets; writer: xdp-ipsecd. 0: no sample is taken anywhere */
 	__u32 workers_max; /* workers that have counters in xi_wpolstat, and so the most that may run */
 	__u32 nat_gen; /* +1 with each new entry of xi_nat, and when old ones went; writers: tc egress, xdp-ipsecd */
