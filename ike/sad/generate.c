@@ -15,6 +15,7 @@ static int in_net(const struct ike_addr *a, const struct xi_addr *net, unsigned 
 
 static int allowed(const struct ike_policy *p, struct err *e)
 {
+	uint64_t looked = 0;
 	unsigned host = p->sel.family == XI_IP4 ? 32 : 128;
 	int hosts = p->sel.src_len == host && p->sel.dst_len == host;
 
@@ -22,7 +23,7 @@ static int allowed(const struct ike_policy *p, struct err *e)
 	    in_net(&p->sa_dst, &p->sel.dst, p->sel.dst_len, p->sel.family))
 		return err_set(e, -EPERM, "a generated policy would cover the two ends of IKE themselves");
 	if (!in_net(&p->sa_src, &p->sel.src, p->sel.src_len, p->sel.family) &&
-	    !sad_routed(&p->sel.src, p->sel.src_len, p->sel.family))
+	    !sad_routed(&p->sel.src, p->sel.src_len, p->sel.family, &looked))
 		return err_set(e, -EPERM,
 			       "a generated policy would have a local prefix that this host neither has nor routes");
 	return 0;

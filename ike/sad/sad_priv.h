@@ -114,7 +114,10 @@ void sad_spi_free(void *ctx, const struct ike_addr *dst, uint8_t proto, __be32 s
 /* Under the lock: takes the reservation away for the SA that comes in its place. */
 void sad_spi_take(struct sad *s, const struct xi_addr *dst, uint8_t family, uint8_t proto, __be32 spi);
 
-/* routes.c: does a route of the host, but the default one, meet the prefix? */
-int sad_routed(const struct xi_addr *net, uint8_t len, uint8_t family);
+/*
+ * routes.c: does a route of the host, but the default one, meet the prefix? At most 16384 routes are looked at (added to *looked): with more, a prefix that
+ * only contains routes, its first host having none, may be answered with no.
+ */
+int sad_routed(const struct xi_addr *net, uint8_t len, uint8_t family, uint64_t *looked);
 
 #endif

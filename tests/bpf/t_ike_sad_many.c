@@ -245,6 +245,40 @@ static void t_a_moved_sa_is_found_where_it_is_used(void **state)
 	assert_true(m->spd[p.slot].sa_out == 0 && m->spd[p.slot].sa_in == 0);
 }
 
+/* --- routes (spec 19.7) --- */
+
+static int routed(uint32_t net, unsigned len, uint64_t *n)
+{
+	struct xi_addr a = v4(net);
+
+	*n = 0;
+	return sad_routed(&a, (uint8_t)len, XI_IP4, n);
+}
+
+/* Whether a generated policy may be asks for one route, and reads a bounded number. */
+static void t_spec_19_7_among_many_routes(void **state)
+{
+	uint64_t n;
+
+	(void)state;
+	assert_int_equal(
+		system("ip link add d0 type veth peer name d1 && ip link set d1 up && ip link set d0 up && ip route "
+		       "add 10.1.5.0/24 dev d0 &&"
+		       " for i in $(seq 0 79); do for j in $(seq 0 255); do echo route add 20.$i.$j.0/24 dev d0;"
+		       " done; done | ip -batch -"),
+		0);
+	assert_true(routed(0x1404f000, 24, &n)); /* 20.4.240.0/24 */
+	assert_int_equal(n, 1);
+	assert_true(routed(0x0a010580, 25, &n)); /* inside of a route */
+	assert_int_equal(n, 1);
+	assert_true(routed(0x0a010000, 16, &n)); /* around one */
+	assert_false(routed(0x63000000, 8, &n));
+	assert_in_range(n, 16384, 16384 + 2);
+	assert_int_equal(system("ip route add default dev d0"), 0);
+	assert_false(routed(0x63000000, 8, &n)); /* the default route is none */
+	assert_int_equal(system("ip link del d0"), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -253,6 +287,7 @@ int main(void)
 		T(t_spec_17_search_finds_what_looking_at_all_finds),
 		T(t_a_negotiation_looks_at_few_policies),
 		T(t_a_moved_sa_is_found_where_it_is_used),
+		T(t_spec_19_7_among_many_routes),
 	};
 
 	sandbox_enter();
