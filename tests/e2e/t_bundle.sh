@@ -23,6 +23,10 @@ bundle() {
 
 check "both gateways come up" sa_up proto=ah,esp || fatal "no SA"
 bundle "tunnel" a b $HOST_B $WAN1 $WAN2
+fits=$(xi 1 -j installed-sa print detail | python3 -c 'import json, sys
+print(*[s["mtu"] for s in json.load(sys.stdin) if s["flags"][0] == "ESP" and s["direction"] == "out"])')
+check "installed-sa: what the ESP SA says fits, with the AH over it" in_ns a ping -n -q -c 1 -W 2 -M "do" -s $((fits - 28)) $HOST_B
+check "and no more" eval "! in_ns a ping -n -q -c 1 -W 1 -M do -s $((fits - 27)) $HOST_B"
 
 # Both SAs count and have numbers of their own; one that may not be used stops the whole.
 maps="/sys/fs/bpf/xdp-ipsec/${P}g1/$(ls "/sys/fs/bpf/xdp-ipsec/${P}g1")"

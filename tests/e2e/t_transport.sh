@@ -64,6 +64,44 @@ in_ns r ping -n -q -c 2 -i 0.05 -W 0.2 -I $WAN2 $WAN1 >"$T/ping.out"
 is "in clear from outside: dropped" $(($(stat_get 1 in-template-mismatches) - before)) 2
 in_ns r ip addr del $WAN2/32 dev lo
 
+# Spec 13.4: what came by a transport SA whose policy is another one by now. The SA alone lets nothing past the policies; it does no harm either.
+in_ns gw1 nft 'table ip left { chain in { type filter hook input priority 0; udp dport 4001 counter drop; }; }' || fatal "nft"
+arrived() { in_ns gw1 nft list table ip left | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
+# left_over WHAT COUNTER: three datagrams by the SA move that counter by three, or arrive
+left_over() {
+	local what=$1 counter=$2 before
+	count() { if [ "$counter" = arrives ]; then arrived; else stat_get 1 "$counter"; fi; }
+	before=$(count)
+	in_ns gw2 python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 4000))
+for _ in range(3):
+    s.sendto(b"left over", (sys.argv[2], 4001))' $WAN2 $WAN1
+	wait_for '[ "$(count)" -ge $((before + 3)) ]' 3
+	is "left over, $what: $counter" $(($(count) - before)) 3
+}
+left_over "its own policy" arrives
+xi 1 policy set 0 protocol=tcp
+left_over "no policy any more" arrives
+xi 1 policy add "src-address=$WAN1/32" "dst-address=$WAN2/32" protocol=udp action=none place-before=0 || fatal "policy"
+left_over "none" arrives
+is "counted as accepted" "$(policystat 1 0 in-accepted)" 3
+xi 1 policy set 0 action=discard
+left_over "discard" in-policy-blocked
+xi 1 policy set 0 action=encrypt tunnel=yes sa-src-address=$WAN1 sa-dst-address=$WAN2
+left_over "a tunnel" in-template-mismatches
+xi 1 policy set 0 level=use
+left_over "a tunnel of level use" arrives
+xi 1 policy set 0 level=unique tunnel=no
+left_over "an SA of its own" in-template-mismatches
+xi 1 policy set 0 level=require sa-dst-address=$INTERNET
+left_over "another peer" in-template-mismatches
+xi 1 policy remove 0
+xi 1 policy disable 0
+left_over "its policy disabled, and the SA gone with it" in-no-states
+xi 1 policy enable 0 && xi 1 policy set 0 protocol=all
+left_over "its own policy again" arrives
+
 for row in "esp 6 50" "ah 4 51" "ah 6 51"; do
 	# shellcheck disable=SC2086 # three words
 	set -- $row
@@ -80,6 +118,6 @@ check "no cleartext" no_clear w1 --min 500
 check "only ESP between the gateways" "$LIBDIR/capture.py" only-esp "$T/w1.pcap" $WAN1 $WAN2 --min 500
 for n in 1 2; do
 	is "gateway $n dropped nothing else" "$(xi $n statistics print |
-		awk '$2 != 0 && $1 !~ /^(out-state-mode-errors|in-template-mismatches|out-bundle-errors):/ {print $1 $2}')" ""
+		awk '$2 != 0 && $1 !~ /^(out-state-mode-errors|in-template-mismatches|in-policy-blocked|in-no-states|out-bundle-errors):/ {print $1 $2}')" ""
 done
 tap_done
