@@ -23,11 +23,11 @@ again() { # N: a further start of xdp-iked
 	before=$(listening "$1")
 	iked_start "$1" && wait_for "[ \$(listening $1) -gt $before ]"
 }
-traffic_start() { in_ns a ping -n -q -i 0.02 -W 2 $HOST_B >"$T/traffic.out" & traffic=$!; }
+traffic_start() { bg a traffic ping -n -q -i 0.02 -W 2 $HOST_B; traffic=$BG_PID; }
 lost() { # ends the traffic; how many were lost, but for the one that may be on its way at the end
 	kill -INT $traffic
-	wait $traffic
-	sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$T/traffic.out" | { read -r a b; echo $((a - b > 1 ? a - b : 0)); }
+	wait_for "grep -q transmitted $T/traffic.log" || return 1
+	sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$T/traffic.log" | { read -r a b; echo $((a - b > 1 ? a - b : 0)); }
 }
 helper() { pgrep -P "${IKED_PID[$1]}"; }
 renewed() { wait_for "[ \$(made $1) -gt $(made "$1") ]" 20; }
@@ -47,6 +47,9 @@ for n in 1 2; do
 	check "SAs are renewed" renewed $n
 done
 is "no packet was lost" "$(lost)" 0
+sent=$(sed -n 's/^\([0-9]*\) packets transmitted.*/\1/p' "$T/traffic.log")
+is "the policy counted on through all SAs: out" "$(policystat 1 0 out-transformed)" $((sent + 2))
+at_least "and in" "$(policystat 1 0 in-transformed)" $((sent + 1))
 
 # The process that stays root, with the private keys.
 pid=$(helper 1)
