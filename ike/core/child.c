@@ -371,18 +371,18 @@ int child_any(const struct ike1 *sa)
 	return 0;
 }
 
-int child_heard(const struct ike1 *sa, uint64_t since_ns)
+uint64_t child_heard(const struct ike1 *sa)
 {
 	const struct ike_env *env = sa->ike->env;
+	uint64_t last = 0;
 
 	for (const struct ike_child *c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = c->next) {
 		struct ike_sa_use use = {0};
 
-		if (child_same_pair(c, &sa->path) && c->in[0] && !env->sadb->use(env->ctx, c->in[0], &use) &&
-		    use.last_ns > since_ns)
-			return 1;
+		if (child_same_pair(c, &sa->path) && c->in[0] && !env->sadb->use(env->ctx, c->in[0], &use))
+			last = MAX(last, use.last_ns);
 	}
-	return 0;
+	return last;
 }
 
 /* --- with the operator --- */

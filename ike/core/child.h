@@ -67,8 +67,8 @@ void child_initial_contact(struct ike1 *sa);
 int child_there(const struct ike1 *sa);
 /* An ISAKMP SA is there: those that have none come under it. */
 void child_bind(struct ike1 *sa);
-/* Did a packet that was good come from the peer since then? */
-int child_heard(const struct ike1 *sa, uint64_t since_ns);
+/* When the last good packet came from the peer by an SA; 0: none did. */
+uint64_t child_heard(const struct ike1 *sa);
 
 /* A generated policy that no child has goes: what was to be its first came to nothing (spec 19.6). Others are left alone. */
 void child_drop_policy(struct ike *k, const struct ike_policy *p);

@@ -49,11 +49,12 @@ static void dead(struct ike1 *sa)
 static void due(struct ike_timer *t)
 {
 	struct ike1 *sa = (struct ike1 *)((char *)t - offsetof(struct ike1, dpd));
-	uint64_t now = ike_now(sa->ike), waited = sa->dpd_failures ? RETRY_NS : interval_ns(sa);
+	uint64_t now = ike_now(sa->ike), waited = sa->dpd_failures ? RETRY_NS : interval_ns(sa), last = child_heard(sa);
 
-	if (now > waited && child_heard(sa, now - waited)) {
+	/* spec 20.4: detection counts from the last sign of life, also when that came by an SA */
+	if (last && last + waited > now) {
 		sa->dpd_failures = 0;
-		again_in(sa, interval_ns(sa));
+		again_in(sa, last + interval_ns(sa) - now);
 		return;
 	}
 	if (sa->dpd_failures >= sa->peer->dpd_failures) {

@@ -283,7 +283,7 @@ void ike1_unanswered(struct ike1 *sa, uint64_t asked_ns)
 	int needed = child_any(sa) && !successor(sa) && !under_way(k, &path.local.a, &path.remote.a);
 
 	if (sa->dropping || sa->stale || sa->heard_ns >= asked_ns ||
-	    (ike1_dpd_active(sa) && !child_heard(sa, asked_ns)))
+	    (ike1_dpd_active(sa) && child_heard(sa) <= asked_ns))
 		return;
 	ike1_drop(sa, 0, "the peer does not answer");
 	if (needed)

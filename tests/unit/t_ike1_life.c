@@ -251,6 +251,26 @@ static void t_renewal_fails(void **state)
 	assert_int_equal(fake_count(&r->end[0].sadb), 4);
 }
 
+static int lose_all(struct rig *rig, struct rig_packet *p)
+{
+	(void)rig;
+	(void)p;
+	return 0;
+}
+
+/* Interval and failures count from the last sign of life, be it a packet of an SA in the middle of an interval. */
+static void t_spec_20_4_detection_time(void **state)
+{
+	(void)state;
+	up();
+	advance_flowing(100);
+	r->filter = lose_all;
+	rig_advance(r, (120 + 5 * 5 - 2) * NS_PER_S);
+	assert_false(rig_logged(r, 0, "seems to be dead"));
+	rig_advance(r, 3 * NS_PER_S);
+	assert_true(rig_logged(r, 0, "seems to be dead"));
+}
+
 /* 16.7: bytes of ISAKMP messages. Quick modes use them up. */
 static void t_spec_16_7_bytes_of_phase_1(void **state)
 {
@@ -563,6 +583,7 @@ int main(void)
 		T(t_spec_20_4_silence_is_for_dpd),
 		T(t_spec_14_3_unused_ends),
 		T(t_spec_14_3_no_dpd),
+		T(t_spec_20_4_detection_time),
 		T(t_expired_then_acquired),
 		T(t_one_end_forgets_sooner),
 		T(t_renewal_fails),
