@@ -3,6 +3,9 @@
  * The table of groups, and X25519. Private values of MODP groups have twice the bits of the group's strength by the higher estimate of RFC
  * 3526 §8, at least 256 (spec section 24.4).
  */
+#include <pthread.h>
+#include <stdlib.h>
+
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -53,60 +56,101 @@ const struct group *group_by_name(const char *name)
 
 /*
  * Making keys and contexts takes OpenSSL a third of the time of the ladder itself: what can be kept is kept, for each thread, in a library context of its own
- * (making a key walks all names that the context knows). The peer's point is no secret.
+ * (making a key walks all names that the context knows). own gets a new private value for each product, and none when it is done. Neither point nor what is
+ * left of own is a secret.
  */
-static struct x25519_kept {
+struct x25519_kept {
 	OSSL_LIB_CTX *lib;
-	EVP_PKEY_CTX *make;
-	EVP_PKEY *point;
-} * x25519_kept(void)
-{
-	static _Thread_local struct x25519_kept kept;
-	static const uint8_t any[32] = {9};
+	EVP_PKEY_CTX *make, *derive;
+	EVP_PKEY *own, *point;
+};
 
-	if (!kept.lib)
-		kept.lib = OSSL_LIB_CTX_new();
-	if (kept.lib && !kept.make)
-		kept.make = EVP_PKEY_CTX_new_from_name(kept.lib, "X25519", NULL);
-	if (kept.make && !kept.point)
-		kept.point = EVP_PKEY_new_raw_public_key_ex(kept.lib, "X25519", NULL, any, sizeof(any));
-	return kept.point ? &kept : NULL;
+static pthread_once_t x25519_once = PTHREAD_ONCE_INIT;
+static pthread_key_t x25519_of_thread;
+static int x25519_no_key;
+
+static void x25519_free(void *arg)
+{
+	struct x25519_kept *kept = arg;
+
+	EVP_PKEY_CTX_free(kept->derive);
+	EVP_PKEY_CTX_free(kept->make);
+	EVP_PKEY_free(kept->own);
+	EVP_PKEY_free(kept->point);
+	OSSL_LIB_CTX_free(kept->lib);
+	free(kept);
+}
+
+static void x25519_begin(void)
+{
+	x25519_no_key = pthread_key_create(&x25519_of_thread, x25519_free);
 }
 
 /*
  * OpenSSL would make the public value of each private key that it is given, by a slower way than its ladder; deriving does not look at it, so it gets
  * zeroes for one.
  */
-static EVP_PKEY *x25519_key(EVP_PKEY_CTX *make, const uint8_t *priv)
+static int x25519_own(struct x25519_kept *kept, const uint8_t *priv)
 {
 	static uint8_t unused[32];
 	OSSL_PARAM part[] = {OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, (void *)priv, 32),
 			     OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, unused, 32),
 			     OSSL_PARAM_construct_end()};
-	EVP_PKEY *key = NULL;
 
-	if (EVP_PKEY_fromdata_init(make) == 1)
-		(void)EVP_PKEY_fromdata(make, &key, EVP_PKEY_KEYPAIR, part);
-	return key;
+	return EVP_PKEY_fromdata_init(kept->make) == 1 &&
+			       EVP_PKEY_fromdata(kept->make, &kept->own, EVP_PKEY_KEYPAIR, part) == 1
+		       ? 0
+		       : -EIO;
+}
+
+static struct x25519_kept *x25519_new(void)
+{
+	static const uint8_t any[32] = {9};
+	struct x25519_kept *kept = calloc(1, sizeof(*kept));
+
+	if (!kept)
+		return NULL;
+	kept->lib = OSSL_LIB_CTX_new();
+	if (kept->lib)
+		kept->make = EVP_PKEY_CTX_new_from_name(kept->lib, "X25519", NULL);
+	if (kept->make && !x25519_own(kept, any))
+		kept->derive = EVP_PKEY_CTX_new_from_pkey(kept->lib, kept->own, NULL);
+	if (kept->derive)
+		kept->point = EVP_PKEY_new_raw_public_key_ex(kept->lib, "X25519", NULL, any, sizeof(any));
+	if (kept->point && !pthread_setspecific(x25519_of_thread, kept))
+		return kept;
+	x25519_free(kept);
+	return NULL;
+}
+
+static struct x25519_kept *x25519_kept(void)
+{
+	struct x25519_kept *kept;
+
+	if (pthread_once(&x25519_once, x25519_begin) || x25519_no_key)
+		return NULL;
+	kept = pthread_getspecific(x25519_of_thread);
+	return kept ? kept : x25519_new();
 }
 
 /* RFC 7748 §6.1: the point has low order when the product is 0; EVP_PKEY_derive refuses that. */
 static int x25519_product(const uint8_t *priv, const uint8_t *point, uint8_t *out)
 {
 	struct x25519_kept *kept = x25519_kept();
-	EVP_PKEY *own = kept ? x25519_key(kept->make, priv) : NULL;
-	EVP_PKEY_CTX *ctx = own ? EVP_PKEY_CTX_new_from_pkey(kept->lib, own, NULL) : NULL;
 	uint8_t zero[32] = {0};
 	size_t len = 32;
 	int rc = -EIO;
 
-	if (!ctx || EVP_PKEY_set1_encoded_public_key(kept->point, point, 32) != 1 || EVP_PKEY_derive_init(ctx) != 1 ||
-	    EVP_PKEY_derive_set_peer_ex(ctx, kept->point, 0) != 1)
-		goto out;
-	rc = EVP_PKEY_derive(ctx, out, &len) == 1 && len == 32 && CRYPTO_memcmp(out, zero, 32) ? 0 : -EINVAL;
-out:
-	EVP_PKEY_CTX_free(ctx);
-	EVP_PKEY_free(own);
+	if (!kept)
+		return -ENOMEM;
+	if (!x25519_own(kept, priv) && EVP_PKEY_set1_encoded_public_key(kept->point, point, 32) == 1 &&
+	    EVP_PKEY_derive_init(kept->derive) == 1 && EVP_PKEY_derive_set_peer_ex(kept->derive, kept->point, 0) == 1)
+		rc = EVP_PKEY_derive(kept->derive, out, &len) == 1 && len == 32 && CRYPTO_memcmp(out, zero, 32)
+			     ? 0
+			     : -EINVAL;
+	/* A public key for the private one: OpenSSL wipes what it held. */
+	if (EVP_PKEY_set1_encoded_public_key(kept->own, zero, 32) != 1)
+		rc = -EIO;
 	return rc;
 }
 
