@@ -90,6 +90,7 @@ static const struct row rows[] = {
 	{E, "secret", "", "", 0, NULL},
 	{E, "certificate", "", "", 0, NULL},
 	{E, "generate-policy", "port", "port-strict", 0, NULL},
+	{E, "generate-policy", "port-override", "yes", 0, NULL}, /* spec 19.2 */
 	{E, "exchange-mode", "main", "main", 0, NULL},
 	{E, "exchange-mode", "ma", NULL, CONF_E_AMBIG,
 	 "ambiguous value of exchange-mode, more than one possible value matches input"},

@@ -271,7 +271,7 @@ int prop_parse(const struct prop *p, void *item, const char *value, struct conf_
 		*FIELD(uint8_t, p, item) = i & 1;
 		return 0;
 	case PT_ENUM:
-		i = read_word(p, value, e);
+		i = p->special && strcmp(value, p->special) == 0 ? (int)p->special_value : read_word(p, value, e);
 		if (i < 0)
 			return i;
 		*FIELD(uint8_t, p, item) = (uint8_t)i;

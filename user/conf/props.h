@@ -37,7 +37,7 @@ enum prop_type {	       /* C type at off */
 		 PT_ADDR,      /* struct ip_addr */
 		 PT_PREFIX,    /* struct ip_prefix */
 		 PT_PROTO,     /* int64_t, -1 = all */
-		 PT_ENUM,      /* uint8_t: index in words */
+		 PT_ENUM,      /* uint8_t: index in words; `special`: another name of words[special_value] */
 		 PT_SET,       /* uint32_t: bit i is words[i] */
 		 PT_REF,       /* char[size]: name of an item of menu `ref`, "" printed as `special` */
 		 PT_SECRET,    /* char[size]: text, or bytes as 0x and hexadecimal digits */
