@@ -109,26 +109,46 @@ static int ends_quick(unsigned type)
 	       type == ISAKMP_N_ATTRIBUTES_NOT_SUPPORTED || type == ISAKMP_N_INVALID_KEY_INFORMATION;
 }
 
-/* Peers do not agree on what SPI such a notification has; so only when there is just one that it can be about. */
+static int waits(const struct ike1_quick *q)
+{
+	return q->state == QUICK_SENT1 || q->state == QUICK_SENT2;
+}
+
+static int has_spi(const struct ike1_quick *q, struct bytes spi)
+{
+	for (unsigned i = 0; i < q->n; i++)
+		for (unsigned j = 0; j < ARRAY_SIZE(q->s[i].spi); j++)
+			if (q->s[i].spi[j] && spi.len == sizeof(q->s[i].spi[j]) &&
+			    !memcmp(spi.p, &q->s[i].spi[j], sizeof(q->s[i].spi[j])))
+				return 1;
+	return 0;
+}
+
+/*
+ * Peers do not agree on what SPI such a notification has, and many give none: when it is none of ours, and there are several that it can be about, they all go
+ * on, and what was said is in the log when one of them gets no answer.
+ */
 static void refused(struct ike1 *sa, const struct msg_notify *n)
 {
-	struct ike1_quick *only = NULL;
-	char why[512], own[256];
+	struct ike1_quick *it = NULL;
+	unsigned several = 0;
+	char why[512];
 
 	for (struct ike1_quick *q = sa->quick; q; q = q->next) {
-		if (q->state != QUICK_SENT1 && q->state != QUICK_SENT2)
+		if (!waits(q))
 			continue;
-		if (only)
-			return;
-		only = q;
+		several = it != NULL;
+		it = q;
+		if (!has_spi(q, n->spi))
+			continue;
+		several = 0;
+		break;
 	}
-	if (!only)
-		return;
-	(void)snprintf(
-		why, sizeof(why),
-		"the peer says %s to what we offered: %s; compare proposal %s and the policy with those of the peer",
-		msg_notify_name(n->type), phase2_own_text(&only->own, own, sizeof(own)), only->proposal);
-	quick_end(only, why);
+	for (struct ike1_quick *q = sa->quick; q && several; q = q->next)
+		if (waits(q))
+			q->refusal = n->type;
+	if (it && !several)
+		quick_end(it, quick_refused_text(it, n->type, why, sizeof(why)));
 }
 
 static void take_notify(struct ike1 *sa, const struct msg_notify *n)

@@ -242,14 +242,26 @@ void quick_end_all(struct ike *k)
 	}
 }
 
+const char *quick_refused_text(const struct ike1_quick *q, unsigned notify, char *buf, size_t size)
+{
+	char own[256];
+
+	(void)snprintf(
+		buf, size,
+		"the peer says %s to what we offered: %s; compare proposal %s and the policy with those of the peer",
+		msg_notify_name(notify), phase2_own_text(&q->own, own, sizeof(own)), q->proposal);
+	return buf;
+}
+
 void quick_gave_up(struct ike1_retry *r)
 {
 	struct ike1_quick *q = (struct ike1_quick *)((char *)r - offsetof(struct ike1_quick, retry));
 	uint64_t asked_ns = q->state == QUICK_SENT1 ? q->asked_ns : 0;
 	struct ike1 *sa = q->sa;
+	char said[512];
 
 	quick_take_back(q);
-	quick_end(q, "time up, no answer");
+	quick_end(q, q->refusal ? quick_refused_text(q, q->refusal, said, sizeof(said)) : "time up, no answer");
 	if (asked_ns)
 		ike1_unanswered(sa, asked_ns);
 }

@@ -79,7 +79,8 @@ struct ike1_quick {
 	uint8_t commit;	  /* the peer set the commit bit */
 	uint8_t digested; /* digest is that of message 2, which message 3 answers */
 	uint8_t digest[32];
-	uint8_t told; /* a message that does not fit was answered once */
+	uint8_t told;	  /* a message that does not fit was answered once */
+	uint16_t refusal; /* what the peer has said of one of several of ours, 0 = nothing */
 	uint32_t mid;
 	uint32_t replaces; /* ike_child.pair of the one that this replaces, 0 = none */
 	uint64_t asked_ns; /* initiator: message 1 was sent, then how long the answer took */
@@ -125,6 +126,8 @@ void quick_end_all(struct ike *k); /* kill: none is left */
 void quick_take_back(struct ike1_quick *q);
 /* Repeated enough: for ike1_retry.gave_up. */
 void quick_gave_up(struct ike1_retry *r);
+/* What the log says of a refusal (ISAKMP_N_*) of what an initiator offered; in buf, which it returns. */
+const char *quick_refused_text(const struct ike1_quick *q, unsigned notify, char *buf, size_t size);
 /* CONNECTED came, or has been waited for long enough. */
 void quick_connected(struct ike1_quick *q);
 /* The one with that message ID, or NULL. */

@@ -617,23 +617,6 @@ static void t_spec_20_3_initial_contact_counts_once(void **state)
 	assert_int_equal(fake_count(&r->end[0].sadb), 2);
 }
 
-/* A refusal that may be about one of two ends none; both are repeated. */
-static void t_spec_20_refusal_of_one_of_two(void **state)
-{
-	uint8_t body[32];
-	struct say s;
-
-	(void)state;
-	isakmp();
-	(void)rig_policy(r, 0, 2);
-	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
-	rig_acquire(r, 0, &r->end[0].sadb.policy[1]);
-	assert_int_equal(rig_quicks(r, 0), 2);
-	s = notify(body, ISAKMP_N_NO_PROPOSAL_CHOSEN, 0);
-	rig_say(r, 1, &s);
-	assert_int_equal(rig_quicks(r, 0), 2);
-}
-
 static void t_rfc3706_a_dead_peer_is_let_go(void **state)
 {
 	(void)state;
@@ -769,7 +752,6 @@ int main(void)
 		T(t_second_answer_while_busy),
 		T(t_spec_20_1_cookies_of_strangers),
 		T(t_spec_20_3_initial_contact_counts_once),
-		T(t_spec_20_refusal_of_one_of_two),
 		T(t_rfc3706_a_dead_peer_is_let_go),
 		T(t_spec_16_7_bytes_of_phase_1),
 		T(t_spec_20_2_wrong_delete),

@@ -339,6 +339,60 @@ static void t_numbers_of_pairs_differ(void **state)
 	assert_int_equal(fake_count(&r->end[0].sadb), 0);
 }
 
+/* --- refusals (spec section 20) --- */
+
+static int drop_all(struct rig *rig, struct rig_packet *p)
+{
+	(void)rig;
+	(void)p;
+	return 0;
+}
+
+static struct say refusal(uint8_t body[16], uint32_t mid, __be32 spi)
+{
+	const uint8_t plain[12] = {
+		0, 0, 0, spi ? 16 : 12, 0, 0, 0, 1, IPSEC_PROTO_ESP, spi ? 4 : 0, 0, ISAKMP_N_NO_PROPOSAL_CHOSEN};
+
+	memcpy(body, plain, 12);
+	memcpy(body + 12, &spi, 4);
+	return (struct say){
+		.exchange = ISAKMP_X_INFORMATIONAL, .mid = mid, .type = ISAKMP_P_NOTIFY, .body = {body, spi ? 16 : 12}};
+}
+
+/*
+ * A refusal that may be about one of three ends none, and all are repeated: what the peer said is told when no answer comes. One with our SPI is about that
+ * one.
+ */
+static void t_spec_20_refusal_of_one_of_three(void **state)
+{
+	static const char said[] = "the peer says NO-PROPOSAL-CHOSEN to what we offered: ESP tunnel, aes-128";
+	uint8_t body[16];
+	struct say s;
+
+	(void)state;
+	up(NULL);
+	for (unsigned n = 2; n < 4; n++)
+		(void)rig_policy(r, 0, n);
+	for (unsigned n = 0; n < 3; n++)
+		rig_acquire(r, 0, &r->end[0].sadb.policy[n]);
+	assert_int_equal(rig_quicks(r, 0), 3);
+	s = refusal(body, 5001, 0);
+	rig_say(r, 1, &s);
+	assert_int_equal(rig_quicks(r, 0), 3);
+	assert_false(rig_logged(r, 0, "the peer says"));
+	s = refusal(body, 5002, r->end[0].sa->quick->next->s[0].spi[0]);
+	rig_say(r, 1, &s);
+	assert_int_equal(rig_quicks(r, 0), 2);
+	assert_true(rig_logged(r, 0, said));
+	r->n_log[0] = 0;
+	while (r->n)
+		rig_drop(r, 0);
+	r->filter = drop_all;
+	rig_advance(r, 51 * NS_PER_S);
+	assert_int_equal(rig_quicks(r, 0), 0);
+	assert_true(rig_logged(r, 0, said));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, teardown)
@@ -354,6 +408,7 @@ int main(void)
 		T(t_spec_11_kill_behind_message_3),
 		T(t_spec_11_kill_behind_message_2),
 		T(t_numbers_of_pairs_differ),
+		T(t_spec_20_refusal_of_one_of_three),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
