@@ -7,7 +7,8 @@
  * What a stranger gets. Until a message with our cookie came back the peer's address may be a spoofed one: the responder then
  * - repeats nothing by itself; it answers a repeated request, at most 5 times. In aggressive mode, whose last message has no answer, it repeats message
  *   2 when something with our cookie arrives although message 3 did not;
- * - leaves out of its answer in main and base mode whatever makes it longer than the request (vendor IDs; they follow with the next message);
+ * - leaves out of its answer in main and base mode whatever makes it longer than the request (vendor IDs; they follow with the next message). What remains is
+ *   shorter in main mode; in base mode it has our identity in it, which may be longer than the peer's;
  * - in aggressive mode has to answer with KE, nonce, identity, HASH and NAT-D. With a PSK that is at most some 200 bytes more than the request; with
  *   signatures certificate and SIG come on top. That is the exchange as RFC 2409 §5.4 has it; only prefixes whose peer item says
  *   exchange-mode=aggressive get such an answer, and at most 16 Diffie-Hellman operations for strangers run at a time;

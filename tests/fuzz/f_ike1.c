@@ -2,7 +2,7 @@
 /*
  * Phase 1 on a network that belongs to the fuzzer: the first byte of the input chooses the exchange, the rest is a script. Strangers send bytes, messages
  * between two engines with a common secret arrive, are lost, or are changed on their way, fragments come. One step is: what, argument, length (16
- * bits, little endian), bytes. Nothing is established or installed unless the other end computed the same keys, no stranger gets more bytes than he
+ * bits, little endian), bytes. Nothing is established or installed unless the other end computed the same keys, no stranger in main or base mode gets more bytes than he
  * sent, half-open ones are counted and bounded, and what is half done ends.
  */
 #include <stdio.h>
