@@ -113,10 +113,10 @@ $(UNIT) $(BPFT): $(O)/%: $(O)/%.o $(CLI_LIB) $(WORKER_LIB) $(IKE_LIB) $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(XLDFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) -lcmocka
 $(call obj,$(BENCH_SRC)): | $(BENCH_SKEL)
-$(O)/bench/ike: $(O)/bench/ike.o $(IKE_LIB) $(LIB)
+$(O)/bench/ike $(O)/bench/ike_load: $(O)/%: $(O)/%.o $(IKE_LIB) $(LIB)
 	$(call say,LD,$@)
 	$(call link,$^)
-$(filter-out $(O)/bench/ike,$(BENCH)) $(TOOLS): $(O)/%: $(O)/%.o $(LIB)
+$(filter-out $(O)/bench/ike%,$(BENCH)) $(TOOLS): $(O)/%: $(O)/%.o $(LIB)
 	$(call say,LD,$@)
 	$(call link,$^)
 
@@ -148,6 +148,7 @@ bench: deps-all check-programs
 	$(Q)$(O)/bench/classify >$(O)/classify.json
 	$(Q)bench/classify.py $(O)/classify.json $(O)/classify.svg
 	$(Q)O=$(O) bash bench/ike.sh
+	$(Q)O=$(O) bash bench/strongswan.sh
 demo: deps-all programs check-programs
 	$(Q)O=$(O) bash tests/e2e/demo.sh
 fuzz: deps-all programs

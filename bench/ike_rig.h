@@ -71,9 +71,11 @@ static void *rig_alloc(size_t n, size_t size)
 	return p;
 }
 
+static uint32_t rig_far = 0xc6120000; /* where end 1 begins */
+
 static struct ike_addr rig_addr(unsigned end, unsigned i)
 {
-	return (struct ike_addr){.family = XI_IP4, .addr.w[0] = htonl((end ? 0xc6120000 : 0x64400000) + i)};
+	return (struct ike_addr){.family = XI_IP4, .addr.w[0] = htonl((end ? rig_far : 0x64400000) + i)};
 }
 
 /* --- the world --- */
@@ -401,7 +403,7 @@ static void rig_end_open(struct rig *r, unsigned me, const struct group *g, cons
 		rig_die("no engine");
 }
 
-static struct rig *rig_new(unsigned peers, const struct group *g, const struct group *pfs)
+static inline struct rig *rig_new(unsigned peers, const struct group *g, const struct group *pfs)
 {
 	struct rig *r = rig_alloc(1, sizeof(*r));
 
@@ -413,7 +415,7 @@ static struct rig *rig_new(unsigned peers, const struct group *g, const struct g
 }
 
 /* Everything under way arrives, in order. */
-static void rig_pump(struct rig *r)
+static inline void rig_pump(struct rig *r)
 {
 	while (r->head != r->tail || r->job_head != r->job_tail) {
 		if (r->job_head != r->job_tail) {
@@ -432,7 +434,7 @@ static void rig_pump(struct rig *r)
 }
 
 /* The clock jumps, and what is due by then happens. */
-static void rig_jump(struct rig *r, uint64_t ns)
+static inline void rig_jump(struct rig *r, uint64_t ns)
 {
 	uint64_t until = r->now + ns;
 
@@ -456,7 +458,7 @@ static void rig_acquire(struct rig *r, unsigned i)
 	ike_acquire(r->end[0].k, i, 1, &pkt);
 }
 
-static void rig_free(struct rig *r)
+static inline void rig_free(struct rig *r)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		ike_free(r->end[i].k);

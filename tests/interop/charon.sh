@@ -45,7 +45,7 @@ charon_options() { # PLUGINS
 				path = $CHARON_LOG
 				flush_line = yes
 				default = 1
-				ike = 2
+				ike = ${CHARON_IKE_LOG:-2}
 			}
 		}
 	}

@@ -11,7 +11,7 @@
 
 static uint8_t mode;
 static unsigned natt, hash = IKE1_SHA1, cipher = IKE1_AES, bits = 128, group = 2;
-static unsigned other_psk, other_group, contact;
+static unsigned other_psk, other_group, contact, life1;
 
 static void conf(struct ike_conf *c, unsigned end)
 {
@@ -27,6 +27,7 @@ static void conf(struct ike_conf *c, unsigned end)
 		p->key_len = (uint16_t)len;
 		p->group = group_by_id(end && other_group ? other_group : group);
 		p->initial_contact = (contact >> end) & 1;
+		p->lifetime_s = life1;
 		if (end && other_psk)
 			p->psk[0] = 'T';
 	}
@@ -37,6 +38,7 @@ static int setup(void **state)
 	(void)state;
 	natt = other_psk = other_group = 0;
 	contact = 3;
+	life1 = 86400;
 	hash = IKE1_SHA1;
 	cipher = IKE1_AES;
 	bits = 128;
@@ -525,6 +527,71 @@ static void t_both_at_the_same_time(void **state)
 	}
 }
 
+/* The oldest datagram from an end; r->n: none. */
+static unsigned first_from(unsigned end)
+{
+	unsigned i = 0;
+
+	while (i < r->n && r->q[i].from != end)
+		i++;
+	return i;
+}
+
+/* Both directions and the thread pool are as slow as they like; none overtakes itself. */
+static void settle_in_an_order(uint32_t seed)
+{
+	while (r->n || r->n_jobs) {
+		unsigned what;
+
+		seed = seed * 1664525 + 1013904223;
+		what = (seed >> 16) % 3;
+		if (what == 2)
+			(void)rig_work_one(r);
+		else if (first_from(what) < r->n)
+			rig_deliver(r, first_from(what));
+	}
+}
+
+/* What came too early has been repeated: nothing is half done, and what one end sends the other one opens. */
+static void assert_settled(void)
+{
+	rig_advance(r, 65 * NS_PER_S);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(established(i) >= 1);
+		assert_int_equal(isakmps(i), established(i));
+		assert_int_equal(rig_quicks(r, i), 0);
+		assert_int_equal(rig_unopened(r, i), 0);
+		assert_int_equal(fake_reserved(&r->end[i].sadb), 0);
+		assert_int_not_equal(r->end[i].sadb.policy_out[0], 0);
+	}
+	assert_int_equal(established(0), established(1));
+}
+
+/* Both begin at once; each is the initiator of one then, and both make a new phase 1 at once when its soft limit (spec 14.3) passes. */
+static void t_both_begin_and_renew_at_once_in_many_orders(void **state)
+{
+	(void)state;
+	group = 31;
+	life1 = 1000;
+	for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++)
+		for (uint32_t seed = 1; seed <= 300; seed++) {
+			r = rig_new(conf);
+			for (unsigned i = 0; i < 2; i++)
+				(void)rig_policy(r, i, 1);
+			for (unsigned i = 0; i < 2; i++)
+				rig_acquire(r, i, &r->end[i].sadb.policy[0]);
+			settle_in_an_order(seed);
+			assert_settled();
+			rig_advance(r, (800 - 65 - 2) * NS_PER_S);
+			r->now += 3 * NS_PER_S;
+			for (unsigned i = 0; i < 2; i++)
+				ike_run(r->end[i].k);
+			settle_in_an_order(seed + 1000);
+			assert_settled();
+			teardown(NULL);
+		}
+}
+
 /* Spec section 22: spoofed first messages leave an established peer alone, and memory bounded. */
 static void t_flood_of_first_messages(void **state)
 {
@@ -575,6 +642,7 @@ int main(void)
 		T(t_each_message_cut),
 		T(t_each_message_flipped),
 		T(t_both_at_the_same_time),
+		T(t_both_begin_and_renew_at_once_in_many_orders),
 		T(t_flood_of_first_messages),
 	};
 
