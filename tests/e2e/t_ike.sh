@@ -18,10 +18,22 @@ for n in 1 2; do
 done
 capture_start r w1 w1 "not udp port 500"
 
-daemon_uid() { awk '/^Uid:/ {print $2}' "/proc/${IKED_PID[$1]}/status"; }
-check "the daemon is not root" test "$(daemon_uid 1)" != 0
-is "and has no capabilities" "$(awk '/^CapEff:/ {print $2}' "/proc/${IKED_PID[1]}/status")" 0000000000000000
-is "it filters its system calls" "$(awk '/^Seccomp:/ {print $2}' "/proc/${IKED_PID[1]}/status")" 2
+# Every thread of the daemon, and its key process: no capability to use or to get back, system calls filtered.
+key_process() { cat "/proc/${IKED_PID[1]}/task/"*/children; }
+said() { cat "/proc/$1/task/"*/status | awk -v f="$2:" '$1 == f {print $2}' | sort -u | paste -sd ' '; }
+daemon_uid() { said "${IKED_PID[$1]}" Uid; }
+check "the daemon is not root" test "$(daemon_uid 1)" -gt 0
+at_least "it has a key process" "$(key_process | wc -w)" 1
+for pid in "${IKED_PID[1]}" $(key_process); do
+	who=daemon
+	[ "$pid" = "${IKED_PID[1]}" ] || who="key process"
+	for set in CapEff CapPrm CapInh CapAmb; do
+		is "$who: no capabilities, $set" "$(said "$pid" $set)" 0000000000000000
+	done
+	is "$who: no new privileges" "$(said "$pid" NoNewPrivs)" 1
+	is "$who: system calls are filtered" "$(said "$pid" Seccomp)" 2
+done
+is "the daemon has no groups left of root" "$(sed -n 's/^Groups:[[:space:]]*//p' "/proc/${IKED_PID[1]}/status")" ""
 
 check "one ping brings the tunnel up, the first packet included" in_ns a ping -n -q -c 1 -W 5 $HOST_B
 is "policy state" "$(policystat 1 0 ph2-state)" established
