@@ -640,6 +640,56 @@ static void t_flood_of_first_messages(void **state)
 	assert_int_equal(rig_unopened(r, 0), 0);
 }
 
+static uint64_t sent_at[8];
+static unsigned n_sent;
+
+static int note_and_drop(struct rig *rig, struct rig_packet *p)
+{
+	(void)p;
+	assert_true(n_sent < ARRAY_SIZE(sent_at));
+	sent_at[n_sent++] = rig->now;
+	return 0;
+}
+
+/* A message is sent five times, 10 s apart; 10 s after the last it is given up, with a line in the log. */
+static void assert_five_times(const char *log)
+{
+	uint64_t begun = r->now;
+
+	rig_advance(r, 49 * NS_PER_S);
+	assert_int_equal(n_sent, 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(sent_at[i] - begun, i * 10 * NS_PER_S);
+	assert_false(rig_logged(r, 0, log));
+	rig_advance(r, 2 * NS_PER_S);
+	assert_true(rig_logged(r, 0, log));
+	assert_int_equal(n_sent, 5);
+}
+
+static void t_spec_22_five_transmissions(void **state)
+{
+	(void)state;
+	n_sent = 0;
+	begin(0);
+	rig_drop(r, 0); /* the filter comes too late for it */
+	sent_at[n_sent++] = r->now;
+	r->filter = note_and_drop;
+	assert_five_times("phase1 negotiation failed due to time up");
+	assert_int_equal(isakmps(0), 0);
+	(void)teardown(NULL);
+
+	begin(0);
+	rig_settle(r);
+	assert_int_equal(established(0), 1);
+	rig_advance(r, NS_PER_S);
+	r->n_log[0] = n_sent = 0;
+	r->filter = note_and_drop;
+	ike_sa_event(r->end[0].k, IKE_SA_SEQUENCE, r->end[0].sadb.policy_out[0], NULL);
+	rig_settle(r);
+	assert_five_times("time up, no answer");
+	assert_int_equal(rig_quicks(r, 0), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -665,6 +715,7 @@ int main(void)
 		T(t_both_at_the_same_time),
 		T(t_both_begin_and_renew_at_once_in_many_orders),
 		T(t_flood_of_first_messages),
+		T(t_spec_22_five_transmissions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
