@@ -462,6 +462,14 @@ static void t_spec_6_4_duplicates(void **state)
 	assert_int_equal(plan.policies, 2);
 	build("policy\nadd action=discard disabled=yes\nadd action=none");
 	assert_string_equal(reason(MENU_POLICY, 1), "active");
+	/* spec 3.5: one of level use that is inactive is as if disabled; it must not take the place of one that drops */
+	build(TEMPLATE
+	      "disabled=yes\n" TUNNEL
+	      "\npolicy set 0 level=use\npolicy add action=discard src-address=10.1.0.0/16 dst-address=10.2.0.0/16");
+	assert_string_not_equal(reason(MENU_POLICY, 0), "active");
+	assert_string_equal(reason(MENU_POLICY, 1), "active");
+	assert_int_equal(plan.policies, 2);
+	assert_int_equal(plan.policy[1].pol.action, XI_ACTION_DISCARD);
 }
 
 /* Spec 9: two templates with the same inbound SPI; one template for several policies; conflicts of ends. */

@@ -30,6 +30,21 @@ static void done(struct ike_sign *sign)
 		behind_first();
 }
 
+static void close_handle(uv_handle_t *h, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+static void end(void)
+{
+	uv_walk(&d.loop, close_handle, NULL);
+	(void)uv_run(&d.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&d.loop), 0);
+	root_close(&d);
+}
+
 static void ask(unsigned i)
 {
 	s[i] = (struct ike_sign){.name = "none", .text_len = 20, .done = done};
@@ -52,7 +67,7 @@ static void t_more_at_once_than_the_socket_holds(void **state)
 	assert_int_equal(n_done, MANY);
 	assert_int_equal(other_rc, 0);
 	assert_int_equal(out_of_order, 0);
-	root_close(&d);
+	end();
 }
 
 static void signal_and_ask(void)
@@ -83,7 +98,7 @@ static void t_signals_to_the_group(void **state)
 	(void)uv_run(&d.loop, UV_RUN_DEFAULT);
 	assert_int_equal(n_done, 2);
 	assert_int_equal(other_rc, 0);
-	root_close(&d);
+	end();
 }
 
 int main(void)

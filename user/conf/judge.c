@@ -141,6 +141,7 @@ struct sel_user {
 	struct xi_selector sel;
 	int64_t priority;
 	unsigned index;
+	bool idle;
 };
 
 static int by_selector(const void *a, const void *b)
@@ -150,6 +151,8 @@ static int by_selector(const void *a, const void *b)
 
 	if (d)
 		return d;
+	if (x->idle != y->idle)
+		return x->idle ? 1 : -1;
 	if (x->priority != y->priority)
 		return x->priority > y->priority ? -1 : 1;
 	return x->index < y->index ? -1 : x->index > y->index;
@@ -185,9 +188,21 @@ bool judge_is_duplicate(const struct conf_item *it)
 	return strncmp(it->reason, SAME_SELECTORS, strlen(SAME_SELECTORS)) == 0;
 }
 
-/* Spec 6.4: an exact duplicate of the selectors of another policy never matches. */
-int judge_duplicates(struct conf_list *l)
+/* One of level use that is inactive by itself is as if disabled (spec 3.5): it stands before no other one. */
+static bool is_idle(const struct conf *c, const struct conf_policy *p)
 {
+	struct conf_policy probe = *p;
+
+	if (p->action != XI_ACTION_ENCRYPT || p->level != XI_LEVEL_USE)
+		return false;
+	judge_encrypt(c, &probe);
+	return probe.it.flags & ITEM_INACTIVE;
+}
+
+/* Spec 6.4: an exact duplicate of the selectors of another policy never matches. */
+int judge_duplicates(struct conf *c)
+{
+	struct conf_list *l = &c->list[MENU_POLICY];
 	struct sel_user *u = calloc(l->count + 1, sizeof(*u));
 	unsigned n = 0;
 
@@ -199,16 +214,17 @@ int judge_duplicates(struct conf_list *l)
 		if (p->it.disabled || (p->it.flags & ITEM_DYNAMIC))
 			continue;
 		judge_selector(&u[n].sel, p);
+		u[n].idle = is_idle(c, p);
 		u[n].priority = p->priority;
 		u[n++].index = i;
 	}
 	qsort(u, n, sizeof(*u), by_selector);
 	for (unsigned i = 1, first = 0; i < n; i++) {
-		if (memcmp(&u[i].sel, &u[first].sel, sizeof(u[i].sel)) == 0)
+		if (memcmp(&u[i].sel, &u[first].sel, sizeof(u[i].sel)) != 0)
+			first = i;
+		else if (u[i].idle == u[first].idle) /* else it has a reason of its own */
 			judge_inactive(l->item[u[i].index], SAME_SELECTORS " %u, which is evaluated earlier",
 				       u[first].index);
-		else
-			first = i;
 	}
 	free(u);
 	return 0;

@@ -23,7 +23,7 @@ void judge_selector(struct xi_selector *s, const struct conf_policy *p);
 /* All templates; flags of earlier runs are cleared. */
 int judge_templates(struct conf *c) __must_check;
 /* Spec 6.4: the later of two policies with equal selectors. */
-int judge_duplicates(struct conf_list *policies) __must_check;
+int judge_duplicates(struct conf *c) __must_check;
 /* Is that why it is inactive? */
 bool judge_is_duplicate(const struct conf_item *it);
 /* One enabled encrypt policy, after the templates. */

@@ -306,7 +306,7 @@ int plan_build(struct plan *plan, struct conf *c, plan_route_fn route)
 		l->item[i]->flags &= ~(uint32_t)ITEM_INACTIVE;
 		l->item[i]->reason[0] = '\0';
 	}
-	if (judge_duplicates(l))
+	if (judge_duplicates(c))
 		goto err;
 	for (unsigned i = 0; i < l->count; i++)
 		if (!l->item[i]->disabled && !(l->item[i]->flags & ITEM_DYNAMIC))
