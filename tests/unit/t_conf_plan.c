@@ -398,6 +398,8 @@ static void t_refused(void **state)
 		{"manual-sa add name=x ah-key=xyz", "invalid value for argument ah-key"},
 		{"manual-sa add name=x esn=yes", "failure: esn=yes needs replay of 4 bytes or more"},
 		{"manual-sa add name=x esn=yes replay=4", NULL},
+		{"manual-sa add name=x esn=yes replay=4 esp-enc-algorithm=aes-128 esp-auth-algorithm=null",
+		 "failure: esn=yes needs an esp-auth-algorithm other than null"},
 		{"manual-sa add name=x replay=8193", "value of replay out of range (0..8192)"},
 		{"manual-sa add name=x replay=3", "value of replay out of range (4..8192)"},
 		{"manual-sa add name=x nat-traversal=yes ah-algorithm=null/md5",

@@ -56,6 +56,9 @@ static int check_algorithms(const struct conf_msa *m, int dir, struct conf_err *
 
 	if (check_counter(m, enc, e) || check_counter(m, auth, e) || check_counter(m, ah, e))
 		return -1;
+	/* RFC 4303 §2.2.1: the ICV tells whether the upper half was the right one */
+	if (m->esn && alg_key_bytes(enc) && !enc->icv_len && !auth->icv_len)
+		return conf_fail(e, CONF_E_FAIL, "failure: esn=yes needs an esp-auth-algorithm other than null");
 	if ((enc->flags & ALG_F_AEAD) && auth->abi)
 		return conf_fail(e, CONF_E_FAIL,
 				 "failure: %s authenticates by itself and needs esp-auth-algorithm=null", enc->name);
