@@ -331,31 +331,31 @@ static void t_no_policy(void **state)
 static void t_one_policy(void **state)
 {
 	(void)state;
-	rounds(60, 1, 100);
+	rounds(200, 1, 200);
 }
 
 static void t_ten_policies(void **state)
 {
 	(void)state;
-	rounds(40, 10, 200);
+	rounds(200, 10, 250);
 }
 
 static void t_three_hundred_policies(void **state)
 {
 	(void)state;
-	rounds(10, 300, 1500);
+	rounds(20, 300, 3000);
 }
 
 static void t_thousand_policies(void **state)
 {
 	(void)state;
-	rounds(2, 1000, 2000);
+	rounds(4, 1000, 15000);
 }
 
 static void t_ten_thousand_policies(void **state)
 {
 	(void)state;
-	rounds(1, 10000, 1000);
+	rounds(1, 10000, 20000);
 }
 
 /* --- in the middle of a stream of changes --- */

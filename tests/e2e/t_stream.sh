@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Policies that change a thousand times a second under traffic: no packet is lost that both the old and the new list let pass, nothing
-# leaves in clear, no slot, SA, SPI or memory leaks. XI_SECONDS: how long (2).
+# leaves in clear, no slot, SA, SPI or memory leaks. XI_SECONDS: how long (30).
 . "$(dirname "$0")/lib.sh"
-PACKETS=$((${XI_SECONDS:-2} * 1000))
+PACKETS=$((${XI_SECONDS:-30} * 1000))
 
 FOLDER=/sys/fs/bpf/xdp-ipsec/${P}g1/v2
 # in_use: policies in the list, slots in use, SAs, SPIs, and the data memory of xdp-ipsecd
@@ -29,7 +29,7 @@ stop_pid "$CHANGER"
 check "no packet of $PACKETS is lost there" grep -q "$PACKETS received, 0% packet loss" "$T/there.log" || note "$(cat "$T/there.log")"
 check "nor back" grep -q "$PACKETS received, 0% packet loss" "$T/back.log" || note "$(cat "$T/back.log")"
 changes=$(awk '/^changes/ {print $2}' "$T/changer.log")
-at_least "the policies changed all the while ($changes times)" "$changes" $((PACKETS / 10))
+at_least "the policies changed all the while ($changes times)" "$changes" $((PACKETS / 4))
 capture_stop w1 || not_ok "capture"
 check "no cleartext" no_clear w1 --min $((PACKETS * 4))
 is "nothing leaked" "$(in_use)" "$before"
