@@ -238,6 +238,24 @@ static void t_none_left_for_large_fragments(void **state)
 	}
 }
 
+/* A packet of which no fragment can go into the stack (there is no internal interface here) is one packet for the counters. */
+static void t_fragments_that_the_stack_does_not_get(void **state)
+{
+	uint64_t before = w.stat->reason[XI_DROP_IN_INJECT];
+	struct out_sa o = out_sa(TUN);
+	struct wpkt pk;
+	struct rig_frame f;
+
+	(void)state;
+	plain_of(&f, "10.1.0.1", "10.2.0.1", 1500);
+	u16_put(f.pkt.data + IP4_FRAG, 0);
+	ip4_sum_put(f.pkt.data);
+	arrives(&pk, &f.pkt, &o.v);
+	slow_inject_fragments(&w, &pk, 600);
+	assert_int_equal(w.stat->reason[XI_DROP_IN_INJECT] - before, 1);
+	all_is_back();
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_large, teardown)
@@ -247,6 +265,7 @@ int main(void)
 		T(t_none_left_to_put_together),
 		T(t_none_left_for_what_this_host_has_cut),
 		T(t_none_left_for_large_fragments),
+		T(t_fragments_that_the_stack_does_not_get),
 	};
 
 	rig_enter();

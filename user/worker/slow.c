@@ -128,17 +128,15 @@ void slow_too_big(struct worker *w, const struct pkt *p, size_t mtu)
 		send_icmp6(w, &icmp);
 }
 
-void slow_inject(struct worker *w, struct wpkt *pk)
+static enum xi_drop inject(struct worker *w, struct wpkt *pk)
 {
 	struct io_sock *s = w->tx_by_slot[XI_IF_INTERNAL];
 	const struct xi_if *in = &w->maps->ifs[pk->v.if_slot];
 	struct ethhdr eth = {.h_proto = htons(ip_version(&pk->p) == 4 ? ETH_P_IP : ETH_P_IPV6)};
 	uint32_t ifindex = htonl(arrival(w, pk));
 
-	if (!s || !ifindex || pk->p.data - pk->p.head < (ptrdiff_t)sizeof(eth)) {
-		drop(w, pk, XI_DROP_IN_INJECT);
-		return;
-	}
+	if (!s || !ifindex || pk->p.data - pk->p.head < (ptrdiff_t)sizeof(eth))
+		return XI_DROP_IN_INJECT;
 	/* tc_inject knows by the source address on which interface the stack is to receive the packet. */
 	memcpy(eth.h_dest, in->mac, ETH_ALEN);
 	eth.h_source[0] = 0x02;
@@ -146,29 +144,42 @@ void slow_inject(struct worker *w, struct wpkt *pk)
 	memcpy(eth.h_source + 2, &ifindex, sizeof(ifindex));
 	pk->p.data -= sizeof(eth);
 	memcpy(pk->p.data, &eth, sizeof(eth));
-	if (io_tx(s, &w->pool, (uint64_t)(pk->p.data - w->pool.area), (uint32_t)pkt_len(&pk->p)))
-		drop(w, pk, XI_DROP_IN_TX_FULL);
+	return io_tx(s, &w->pool, (uint64_t)(pk->p.data - w->pool.area), (uint32_t)pkt_len(&pk->p)) ? XI_DROP_IN_TX_FULL
+												    : XI_OK;
 }
 
+void slow_inject(struct worker *w, struct wpkt *pk)
+{
+	enum xi_drop rc = inject(w, pk);
+
+	if (rc != XI_OK)
+		drop(w, pk, rc);
+}
+
+/* Without one of them the others are of no use: one packet, one counter. */
 void slow_inject_fragments(struct worker *w, struct wpkt *pk, size_t mtu)
 {
 	size_t size = fragment_room(w, mtu);
 	int v4 = ip_version(&pk->p) == 4;
 	unsigned n = v4 ? frag4_count(&pk->p, size) : frag6_count(&pk->p, size);
+	enum xi_drop rc = n ? XI_OK : XI_DROP_IN_INJECT;
 
-	if (!n || !fragments_have_frames(w, size, n)) {
-		drop(w, pk, n ? XI_DROP_IN_NO_BUFFER : XI_DROP_IN_INJECT);
-		return;
-	}
+	if (n && !fragments_have_frames(w, size, n))
+		rc = XI_DROP_IN_NO_BUFFER;
 	w->frag_id += XI_WORKER_MAX;
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n && rc == XI_OK; i++) {
 		struct wpkt f = {.v = pk->v};
 
 		wpkt_init(w, &f, fragment_get(w, size));
 		if (v4 ? frag4_make(&f.p, &pk->p, size, i) : frag6_make(&f.p, &pk->p, size, i, w->frag_id))
-			drop(w, &f, XI_DROP_IN_INJECT);
+			rc = XI_DROP_IN_INJECT;
 		else
-			slow_inject(w, &f);
+			rc = inject(w, &f);
+		if (rc != XI_OK)
+			io_frame_put(&w->pool, f.addr);
 	}
-	io_frame_put(&w->pool, pk->addr);
+	if (rc == XI_OK)
+		io_frame_put(&w->pool, pk->addr);
+	else
+		drop(w, pk, rc);
 }
