@@ -29,6 +29,14 @@ is "discard" "$(verdict 1 src-address=$HOST_A dst-address=192.0.2.7 protocol=icm
 	"dropped, out-policy-blocked: policy action discard"
 is "clear from where a tunnel comes from" "$(verdict 1 src-address=$HOST_B dst-address=$HOST_A protocol=icmp direction=in)" \
 	"dropped, in-template-mismatches: arrived in clear although a policy requires protection"
+is "own packets arrive nowhere" "$(verdict 1 src-address=$GW_LAN1 dst-address=$HOST_B protocol=icmp)" "protected and sent"
+is "but one that says it is ours does" "$(verdict 1 src-address=$GW_LAN1 dst-address=$INTERNET protocol=icmp direction=in)" "goes on"
+is "own IKE" "$(verdict 1 src-address=$WAN1 dst-address=$WAN2 protocol=udp src-port=500 dst-port=500)" \
+	"sent: IKE of this host's own, which no policy looks at"
+is "IKE for us" "$(verdict 1 src-address=$WAN2 dst-address=$WAN1 protocol=udp src-port=1 dst-port=4500)" \
+	"delivered to this host: IKE, which no policy looks at"
+is "ESP for us" "$(verdict 1 src-address=$WAN2 dst-address=$WAN1 protocol=50)" \
+	"IPsec for this host: opened by the SA of its SPI, dropped if there is none"
 is "nothing was counted" "$(xi 1 statistics print; xi 1 policy print stats)" "$before"
 
 # The mtu it names is what fits, to the byte.
@@ -54,6 +62,18 @@ policy discard fwd: 192.0.2.7[0] - ${LAN1}[0]
 policy discard in: 192.0.2.7[0] - ${LAN1}[0] 
 policy discard out: ${LAN1}[0] - 192.0.2.7[0] "
 xi 1 manual-sa enable m
+# A policy of xdp-iked's, and multicast.
+xi 1 policy add src-address=$LAN1 dst-address=10.7.0.0/16 tunnel=yes sa-src-address=$WAN1 sa-dst-address=$WAN2 place-before=0 2>/dev/null
+is "nobody negotiates" "$(verdict 1 src-address=$HOST_A dst-address=10.7.0.1 protocol=icmp)" \
+	"dropped, out-no-states: policy requires an SA, none is usable"
+check "xdp-iked" iked_start 1
+is "an SA is asked for" "$(verdict 1 src-address=$HOST_A dst-address=10.7.0.1 protocol=icmp)" \
+	"waits for the SA, with two more packets of this policy at most, then it is sent"
+xi 1 policy set 0 dst-address=224.0.0.0/4 || not_ok "multicast"
+is "multicast goes into no tunnel" "$(verdict 1 src-address=$GW_LAN1 dst-address=239.1.1.1 protocol=udp)" \
+	"dropped, out-no-states: policy requires an SA, none is usable"
+xi 1 policy remove 0 2>/dev/null || not_ok "remove"
+stop_pid "${IKED_PID[1]}"
 # Word for word those of the spec, the hour aside; ports, both families, order by priority.
 xi 1 policy add "src-address=$WAN1/32" "dst-address=$WAN2/32" action=encrypt priority=9
 xi 1 policy add src-address=2001:db8:1::/64 dst-address=2001:db8:2::7/128 protocol=tcp src-port=443 dst-port=any action=encrypt \

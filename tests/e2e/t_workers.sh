@@ -51,6 +51,27 @@ check "wan detached, lan stays" xi 1 interface detach wan
 check "attached again" xi 1 interface attach wan
 check "ping after that" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $GW_LAN1
 
+# --- two workers seal by one SA: no number twice, none left out ---
+check "lan with both queues" eval "xi 1 interface detach lan 2>/dev/null; xi 1 interface attach lan"
+for q in 0 1; do # each CPU sends by a queue of its own
+	ip netns exec "$P-a" sh -c "echo $((q + 1)) >/sys/class/net/eth0/queues/tx-$q/xps_cpus" || not_ok "xps"
+done
+queue_packets() { in_ns gw1 ethtool -S lan | awk -v q="rx_queue_$1_xdp_packets:" '$1 == q {print $2}'; }
+rx0=$(queue_packets 0) rx1=$(queue_packets 1)
+capture_start r w1 two "esp and src host $WAN1"
+for q in 0 1; do
+	bg a two$q taskset -c $q ping -n -q -c 1000 -i 0.0005 -W 5 $HOST_B
+done
+check "nothing is lost" wait_for "grep -q ' 0% packet loss' $T/two0.log && grep -q ' 0% packet loss' $T/two1.log" 30
+capture_stop two || not_ok "capture"
+at_least "packets of the first queue" $(($(queue_packets 0) - rx0)) 500
+at_least "packets of the second queue" $(($(queue_packets 1) - rx1)) 500
+"$LIBDIR/capture.py" list "$T/two.pcap" | sed -n 's/.* seq=\([0-9]*\).*/\1/p' | sort -n >"$T/numbers"
+is "2000 packets, 2000 numbers in a row" \
+	"$(wc -l <"$T/numbers") $(uniq "$T/numbers" | wc -l) $(($(tail -n 1 "$T/numbers") - $(head -n 1 "$T/numbers") + 1))" "2000 2000 2000"
+xps a eth0 0 || not_ok "xps"
+check "lan with one queue again" eval "xi 1 interface detach lan 2>/dev/null; xi 1 interface attach lan queues=1"
+
 # --- packets that a worker has no time for are counted ---
 drops() { xi 1 statistics print | awk '{n += $2} END {print n + 0}'; }
 balance() { echo $(($(drops) + $(policystat 1 0 out-transformed) - start)); }

@@ -359,7 +359,7 @@ static uint32_t path_mtu(const struct explain *x, const struct xi_sa *sa, uint32
 	return less && less < mtu ? less : mtu;
 }
 
-static void protect(struct explain *x, const struct xi_policy *p)
+static void protect_by_sas(struct explain *x, const struct xi_policy *p)
 {
 	enum xi_drop why;
 	const struct xi_sa *esp = sa_step(x, p->sa_out, &why), *ah = NULL, *outer = esp;
@@ -390,6 +390,62 @@ static void protect(struct explain *x, const struct xi_policy *p)
 	inner = ipsec_inner_mtu(esp, inner);
 	say(x, "mtu", "%zu bytes fit into the path's %u", inner, mtu);
 	say(x, "verdict", "protected and sent");
+}
+
+/* Spec 13.3 step 2: what is for many goes into no tunnel. */
+static bool is_to_many(const struct xi_tuple *t)
+{
+	__u32 first = ntohl(t->dst.w[0]);
+
+	return t->family == XI_IP4 ? first >> 28 == 0xe || first == INADDR_BROADCAST : first >> 24 == 0xff;
+}
+
+/* Spec 13.3 step 6, as bpf/lib/policy.h has it: somebody negotiates, and not enough packets wait already. */
+static bool may_wait(const struct explain *x, const struct xi_policy *p)
+{
+	if (p->sa_out || !x->m->meta->acquire || (p->flags & XI_POL_INACTIVE) || p->manual_sa[0])
+		return false;
+	return p->held < XI_HOLD_PACKETS || p->acquire_ns <= clock_ns();
+}
+
+static void protect(struct explain *x, const struct xi_policy *p)
+{
+	if (is_to_many(&x->t)) {
+		dropped(x, XI_DROP_OUT_NO_SA);
+	} else if (!may_wait(x, p)) {
+		protect_by_sas(x, p);
+	} else {
+		say(x, "sa", "none yet: xdp-iked is asked for one");
+		if (is_served(x))
+			say(x, "verdict",
+			    "waits for the SA, with two more packets of this policy at most, then it is sent");
+	}
+}
+
+/* Spec 13.5: IKE and IPsec of this host's own. */
+static bool is_ike(const struct xi_tuple *t, __be16 port)
+{
+	return t->proto == IPPROTO_UDP && (port == htons(500) || port == htons(4500));
+}
+
+static bool is_ipsec(const struct xi_tuple *t)
+{
+	return t->proto == IPPROTO_ESP || t->proto == IPPROTO_AH;
+}
+
+static bool bypasses(struct explain *x, bool local)
+{
+	if (local && (is_ike(&x->t, x->t.dst_port) || is_ipsec(&x->t)))
+		say(x, "verdict",
+		    is_ipsec(&x->t) ? "IPsec for this host: opened by the SA of its SPI, dropped if there is none"
+				    : "delivered to this host: IKE, which no policy looks at");
+	else if (x->own && (is_ike(&x->t, x->t.src_port) || is_ipsec(&x->t)))
+		say(x, "verdict",
+		    is_ipsec(&x->t) ? "sent: IPsec of this host's own, if its SPI is one of ours"
+				    : "sent: IKE of this host's own, which no policy looks at");
+	else
+		return false;
+	return true;
 }
 
 static void outbound(struct explain *x)
@@ -431,7 +487,10 @@ static void explain_packet(struct explain *x)
 
 	say(x, "destination", "%s", local ? "an address of this host: no outbound policy applies" : "another host");
 	find_sides(x);
-	if (x->in && !inbound(x))
+	if (bypasses(x, local))
+		return;
+	/* What this host sends arrives nowhere, unless one asks for just that. */
+	if (x->in && !(x->own && x->out) && !inbound(x))
 		return;
 	if (local || !x->out)
 		say(x, "verdict", local ? "delivered to this host" : "goes on");
