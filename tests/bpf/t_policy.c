@@ -12,7 +12,7 @@
 struct model {
 	int six, src[128], dst[128], src_len, dst_len; /* addresses as bits */
 	int proto, sport, dport;		       /* -1 = any */
-	int action, level, dynamic, priority, position;
+	int action, level, dynamic, inactive, priority, position;
 	uint32_t slot;
 	uint64_t sa;
 };
@@ -72,12 +72,13 @@ static void one_policy(unsigned i, uint64_t sa)
 	d->action = rnd(5) < 3 ? XI_ACTION_ENCRYPT : rnd(2);
 	d->level = rnd(3);
 	d->dynamic = rnd(4) == 0;
+	d->inactive = rnd(6) == 0;
 	d->priority = rnd(5) - 2;
 	d->position = rnd(1000) * 1000 + (int)i; /* no two equal */
 	d->sa = sa;
 	p.action = (uint8_t)d->action;
 	p.level = (uint8_t)d->level;
-	p.flags = d->dynamic ? XI_POL_DYNAMIC : 0;
+	p.flags = (d->dynamic ? XI_POL_DYNAMIC : 0) | (d->inactive ? XI_POL_INACTIVE : 0);
 	p.priority = d->priority;
 	p.position = (uint32_t)d->position;
 	p.sel = (struct xi_selector){.src = addr(src),
@@ -100,9 +101,22 @@ static void one_policy(unsigned i, uint64_t sa)
 	assert_ok(spd_add(m, &p, &d->slot, &e), &e);
 }
 
+/* Spec 3.5: inactive is as if disabled, but what must protect drops, and of level use counts what nobody else wants. */
+static int absent(const struct model *d)
+{
+	return d->inactive && d->action != XI_ACTION_ENCRYPT;
+}
+
+static int goes_last(const struct model *d)
+{
+	return d->inactive && d->action == XI_ACTION_ENCRYPT && d->level == XI_LEVEL_USE;
+}
+
 /* Spec 13.1, as it is written: is a to be asked before b? */
 static int before(const struct model *a, const struct model *b)
 {
+	if (goes_last(a) != goes_last(b))
+		return goes_last(b);
 	if (a->priority > b->priority)
 		return 1;
 	if (a->priority < b->priority)
@@ -169,7 +183,7 @@ static int fits(const struct model *d, const struct question *q)
 static const struct model *first(const struct question *q)
 {
 	for (unsigned i = 0; i < models; i++)
-		if (fits(&model[i], q))
+		if (!absent(&model[i]) && fits(&model[i], q))
 			return &model[i];
 	return NULL;
 }
@@ -202,8 +216,8 @@ static unsigned expected(const struct question *q, uint64_t *sa)
 		return XI_PASS_NONE;
 	if (d->action == XI_ACTION_DISCARD)
 		return XI_DROP_OUT_BLOCKED;
-	*sa = d->sa;
-	if (d->sa)
+	*sa = d->inactive ? 0 : d->sa;
+	if (*sa)
 		return XI_TO_WORKER;
 	return d->level == XI_LEVEL_USE ? XI_PASS_USE : XI_DROP_OUT_NO_SA;
 }
@@ -217,7 +231,7 @@ static int may_be_clear(const struct question *q)
 	for (unsigned i = 0; i < models; i++) {
 		const struct model *d = &model[i];
 
-		if (!addresses_fit(d, q) || (d->proto != -1 && d->proto != q->proto))
+		if (absent(d) || !addresses_fit(d, q) || (d->proto != -1 && d->proto != q->proto))
 			continue;
 		if (d->action == XI_ACTION_DISCARD || (d->action == XI_ACTION_ENCRYPT && d->level != XI_LEVEL_USE))
 			return 0;
@@ -252,6 +266,27 @@ static void a_packet(struct packet *p, struct question *q, char src[64], char ds
 		p->tag[0] = 0x8100;
 }
 
+/* Workers and `explain` search by class_match(): the same policy, both ways. */
+static void assert_same_by_the_worker(const struct question *q, const char *src, const char *dst)
+{
+	struct xi_tuple t = {.src = addr(src),
+			     .dst = addr(dst),
+			     .src_port = htons((uint16_t)q->sport),
+			     .dst_port = htons((uint16_t)q->dport),
+			     .family = q->six ? XI_IP6 : XI_IP4,
+			     .proto = (uint8_t)q->proto};
+	struct question in = swapped(q);
+
+	for (int dir = 0; dir < 2; dir++) {
+		const struct model *d = first(dir == XI_DIR_IN ? &in : q);
+		struct xi_rule r;
+
+		assert_int_equal(class_match(m, &t, dir, &r), d != NULL);
+		if (d)
+			assert_int_equal(r.slot, d->slot);
+	}
+}
+
 static void ask(unsigned packets)
 {
 	for (unsigned i = 0; i < packets; i++) {
@@ -271,6 +306,7 @@ static void ask(unsigned packets)
 		assert_int_equal(o.reason, want);
 		if (want == XI_TO_WORKER)
 			assert_true(XI_REF(o.v.slot, o.v.gen) == sa);
+		assert_same_by_the_worker(&q, src, dst);
 	}
 }
 
