@@ -175,6 +175,7 @@ topo_up() {
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
+	trap 'exit 141' PIPE
 	{
 		topo_namespaces &&
 			link a eth0 gw1 lan && link gw1 wan r w1 && link gw2 wan r w2 && link b eth0 gw2 lan &&
@@ -240,6 +241,7 @@ nat_set() {
 topo_exit() {
 	local rc=$?
 	trap - EXIT
+	trap '' PIPE # who reads the results may have gone
 	if [ -z "$TAP_DONE" ]; then
 		[ "$TAP_FAILED" != 0 ] || not_ok "the script ended early with status $rc"
 		echo "1..$TAP_N"

@@ -26,6 +26,7 @@ interop_up() {
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
+	trap 'exit 141' PIPE
 	local n
 	{
 		for n in a gw1 r; do
