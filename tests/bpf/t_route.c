@@ -577,6 +577,19 @@ static void t_full_map_gets_room(void **state)
 	close(fd);
 }
 
+/* Nothing is left out in silence: what is no address of the host's own would be forwarded. */
+static void t_more_addresses_than_the_map_holds(void **state)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "xi_local", sizeof(struct xi_local_key), 4, 1, NULL);
+	struct err e = {.text = ""};
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(rt_local_sync(fd, &e), -E2BIG);
+	assert_non_null(strstr(e.text, "more than the map"));
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -597,6 +610,7 @@ int main(void)
 		cmocka_unit_test(t_netlink_recovers_after_a_failure),
 		cmocka_unit_test(t_failure_is_no_answer),
 		cmocka_unit_test(t_full_map_gets_room),
+		cmocka_unit_test(t_more_addresses_than_the_map_holds),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

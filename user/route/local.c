@@ -2,16 +2,17 @@
 #include "user/route/local.h"
 
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 
 #include "bpf/abi/xi_abi.h"
+#include "user/route/mapset.h"
 #include "user/route/nl.h"
 
-#define LOCAL_MAX 4096 /* entries of xi_local */
+/* One address more than xi_local has room for is enough: the map says so when they are entered. */
+#define LOCAL_MAX (4096 + 1)
 
 struct local_set {
 	struct xi_local_key key[LOCAL_MAX];
@@ -86,37 +87,6 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-static int in_set(const struct local_set *set, const struct xi_local_key *k)
-{
-	for (unsigned i = 0; i < set->n; i++)
-		if (memcmp(&set->key[i], k, sizeof(*k)) == 0)
-			return 1;
-	return 0;
-}
-
-/* Removes what the host has no more. */
-static void prune(int fd, const struct local_set *set)
-{
-	struct xi_local_key cur, next, *prev = NULL;
-
-	while (bpf_map_get_next_key(fd, prev, &next) == 0) {
-		if (prev && !in_set(set, &cur))
-			(void)bpf_map_delete_elem(fd, &cur); /* somebody else may have been faster */
-		cur = next;
-		prev = &cur;
-	}
-	if (prev && !in_set(set, &cur))
-		(void)bpf_map_delete_elem(fd, &cur);
-}
-
-static int enter_all(int fd, const struct local_set *set)
-{
-	for (unsigned i = 0; i < set->n; i++)
-		if (bpf_map_update_elem(fd, &set->key[i], &set->ifindex[i], BPF_ANY) < 0)
-			return -errno;
-	return 0;
-}
-
 int rt_local_sync(int xi_local_fd, struct err *e)
 {
 	char buf[256];
@@ -144,16 +114,10 @@ int rt_local_sync(int xi_local_fd, struct err *e)
 		err_set(e, rc, "cannot read the host's addresses: %s", strerror(-rc));
 		goto out;
 	}
-	/* New ones first: no moment in which an address that stays is missing. A full map gets room from those that are gone. */
-	rc = enter_all(xi_local_fd, set);
-	if (rc == -E2BIG) {
-		prune(xi_local_fd, set);
-		rc = enter_all(xi_local_fd, set);
-	}
+	rc = mapset_become(xi_local_fd, &(struct mapset){set->key, sizeof(set->key[0]), set->ifindex, set->n});
 	if (rc)
-		err_set(e, rc, "cannot enter an address of the host: %s", strerror(-rc));
-	if (!rc)
-		prune(xi_local_fd, set);
+		err_set(e, rc, "cannot enter an address of the host: %s",
+			rc == -E2BIG ? "it has more than the map of its own addresses holds" : strerror(-rc));
 out:
 	if (nl)
 		mnl_socket_close(nl);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "user/route/vlan.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 
 #include "bpf/abi/xi_abi.h"
 #include "user/route/link.h"
+#include "user/route/mapset.h"
 #include "user/route/nl.h"
 
 /* All interfaces of the host. */
@@ -107,45 +107,6 @@ static int collect(struct vlan_set *set, struct links *all)
 	return 0;
 }
 
-static int in_set(const struct vlan_set *set, const struct xi_vlan_key *k)
-{
-	for (unsigned i = 0; i < set->n; i++)
-		if (memcmp(&set->key[i], k, sizeof(*k)) == 0)
-			return 1;
-	return 0;
-}
-
-static void prune(int fd, const struct vlan_set *set)
-{
-	struct xi_vlan_key cur, next, *prev = NULL;
-
-	while (bpf_map_get_next_key(fd, prev, &next) == 0) {
-		if (prev && !in_set(set, &cur))
-			(void)bpf_map_delete_elem(fd, &cur); /* somebody else may have been faster */
-		cur = next;
-		prev = &cur;
-	}
-	if (prev && !in_set(set, &cur))
-		(void)bpf_map_delete_elem(fd, &cur);
-}
-
-static int enter_all(int fd, const struct vlan_set *set)
-{
-	for (unsigned i = 0; i < set->n; i++)
-		if (bpf_map_update_elem(fd, &set->key[i], &set->ifindex[i], BPF_ANY) < 0)
-			return -errno;
-	return 0;
-}
-
-/* A full map gets room from those that are gone. */
-static int enter(int fd, const struct vlan_set *set)
-{
-	int rc = enter_all(fd, set);
-
-	prune(fd, set);
-	return rc == -E2BIG ? enter_all(fd, set) : rc;
-}
-
 int rt_vlan_sync(int xi_vlan_fd, struct err *e)
 {
 	struct vlan_set set = {0};
@@ -155,7 +116,8 @@ int rt_vlan_sync(int xi_vlan_fd, struct err *e)
 	if (!rc) {
 		rc = collect(&set, &all);
 		if (!rc)
-			rc = enter(xi_vlan_fd, &set);
+			rc = mapset_become(xi_vlan_fd,
+					   &(struct mapset){set.key, sizeof(set.key[0]), set.ifindex, set.n});
 		if (rc)
 			err_set(e, rc, "cannot enter the host's VLAN devices: %s", strerror(-rc));
 	}
