@@ -231,25 +231,15 @@ static void import_summary(const struct import *im)
 
 static int import_cert(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 {
-	const char *file = NULL, *passphrase = NULL;
 	struct import im = {0};
-	const struct file_arg args[] = {
-		{"file-name", &file}, {"name", &im.name}, {"passphrase", &passphrase}, {NULL, NULL}};
-	size_t len;
-	char *text;
-	int rc;
+	struct file_text f;
+	int rc = file_import(cmd, &f, e);
 
-	if (file_args(cmd, args, e))
-		return -EINVAL;
-	if (!file)
-		return conf_fail(e, CONF_E_MISS, "missing value(s) of argument(s) file-name");
-	im.name = file_item_name(im.name, file, e);
-	text = im.name ? file_read(file, &len, e) : NULL;
-	if (!text)
-		return -EINVAL;
-	cred_import_bundle(&im.b, text, len, file_passphrase, (void *)passphrase);
-	explicit_bzero(text, len);
-	free(text);
+	if (rc)
+		return rc;
+	im.name = f.name;
+	cred_import_bundle(&im.b, f.text, f.len, file_passphrase, (void *)f.passphrase);
+	file_forget(&f);
 	rc = check_bundle(&im, e);
 	if (!rc)
 		rc = change_files(cli, edit_import, &im, e);

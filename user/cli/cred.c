@@ -28,7 +28,7 @@ int file_args(const struct cmd *cmd, const struct file_arg *arg, struct conf_err
 	return 0;
 }
 
-char *file_read(const char *path, size_t *len, struct conf_err *e)
+static char *file_read(const char *path, size_t *len, struct conf_err *e)
 {
 	FILE *f = fopen(path, "re");
 	char *text = f ? malloc(CRED_FILE_MAX + 1) : NULL;
@@ -44,7 +44,7 @@ char *file_read(const char *path, size_t *len, struct conf_err *e)
 	return text;
 }
 
-const char *file_item_name(const char *name, const char *path, struct conf_err *e)
+static const char *file_item_name(const char *name, const char *path, struct conf_err *e)
 {
 	const char *base = strrchr(path, '/');
 
@@ -54,6 +54,29 @@ const char *file_item_name(const char *name, const char *path, struct conf_err *
 		return name;
 	(void)conf_fail(e, CONF_E_VALUE, "invalid value for argument name");
 	return NULL;
+}
+
+int file_import(const struct cmd *cmd, struct file_text *f, struct conf_err *e)
+{
+	const char *file = NULL;
+	const struct file_arg args[] = {
+		{"file-name", &file}, {"name", &f->name}, {"passphrase", &f->passphrase}, {NULL, NULL}};
+
+	*f = (struct file_text){0};
+	if (file_args(cmd, args, e))
+		return -EINVAL;
+	if (!file)
+		return conf_fail(e, CONF_E_MISS, "missing value(s) of argument(s) file-name");
+	f->name = file_item_name(f->name, file, e);
+	f->text = f->name ? file_read(file, &f->len, e) : NULL;
+	return f->text ? 0 : -EINVAL;
+}
+
+void file_forget(struct file_text *f)
+{
+	explicit_bzero(f->text, f->len);
+	free(f->text);
+	f->text = NULL;
 }
 
 int file_name_free(const struct conf *c, enum menu_id menu, const char *name, struct conf_err *e)

@@ -14,11 +14,19 @@ struct file_arg {
 };
 int file_args(const struct cmd *cmd, const struct file_arg *arg, struct conf_err *e) __must_check;
 
-/* The whole of a file that an operator names; the caller wipes and frees. NULL: "failure: could not read file". */
-char *file_read(const char *path, size_t *len, struct conf_err *e) __must_check;
+/*
+ * The arguments of import, file-name= [name=] [passphrase=], and the whole of the file. `name` is the one given, or the file's own; it and `passphrase`
+ * (NULL: not given) are the command's. file_forget() wipes and frees the text; after an error (-EINVAL) there is none.
+ */
+struct file_text {
+	char *text;
+	size_t len;
+	const char *name, *passphrase;
+};
+int file_import(const struct cmd *cmd, struct file_text *f, struct conf_err *e) __must_check;
+void file_forget(struct file_text *f);
 
-/* The name for something imported from path: `name`, or the file's own. NULL: no name. */
-const char *file_item_name(const char *name, const char *path, struct conf_err *e) __must_check;
+/* -EINVAL with an error: an item of the menu has the name. */
 int file_name_free(const struct conf *c, enum menu_id menu, const char *name, struct conf_err *e) __must_check;
 
 /* cred_ask_fn: ctx is the passphrase= given, or NULL: asked for on the terminal. */

@@ -77,42 +77,23 @@ static int generate_key(struct cli *cli, const struct cmd *cmd, struct conf_err 
 	return rc;
 }
 
-static int import_text(struct cli *cli, struct new_key *n, const char *text, size_t len, const char *passphrase,
-		       struct conf_err *e)
-{
-	const char *why;
-	int rc;
-
-	n->key = cred_import_key(text, len, file_passphrase, (void *)passphrase);
-	if (!n->key)
-		return conf_fail(e, CONF_E_FAIL, "failure: wrong key file format or passphrase");
-	why = cred_key_refused(n->key);
-	rc = why ? conf_fail(e, CONF_E_FAIL, "failure: %s", why) : change_files(cli, edit_add, n, e);
-	EVP_PKEY_free(n->key);
-	return rc;
-}
-
 static int import_key(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 {
-	const char *file = NULL, *passphrase = NULL;
 	struct new_key n = {0};
-	const struct file_arg args[] = {
-		{"file-name", &file}, {"name", &n.name}, {"passphrase", &passphrase}, {NULL, NULL}};
-	size_t len;
-	char *text;
-	int rc;
+	struct file_text f;
+	const char *why;
+	int rc = file_import(cmd, &f, e);
 
-	if (file_args(cmd, args, e))
-		return -EINVAL;
-	if (!file)
-		return conf_fail(e, CONF_E_MISS, "missing value(s) of argument(s) file-name");
-	n.name = file_item_name(n.name, file, e);
-	text = n.name ? file_read(file, &len, e) : NULL;
-	if (!text)
-		return -EINVAL;
-	rc = import_text(cli, &n, text, len, passphrase, e);
-	explicit_bzero(text, len);
-	free(text);
+	if (rc)
+		return rc;
+	n.name = f.name;
+	n.key = cred_import_key(f.text, f.len, file_passphrase, (void *)f.passphrase);
+	file_forget(&f);
+	if (!n.key)
+		return conf_fail(e, CONF_E_FAIL, "failure: wrong key file format or passphrase");
+	why = cred_key_refused(n.key);
+	rc = why ? conf_fail(e, CONF_E_FAIL, "failure: %s", why) : change_files(cli, edit_add, &n, e);
+	EVP_PKEY_free(n.key);
 	return rc;
 }
 
