@@ -15,14 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ike/cred/cred.h"
 #include "tests/lib/certs.h"
-#include "user/conf/cred_files.h"
+#include "tests/lib/cred_store.h"
 
 static EVP_PKEY *ca_key, *mid_key, *key; /* of 1024 bits: made quickly */
 static X509 *ca, *mid;
-static struct paths paths;
-static char folder[] = "/tmp/xi-cred.XXXXXX";
 
 #define CA_USAGE "critical,keyCertSign,cRLSign"
 
@@ -65,62 +62,29 @@ static int group_teardown(void **state)
 static int setup(void **state)
 {
 	(void)state;
-	(void)snprintf(folder, sizeof(folder), "/tmp/xi-cred.XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	memset(&paths, 0, sizeof(paths));
-	(void)snprintf(paths.conf_dir, sizeof(paths.conf_dir), "%s/etc", folder);
+	cred_store_make();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	char cmd[128];
-
 	(void)state;
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", folder);
-	return system(cmd);
+	return cred_store_remove();
 }
 
 static void store_cert(const char *name, X509 *x, bool trusted, EVP_PKEY *priv)
 {
-	struct cred_file f = {.trusted = trusted, .cert = x};
-	struct err e;
-
-	(void)str_copy(f.name, sizeof(f.name), name);
-	if (cred_write(&paths, CRED_CERTIFICATE, &f, priv, &e))
-		fail_msg("%s", e.text);
+	cred_store_add(CRED_CERTIFICATE, name, (struct cred_file){.trusted = trusted, .cert = x}, priv);
 }
 
 static void store_crl(const char *name, X509_CRL *crl)
 {
-	struct cred_file f = {.crl = crl};
-	struct err e;
-
-	(void)str_copy(f.name, sizeof(f.name), name);
-	if (cred_write(&paths, CRED_CERTIFICATE, &f, NULL, &e))
-		fail_msg("%s", e.text);
+	cred_store_add(CRED_CERTIFICATE, name, (struct cred_file){.crl = crl}, NULL);
 }
 
 static void store_key(const char *name, EVP_PKEY *k, bool private)
 {
-	struct cred_file f = {.pub = k};
-	struct err e;
-
-	(void)str_copy(f.name, sizeof(f.name), name);
-	if (cred_write(&paths, CRED_KEY, &f, private ? k : NULL, &e))
-		fail_msg("%s", e.text);
-}
-
-static struct cred *load(void)
-{
-	struct err e = {0};
-	struct cred *c = NULL;
-	int fd = cred_open_public(&paths, &e);
-
-	if (fd < 0 || cred_load(&c, fd, &e))
-		fail_msg("%s", e.text);
-	close(fd);
-	return c;
+	cred_store_add(CRED_KEY, name, (struct cred_file){.pub = k}, private ? k : NULL);
 }
 
 /* Judges x, which is freed; the reason, or "". */
@@ -163,7 +127,7 @@ static void t_spec_5_files(void **state)
 	(void)snprintf(path, sizeof(path), "%s/public/key/own.pem", paths.conf_dir);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0644);
-	c = load();
+	c = cred_store_load();
 	assert_int_equal(EVP_PKEY_eq(cred_key(c, "own"), key), 1);
 	assert_null(cred_key(c, "none"));
 	/* spec 23.3: keys without private part, in list order */
@@ -194,7 +158,7 @@ static void t_spec_5_rename_and_remove(void **state)
 	(void)state;
 	store_key("a", key, true);
 	assert_int_equal(cred_rename(&paths, CRED_KEY, "a", "b c", &e), 0);
-	c = load();
+	c = cred_store_load();
 	assert_null(cred_key(c, "a"));
 	assert_non_null(cred_key(c, "b c"));
 	cred_free(c);
@@ -299,7 +263,7 @@ static void t_spec_23_2_own_certificate(void **state)
 	(void)state;
 	store_cert("me", x, false, key);
 	store_cert("root", ca, true, NULL);
-	c = load();
+	c = cred_store_load();
 	assert_int_equal(cred_cert(c, "me").len, der.len);
 	assert_memory_equal(cred_cert(c, "me").p, der.p, der.len);
 	assert_true(X509_NAME_get0_der(X509_get_subject_name(x), &p, &len));
@@ -328,7 +292,7 @@ static void t_spec_23_2_judge(void **state)
 	(void)state;
 	store_cert("root", ca, true, NULL);
 	store_cert("plain", notca, true, NULL); /* trusted, but no CA: never an anchor */
-	c = load();
+	c = cred_store_load();
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){0}), NULL, 0), "");
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){.usage = "digitalSignature"}), NULL, 0), "");
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){.usage = "nonRepudiation"}), NULL, 0), "");
@@ -397,13 +361,13 @@ static void t_rfc5280_6_1_chain(void **state)
 
 	(void)state;
 	store_cert("root", ca, true, NULL);
-	c = load();
+	c = cred_store_load();
 	assert_string_equal(judge(c, leaf_of(by_mid), NULL, 0), "unable to get local issuer certificate");
 	cred_free(c);
 	store_cert("mid", mid, false, NULL);
 	store_cert("sub", sub_ca, false, NULL);
 	store_cert("nosign", nosign, false, NULL);
-	c = load();
+	c = cred_store_load();
 	assert_string_equal(judge(c, leaf_of(by_mid), NULL, 0), "");
 	/* pathlen:0 of mid allows no CA below it */
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){.issuer = sub_ca, .issuer_key = key}), NULL, 0),
@@ -412,12 +376,12 @@ static void t_rfc5280_6_1_chain(void **state)
 	cred_free(c);
 	/* mid as the anchor, without root */
 	assert_int_equal(cred_remove(&paths, CRED_CERTIFICATE, "root", NULL), 0);
-	c = load();
+	c = cred_store_load();
 	assert_true(*judge(c, leaf_of(by_mid), NULL, 0));
 	cred_free(c);
 	assert_int_equal(cred_remove(&paths, CRED_CERTIFICATE, "mid", NULL), 0);
 	store_cert("mid", mid, true, NULL);
-	c = load();
+	c = cred_store_load();
 	assert_string_equal(judge(c, leaf_of(by_mid), NULL, 0), "");
 	cred_free(c);
 	X509_free(sub_ca);
@@ -435,7 +399,7 @@ static void t_rfc5280_6_3_revocation(void **state)
 
 	(void)state;
 	store_cert("root", ca, true, NULL);
-	c = load();
+	c = cred_store_load();
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){.serial = 7}), NULL, 0), "");
 	/* of the peer: the newest counts, one that our CA has not signed does not, nor does junk */
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){.serial = 7}), sent, 2), "certificate revoked");
@@ -443,7 +407,7 @@ static void t_rfc5280_6_3_revocation(void **state)
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){.serial = 8}), &junk, 1), "");
 	cred_free(c);
 	store_crl("crl", new);
-	c = load();
+	c = cred_store_load();
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){.serial = 7}), NULL, 0), "certificate revoked");
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){.serial = 8}), NULL, 0), "");
 	/* an older one from the peer does not undo it */
@@ -451,7 +415,7 @@ static void t_rfc5280_6_3_revocation(void **state)
 	cred_free(c);
 	assert_int_equal(cred_remove(&paths, CRED_CERTIFICATE, "crl", NULL), 0);
 	store_crl("crl", stale);
-	c = load();
+	c = cred_store_load();
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){.serial = 8}), NULL, 0), "CRL has expired");
 	cred_free(c);
 	for (size_t i = 0; i < ARRAY_SIZE(sent); i++)
@@ -472,7 +436,7 @@ static void t_crl_of_who_issued_the_anchor(void **state)
 	store_cert("root", ca, true, NULL);
 	store_cert("mid", mid, true, NULL);
 	store_crl("crl", crl);
-	c = load();
+	c = cred_store_load();
 	assert_string_equal(judge(c, leaf_of((struct cert_spec){.issuer = mid, .issuer_key = mid_key}), NULL, 0), "");
 	cred_free(c);
 	X509_CRL_free(crl);
@@ -492,7 +456,7 @@ static void t_hostile_bytes(void **state)
 	(void)state;
 	assert_non_null(copy);
 	store_cert("root", ca, true, NULL);
-	c = load();
+	c = cred_store_load();
 	for (size_t len = 0; len < der.len; len++)
 		assert_int_equal(cred_judge(c, (struct bytes){der.p, len}, NULL, CERT_NOW, &pub, &why), -EKEYREJECTED);
 	memcpy(copy, der.p, der.len);

@@ -10,19 +10,15 @@
 #include <cmocka.h>
 
 #include <openssl/pkcs7.h>
-#include <unistd.h>
 
-#include "ike/cred/cred.h"
 #include "tests/lib/certs.h"
-#include "user/conf/cred_files.h"
+#include "tests/lib/cred_store.h"
 
 #define CA_USAGE "critical,keyCertSign,cRLSign"
 #define NO_ISSUER "unable to get local issuer certificate"
 
 static EVP_PKEY *key; /* of all of them: names tell them apart */
 static X509 *root, *mid, *low, *leaf;
-static struct paths paths;
-static char folder[] = "/tmp/xi-cred.XXXXXX";
 
 static X509 *make(const char *cn, X509 *issuer, const char *basic, const char *usage)
 {
@@ -33,9 +29,7 @@ static X509 *make(const char *cn, X509 *issuer, const char *basic, const char *u
 static int setup(void **state)
 {
 	(void)state;
-	(void)snprintf(folder, sizeof(folder), "/tmp/xi-cred.XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	(void)snprintf(paths.conf_dir, sizeof(paths.conf_dir), "%s/etc", folder);
+	cred_store_make();
 	key = certs_key(1024);
 	root = make("Root", NULL, "critical,CA:TRUE", CA_USAGE);
 	mid = make("Mid", root, "critical,CA:TRUE", CA_USAGE);
@@ -46,38 +40,18 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char cmd[128];
-
 	(void)state;
 	X509_free(root);
 	X509_free(mid);
 	X509_free(low);
 	X509_free(leaf);
 	EVP_PKEY_free(key);
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", folder);
-	return system(cmd);
+	return cred_store_remove();
 }
 
 static void store(const char *name, X509 *x, bool trusted)
 {
-	struct cred_file f = {.trusted = trusted, .cert = x};
-	struct err e;
-
-	(void)str_copy(f.name, sizeof(f.name), name);
-	if (cred_write(&paths, CRED_CERTIFICATE, &f, NULL, &e))
-		fail_msg("%s", e.text);
-}
-
-static struct cred *load(void)
-{
-	struct err e = {0};
-	struct cred *c = NULL;
-	int fd = cred_open_public(&paths, &e);
-
-	if (fd < 0 || cred_load(&c, fd, &e))
-		fail_msg("%s", e.text);
-	close(fd);
-	return c;
+	cred_store_add(CRED_CERTIFICATE, name, (struct cred_file){.trusted = trusted, .cert = x}, NULL);
 }
 
 /* The reason why x is refused when the peer sends these beside it, or "". */
@@ -102,7 +76,7 @@ static void t_rfc5280_6_1_links_of_the_peer(void **state)
 
 	(void)state;
 	store("root", root, true);
-	c = load();
+	c = cred_store_load();
 	assert_string_equal(judge(c, leaf, NULL, 0), NO_ISSUER);
 	assert_string_equal(judge(c, leaf, links, 1), NO_ISSUER); /* one is missing */
 	assert_string_equal(judge(c, leaf, links, 2), "");
@@ -125,11 +99,11 @@ static void t_links_are_no_anchors(void **state)
 
 	(void)state;
 	store("other", other, true);
-	c = load();
+	c = cred_store_load();
 	assert_true(*judge(c, leaf, links, 3));
 	cred_free(c);
 	store("root", root, true);
-	c = load();
+	c = cred_store_load();
 	assert_true(*judge(c, by_plain, &links[3], 1)); /* issued by what is no CA */
 	assert_true(*judge(c, by_nosign, &links[4], 1));
 	cred_free(c);
@@ -156,7 +130,7 @@ static void t_links_in_a_bundle(void **state)
 	bundle.len = (size_t)i2d_PKCS7(p7, &der);
 	bundle.p = der;
 	store("root", root, true);
-	c = load();
+	c = cred_store_load();
 	assert_string_equal(judge(c, leaf, &bundle, 1), "");
 	bundle.len -= 10;
 	assert_string_equal(judge(c, leaf, &bundle, 1), NO_ISSUER);
@@ -174,7 +148,7 @@ static void t_links_of_our_own(void **state)
 	(void)state;
 	store("a", leaf, false);
 	store("low", low, false);
-	c = load();
+	c = cred_store_load();
 	got = cred_link(c, "a", 0);
 	assert_int_equal(got.len, want[0].len);
 	assert_int_equal(cred_link(c, "a", 1).len, 0);
@@ -183,7 +157,7 @@ static void t_links_of_our_own(void **state)
 	cred_free(c);
 	store("mid", mid, true);
 	store("root", root, true);
-	c = load();
+	c = cred_store_load();
 	for (unsigned i = 0; i < 2; i++) {
 		got = cred_link(c, "a", i);
 		assert_int_equal(got.len, want[i].len);
@@ -207,7 +181,7 @@ static void t_links_in_a_circle(void **state)
 	store("own", own, false);
 	store("y", y, false);
 	store("round", round, false);
-	c = load();
+	c = cred_store_load();
 	while (cred_link(c, "own", n).len)
 		n++;
 	assert_in_range(n, 2, 5);
