@@ -82,7 +82,7 @@ static void give(struct run *u, uint8_t *p, size_t n, const uint8_t *rec)
 {
 	struct pkt f = {p, p, p + n, p + n}, whole = {0};
 	unsigned before = reasm_held(u->r), lost = u->lost.bad + u->lost.full + u->lost.old;
-	int rc = reasm_add(u->r, u->now, &f, &whole, &u->lost);
+	int rc = reasm_add(u->r, u->now, NULL, &f, &whole, &u->lost);
 	unsigned now = reasm_held(u->r) + u->lost.bad + u->lost.full + u->lost.old - lost;
 
 	if (rc)

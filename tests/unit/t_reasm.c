@@ -22,6 +22,7 @@ struct table {
 	struct reasm_lost lost;
 	unsigned given, used; /* fragments: given to it, become part of a whole */
 	uint64_t now;
+	uint64_t via[REASM_VIA];
 	struct pkt whole;
 };
 
@@ -48,7 +49,7 @@ static int give(struct table *t, const uint8_t *p, size_t n)
 
 	assert_non_null(exact);
 	memcpy(exact, p, n);
-	rc = reasm_add(t->r, t->now, &f, &t->whole, &t->lost);
+	rc = reasm_add(t->r, t->now, t->via, &f, &t->whole, &t->lost);
 	t->given++;
 	if (rc) {
 		unsigned lost = t->lost.bad - was.bad + t->lost.full - was.full + t->lost.old - was.old;
@@ -524,6 +525,28 @@ static void t_rfc791_3_2_too_long(void **state)
 	end_table(&t, 0, 0, 0);
 }
 
+/* RFC 4301 §7.4: what came by other SAs, or in clear, is of another datagram. */
+static void t_rfc4301_7_only_by_the_same_sas(void **state)
+{
+	struct spec first = {.len = 80, .more = 1, .id = 5}, last = {.at = 80, .len = 20, .id = 5};
+	struct table t;
+
+	(void)state;
+	begin_table(&t);
+	for (int family = 4; family <= 6; family += 2) {
+		for (unsigned i = 0; i < REASM_VIA; i += REASM_VIA - 1) {
+			memset(t.via, 0, sizeof(t.via));
+			assert_int_equal(give_spec(&t, family, first), 0);
+			t.via[i] = 7;
+			assert_int_equal(give_spec(&t, family, last), 0);
+			assert_int_equal(give_spec(&t, family, first), 1);
+			t.via[i] = 0;
+			assert_int_equal(give_spec(&t, family, last), 1);
+		}
+	}
+	end_table(&t, 0, 0, 0);
+}
+
 static void t_reasm_bounds(void **state)
 {
 	uint8_t p[200];
@@ -569,6 +592,7 @@ int main(void)
 		cmocka_unit_test(t_rfc8900_flood_of_many),
 		cmocka_unit_test(t_rfc8900_tiny_fragments),
 		cmocka_unit_test(t_rfc791_3_2_too_long),
+		cmocka_unit_test(t_rfc4301_7_only_by_the_same_sas),
 		cmocka_unit_test(t_reasm_bounds),
 	};
 

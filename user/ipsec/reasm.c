@@ -275,7 +275,8 @@ static int finish(struct datagram *d, struct pkt *whole)
 	return reasm_mend(whole, d->hdr, d->next_at, d->proto, d->ecn);
 }
 
-int reasm_add(struct reasm *r, uint64_t now_ns, struct pkt *p, struct pkt *whole, struct reasm_lost *lost)
+int reasm_add(struct reasm *r, uint64_t now_ns, const uint64_t via[REASM_VIA], struct pkt *p, struct pkt *whole,
+	      struct reasm_lost *lost)
 {
 	struct reasm_piece f;
 	struct datagram *d;
@@ -292,6 +293,8 @@ int reasm_add(struct reasm *r, uint64_t now_ns, struct pkt *p, struct pkt *whole
 	case REASM_PIECE:
 		break;
 	}
+	if (via)
+		memcpy(f.key.via, via, sizeof(f.key.via));
 	d = find(r, &f.key);
 	if (!d)
 		d = begin(r, now_ns, &f.key, lost);

@@ -16,6 +16,7 @@
 #include "user/ipsec/pkt.h"
 
 #define REASM_PARTS_MAX 128	    /* of one datagram: 64 KiB in packets of 576 bytes */
+#define REASM_VIA 6		    /* transforms that a fragment may have been in */
 #define REASM_ROOM 256		    /* bytes for the headers in front of a datagram's payload */
 #define REASM_AGE_NS 15000000000ull /* RFC 791 §3.2. departs: RFC 8200 §4.5 lets it be up to 60 s */
 
@@ -42,9 +43,11 @@ void reasm_free(struct reasm *r);
  * Takes the fragment p: data at its IP header, tail at or behind its end by its own length; it may be changed. 1 = *whole is the datagram,
  * contiguous, with its header mended as if it had never been cut; its bytes stay valid until the next call. 0 = none
  * yet, or it was dropped. What is no fragment, or is all of its datagram (RFC 6946), is whole at once and stays in its own memory.
- * now_ns: any clock that does not go backwards by much.
+ * now_ns: any clock that does not go backwards by much. via: references of the SAs by which p came, NULL when it came in clear: fragments
+ * that came by others are of another datagram, whatever their headers say.
  */
-int reasm_add(struct reasm *r, uint64_t now_ns, struct pkt *p, struct pkt *whole, struct reasm_lost *lost) __must_check;
+int reasm_add(struct reasm *r, uint64_t now_ns, const uint64_t via[REASM_VIA], struct pkt *p, struct pkt *whole,
+	      struct reasm_lost *lost) __must_check;
 
 /* Drops what is too old; reasm_add() does it too. Cheap when there is nothing. */
 void reasm_expire(struct reasm *r, uint64_t now_ns, struct reasm_lost *lost);

@@ -4,18 +4,19 @@
 #define IPSEC_REASM_PRIV_H
 
 #include "bpf/abi/xi_abi.h"
-#include "user/ipsec/pkt.h"
+#include "user/ipsec/reasm.h"
 
 /* Which datagram a fragment belongs to. No padding: it is compared as a whole. */
 struct reasm_key {
 	struct xi_addr src, dst;
-	uint32_t id;	/* as it stands in the header */
-	uint8_t family; /* XI_IP4, XI_IP6 */
-	uint8_t proto;	/* IPv4 (RFC 791 §3.2); IPv6: 0, the first fragment alone says it (RFC 8200 §4.5) */
+	uint64_t via[REASM_VIA]; /* SAs that it came by; 0 = none */
+	uint32_t id;		 /* as it stands in the header */
+	uint8_t family;		 /* XI_IP4, XI_IP6 */
+	uint8_t proto;		 /* IPv4 (RFC 791 §3.2); IPv6: 0, the first fragment alone says it (RFC 8200 §4.5) */
 	uint8_t zero[2];
 };
 
-_Static_assert(sizeof(struct reasm_key) == 40, "compared as a whole");
+_Static_assert(sizeof(struct reasm_key) == 40 + 8 * REASM_VIA, "compared as a whole");
 
 /* One fragment, checked: at + len <= 65535, a multiple of 8 when more follow, hdr <= REASM_ROOM. */
 struct reasm_piece {

@@ -52,7 +52,7 @@ static void to_stack(struct worker *w, struct wpkt *pk, const struct flow *f, in
 
 	if (likely(pkt_len(&pk->p) <= most)) {
 		slow_inject(w, pk);
-	} else if (local || (ip_version(&pk->p) == 4 && !(u16_get(ip + IP4_FRAG) & IP4_DF))) {
+	} else if (local || pk->joined || (ip_version(&pk->p) == 4 && !(u16_get(ip + IP4_FRAG) & IP4_DF))) {
 		slow_inject_fragments(w, pk, most);
 	} else {
 		slow_too_big(w, &pk->p, f->hop.rt.mtu && f->hop.rt.mtu < most ? f->hop.rt.mtu : most);

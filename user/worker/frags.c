@@ -2,7 +2,8 @@
 /*
  * Fragments of ESP, AH and ESP in UDP for this host: put together before anything of them is looked at (spec 13.6, RFC 4303 §3.4.1), and
  * with NAT traversal any UDP whose first fragment was not the first to come: what it is shows when it is whole. Those of one
- * datagram may come by several queues, so that all workers share one table (user/ipsec/reasm.h) and its lock: this is the slow path.
+ * datagram may come by several queues, so that all workers share one table (user/ipsec/reasm.h) and its lock: this is the slow path. The same
+ * table has those that came out of a transform (spec 13.4 step 1: nested), each datagram by one chain of SAs only.
  * The other table is for what this host sends itself and its stack has cut, since transport mode takes whole datagrams only (RFC 4303
  * §3.3.4, RFC 4302 §3.3.4); the result is cut again.
  */
@@ -21,6 +22,8 @@
 #define EXPIRE_NS NS_PER_S
 #define UDP_HDR 8
 #define TAIL_ROOM 256 /* that the frame of a datagram must still have for what sealing puts behind it */
+
+_Static_assert(REASM_VIA >= WRK_NEST_MAX, "every SA that a fragment came by");
 
 struct frags {
 	pthread_mutex_t lock;
@@ -115,13 +118,14 @@ static int bring_over(struct worker *w, struct wpkt *pk, const struct pkt *whole
 }
 
 /* 1: pk is a whole datagram. 0: it is not, or lost: its frame is gone; for no_buffer when there was no room for the datagram. */
-static int join(struct worker *w, struct wpkt *pk, struct reasm *table, struct reasm_lost *lost, enum xi_drop no_buffer)
+static int join(struct worker *w, struct wpkt *pk, struct reasm *table, const uint64_t *via, struct reasm_lost *lost,
+		enum xi_drop no_buffer)
 {
 	int whole, left = 0;
 	struct pkt p;
 
 	pthread_mutex_lock(&w->frags->lock);
-	whole = reasm_add(table, w->now, &pk->p, &p, lost);
+	whole = reasm_add(table, w->now, via, &pk->p, &p, lost);
 	if (whole)
 		left = bring_over(w, pk, &p);
 	pthread_mutex_unlock(&w->frags->lock);
@@ -136,9 +140,23 @@ static int join(struct worker *w, struct wpkt *pk, struct reasm *table, struct r
 int frags_take_host(struct worker *w, struct wpkt *pk)
 {
 	struct reasm_lost lost = {0};
-	int whole = join(w, pk, w->frags->host, &lost, XI_DROP_OUT_NO_ROOM);
+	int whole = join(w, pk, w->frags->host, NULL, &lost, XI_DROP_OUT_NO_ROOM);
 
 	count_lost_host(w, &lost);
+	pk->joined = 1;
+	return whole;
+}
+
+int frags_take_nested(struct worker *w, struct wpkt *pk)
+{
+	uint64_t via[REASM_VIA] = {0};
+	struct reasm_lost lost = {0};
+	int whole;
+
+	for (unsigned i = 0; i < pk->nchain; i++)
+		via[i] = sa_ref(w, pk->chain[i]);
+	whole = join(w, pk, w->frags->table, via, &lost, XI_DROP_IN_NO_BUFFER);
+	count_lost(w, &lost);
 	pk->joined = 1;
 	return whole;
 }
@@ -196,14 +214,18 @@ int frags_take(struct worker *w, struct wpkt *pk)
 
 	pk->p.data += pk->v.l3_off;
 	pk->v.l3_off = 0;
-	whole = join(w, pk, w->frags->table, &lost, XI_DROP_IN_NO_BUFFER);
+	whole = join(w, pk, w->frags->table, NULL, &lost, XI_DROP_IN_NO_BUFFER);
 	count_lost(w, &lost);
 	if (!whole)
 		return 0;
 	pk->v.flags &= (uint8_t)~XI_VF_FRAG;
 	next = nest_next(w, pk, &why);
-	if (next > 0)
+	if (next == 1)
 		return 1;
+	if (next == NEST_FRAGMENT) { /* a fragment made of fragments, which IPv6 can say */
+		why = XI_DROP_IN_FRAG_BAD;
+		next = -1;
+	}
 	if (next == 0)
 		why = judge_clear(w, pk);
 	if (next < 0 || why != XI_OK)

@@ -71,6 +71,26 @@ static void account_runs(struct worker *w, struct wpkt **pk, const struct ipsec_
 	}
 }
 
+/* A fragment that a transform has made, for this host. As finish(). */
+static int finish_fragment(struct worker *w, struct wpkt *pk)
+{
+	enum xi_drop why = XI_DROP_IN_FRAG_BAD;
+	int more;
+
+	if (!frags_take_nested(w, pk))
+		return 0;
+	more = nest_next(w, pk, &why);
+	if (more == 1) {
+		pk->joined = 0;
+		return 1;
+	}
+	if (more == 0)
+		deliver(w, pk);
+	else /* or NEST_FRAGMENT: a fragment made of fragments, which IPv6 can say */
+		drop(w, pk, why);
+	return 0;
+}
+
 /* A packet that a transform has made. 1: there is another one; else its further fate is settled. */
 static int finish(struct worker *w, struct wpkt *pk, enum xi_drop why)
 {
@@ -94,6 +114,8 @@ static int finish(struct worker *w, struct wpkt *pk, enum xi_drop why)
 	pk->v.l3_off = 0;
 	pk->v.family = (uint8_t)ip_version(&pk->p);
 	more = nest_next(w, pk, &why);
+	if (unlikely(more == NEST_FRAGMENT))
+		return finish_fragment(w, pk);
 	if (likely(more == 0))
 		deliver(w, pk);
 	else if (more < 0)

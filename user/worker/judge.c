@@ -7,11 +7,6 @@
 
 #include <bpf/bpf.h>
 
-static uint64_t ref_of(const struct worker *w, const struct sa_entry *se)
-{
-	return XI_REF(se - w->sa, se->gen);
-}
-
 static unsigned hash_of(const struct xi_tuple *t, uint64_t sa_ref)
 {
 	uint64_t h = ((uint64_t)t->src.w[0] << 32 | t->dst.w[0]) * 0x9e3779b97f4a7c15ull;
@@ -144,14 +139,14 @@ static int same_chain(const struct worker *w, const struct flow *f, const struct
 	if (f->nchain != pk->nchain)
 		return 0;
 	for (unsigned i = 0; i < pk->nchain; i++)
-		if (f->chain[i] != ref_of(w, pk->chain[i]))
+		if (f->chain[i] != sa_ref(w, pk->chain[i]))
 			return 0;
 	return 1;
 }
 
 struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tuple *t)
 {
-	struct flow *f = &w->flow[hash_of(t, ref_of(w, pk->sa))];
+	struct flow *f = &w->flow[hash_of(t, sa_ref(w, pk->sa))];
 
 	if (likely(f->spd_gen == w->spd_gen && f->iif == arrival(w, pk) && same_chain(w, f, pk) &&
 		   same_tuple(&f->tuple, t)))
@@ -159,7 +154,7 @@ struct flow *flow_of(struct worker *w, const struct wpkt *pk, const struct xi_tu
 	f->tuple = *t;
 	f->nchain = pk->nchain;
 	for (unsigned i = 0; i < pk->nchain; i++)
-		f->chain[i] = ref_of(w, pk->chain[i]);
+		f->chain[i] = sa_ref(w, pk->chain[i]);
 	f->iif = arrival(w, pk);
 	judge(w, pk, f);
 	return f;

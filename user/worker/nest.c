@@ -9,12 +9,38 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
-#include "user/ipsec/ip6.h"
+#include "user/ipsec/split.h"
 
 #define NATT_PORT 4500 /* RFC 3948 §2.1 */
 
-/* Could it be another transform? Most packets are not, and are not looked at any further. Fragments are not processed piecemeal. */
-static int may_nest(const struct pkt *p, int *udp)
+static int is_extension(uint8_t proto)
+{
+	return proto == NH_HOP_BY_HOP || proto == NH_ROUTING || proto == NH_DST_OPTIONS;
+}
+
+/* Could what it is a fragment of be another transform? UDP shows its ports, and IPv6 what follows such headers, in the first one only. */
+static int is_piece(const struct worker *w, const struct pkt *p)
+{
+	uint8_t proto = p->data[IP4_PROTO];
+	struct ip6_at at;
+
+	if (ip_version(p) == 6) {
+		if (ip_walk(p->data, pkt_len(p), &at) == 0 || at.proto != NH_FRAGMENT ||
+		    pkt_len(p) < at.off + IP6_FRAG_HDR)
+			return 0;
+		proto = p->data[at.off];
+		if (is_extension(proto))
+			return 1;
+	}
+	return proto == XI_PROTO_ESP || proto == XI_PROTO_AH ||
+	       (proto == IPPROTO_UDP && __atomic_load_n(&w->maps->meta->natt, __ATOMIC_RELAXED));
+}
+
+/*
+ * Could it be another transform? Most packets are not, and are not looked at any further. Fragments are not processed piecemeal (spec 13.6):
+ * NEST_FRAGMENT.
+ */
+static int may_nest(const struct worker *w, const struct pkt *p, int *udp)
 {
 	const uint8_t *ip = p->data, *up;
 	size_t hdr;
@@ -22,15 +48,15 @@ static int may_nest(const struct pkt *p, int *udp)
 
 	*udp = 0;
 	if (likely(ip_version(p) == 4)) {
-		if (u16_get(ip + IP4_FRAG) & (IP4_MF | IP4_OFFSET))
-			return 0;
+		if (unlikely(u16_get(ip + IP4_FRAG) & (IP4_MF | IP4_OFFSET)))
+			return is_piece(w, p) ? NEST_FRAGMENT : 0;
 		proto = ip[IP4_PROTO];
 		hdr = ip4_hdr_len(ip);
 	} else {
 		proto = ip[IP6_NEXT];
 		hdr = IP6_HDR;
-		if (proto == NH_HOP_BY_HOP || proto == NH_ROUTING || proto == NH_DST_OPTIONS)
-			return 1;
+		if (unlikely(proto == NH_FRAGMENT || is_extension(proto)))
+			return is_piece(w, p) ? NEST_FRAGMENT : 1;
 	}
 	up = ip + hdr;
 	*udp = proto == IPPROTO_UDP && p->tail - up >= 4 && u16_get(up + 2) == NATT_PORT;
@@ -73,14 +99,16 @@ int nest_next(struct worker *w, struct wpkt *pk, enum xi_drop *why)
 {
 	struct xi_spi_key key = {.family = pk->v.family};
 	const struct nest *n;
-	int udp, rc;
+	int udp, rc, may = may_nest(w, &pk->p, &udp);
 
-	if (likely(!may_nest(&pk->p, &udp)))
+	if (likely(!may))
 		return 0;
 	if (key.family == XI_IP4)
 		key.dst.w[0] = be32_get(pk->p.data + IP4_DST);
 	else
 		memcpy(&key.dst, pk->p.data + IP6_DST, sizeof(key.dst));
+	if (may == NEST_FRAGMENT) /* without an SPI: whether the destination is this host */
+		return look_up(w, &key)->local ? NEST_FRAGMENT : 0;
 	rc = ipsec_peek(&pk->p, udp, &key.spi, &key.proto);
 	if (rc && !(rc == -EINVAL && (key.proto == XI_PROTO_ESP || key.proto == XI_PROTO_AH)))
 		return 0;

@@ -44,7 +44,7 @@ struct wpkt {
 	uint64_t addr;	     /* of its frame or large buffer: io_is_large(), io_frame_put() takes either */
 	struct sa_entry *sa; /* of the transform at hand; outbound: the first one */
 	struct sa_entry *ah; /* outbound: of the AH over the ESP packet; NULL = none */
-	int joined;	     /* outbound: put together from fragments of this host, may be cut again */
+	int joined; /* put together from fragments that this host has sent, or that are for it: may be cut again */
 	struct sa_entry *chain[WRK_NEST_MAX]; /* inbound: of the transforms that are undone, outermost first */
 	unsigned nchain;
 };
@@ -191,6 +191,10 @@ void worker_drop_socket(struct worker *w, struct io_sock *s);
 struct sa_entry *sa_cache_get(struct worker *w, uint32_t slot, uint32_t gen);
 const struct keyctx *sa_cache_keys(const struct worker *w, const struct sa_entry *se);
 void sa_cache_wipe(struct worker *w);
+static inline uint64_t sa_ref(const struct worker *w, const struct sa_entry *se)
+{
+	return XI_REF(se - w->sa, se->gen);
+}
 /* Does it have a hard limit of bytes or packets? */
 static inline int sa_limited(const struct sa_entry *se)
 {
@@ -246,9 +250,11 @@ uint64_t fragment_get(struct worker *w, size_t size);
 /* Spec section 15: fragments after encapsulation. */
 enum xi_drop send_fragments(struct worker *w, struct wpkt *whole, const struct hop *hop, size_t mtu);
 
+#define NEST_FRAGMENT 2
+
 /*
  * nest.c: is the decrypted packet again AH or ESP for this host? 1: v.slot and v.gen are those of its SA; 0: it is payload; -1: to be
- * dropped for *why.
+ * dropped for *why; NEST_FRAGMENT: it may be part of one (spec 13.6), for frags_take_nested().
  */
 int nest_next(struct worker *w, struct wpkt *pk, enum xi_drop *why);
 /* Is it an address of this host? Asks the map: not for every packet. */
@@ -304,12 +310,14 @@ void path_learn(struct worker *w, struct wpkt *pk);
 /*
  * frags.c: fragments of AH and ESP for this host, one table for all workers. frags_new: main thread; *bytes grows by what it allocates; NULL: no
  * memory. frags_take: 1 = pk is now a whole packet with its SA in v.slot and v.gen; 0 = its frame's fate is settled. frags_expire: of one
- * worker, now and then. frags_take_host: the same of fragments that this host sends, in transport mode.
+ * worker, now and then. frags_take_host: the same of fragments that this host sends, in transport mode. frags_take_nested: of those that came out of a
+ * transform; 1 = pk is whole, not yet looked at. Only what came by the same SAs is put together.
  */
 struct frags *frags_new(size_t *bytes);
 void frags_free(struct frags *f);
 int frags_take(struct worker *w, struct wpkt *pk) __must_check;
 int frags_take_host(struct worker *w, struct wpkt *pk) __must_check;
+int frags_take_nested(struct worker *w, struct wpkt *pk) __must_check;
 void frags_expire(struct worker *w);
 
 /* deliver.c: a decrypted packet whose policy check is to come. */
