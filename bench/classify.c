@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the search for a policy costs: the XDP program by BPF_PROG_TEST_RUN with repeat, over policy sets of several shapes and
- * sizes, for a packet that the first policy matches, one for the last, and one for none. No flow cache. One JSON line for each
- * (shape, policies, match), with its ratio to the cost at one policy, measured just before and just after it; commits and memory, too.
- * classify.py makes a table and a plot of them.
+ * What the search for a policy costs: the whole XDP program by BPF_PROG_TEST_RUN with repeat, over policy sets of several shapes and
+ * sizes. No flow cache. The packets of a shape are one that its first policy matches, one for the last, and one that none matches,
+ * though every table that the search has is asked for it: its addresses lie in the ranges of the policies.
+ * "wide-over-narrow" are three wide rules behind many narrow ones, "first" and "last" of the narrow ones; "wide-first" passes them and meets the
+ * first wide rule, "wide-last" the last one after everything else has been asked in vain.
+ *
+ * The ratio is that to the cost with one policy of the shape (a narrow one; for "none" with a packet that it does not match). Both sets stand
+ * side by side in maps of their own and are measured in turn: the median of the rounds' ratios. "cold" is not one packet again and
+ * again but 65,536 packets of random policies of the set, one after the other: what the caches do not have comes from memory.
+ * One JSON line for each (shape, policies, match); commits and memory, too. classify.py makes a table and a plot of them.
  *
  *   classify [SIZES]     "1 10 100 1000 10000 100000"; needs root, works in namespaces of its own
  */
@@ -11,26 +17,42 @@
 #include <bpf/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/udp.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 
+#include "bench/classify.h"
+#include "bench/classify_xdp.skel.h"
 #include "bench/util.h"
 #include "bpf/xdp_ingress.skel.h"
 #include "user/base/clock.h"
 #include "user/maps/maps.h"
 
-#define RUN_NS 10e6 /* one BPF_PROG_TEST_RUN takes about this long */
-#define ROUNDS 7
+#define RUN_NS 3e6 /* one BPF_PROG_TEST_RUN takes about this long */
+#define ROUNDS 15
+#define WALK_MAX 10000 /* policies of a shape that is walked: with more, one run takes too long */
 
-static struct maps *m;
-static int prog;
+enum match { FIRST, LAST, NONE, WIDE_FIRST, WIDE_LAST, MATCHES };
+
+static const char *const match_name[] = {"first", "last", "none", "wide-first", "wide-last"};
+
+/* Maps with a program of their own. */
+struct side {
+	struct maps *m;
+	int prog, turns; /* turns: the program that makes every run another packet, then runs prog */
+	struct flow *flow;
+};
+
+static struct side one, many;
 
 struct shape {
 	const char *name;
-	/* policy i of n */
-	void (*make)(struct xi_policy *p, unsigned i, unsigned n);
-	/* addresses of a packet that policy i of n matches, outbound */
-	void (*packet)(uint32_t *src, uint32_t *dst, uint16_t *dport, unsigned i, unsigned n);
+	void (*make)(struct xi_policy *p, unsigned i, unsigned n); /* policy i of n */
+	void (*packet)(struct flow *f, unsigned i, unsigned n);	   /* one that policy i of n matches, outbound */
+	void (*none)(struct flow *f);
+	uint8_t family;
+	uint8_t walked; /* there may be no more than WALK_MAX */
 };
 
 static void sandbox(void)
@@ -48,6 +70,16 @@ static void sel4(struct xi_policy *p, uint32_t src, unsigned slen, uint32_t dst,
 	p->sel.dst.w[0] = htonl(dst);
 }
 
+static void flow4(struct flow *f, uint32_t src, uint32_t dst)
+{
+	*f = (struct flow){.src.w[0] = htonl(src), .dst.w[0] = htonl(dst), .dport = htons(9), .proto = IPPROTO_UDP};
+}
+
+static void no_flow4(struct flow *f)
+{
+	flow4(f, 0x0ac80001, 0x14ffff0a); /* 10.200.0.1 -> 20.255.255.10 */
+}
+
 /* A headquarters of 10.0.0.0/16 in /24s and its branches, /24 to /24. */
 static void site_make(struct xi_policy *p, unsigned i, unsigned n)
 {
@@ -55,12 +87,38 @@ static void site_make(struct xi_policy *p, unsigned i, unsigned n)
 	sel4(p, 0x0a000000 | (i % 256) << 8, 24, 0x14000000 + (i / 4 << 8), 24);
 }
 
-static void site_packet(uint32_t *src, uint32_t *dst, uint16_t *dport, unsigned i, unsigned n)
+static void site_packet(struct flow *f, unsigned i, unsigned n)
 {
 	(void)n;
-	(void)dport;
-	*src = (0x0a000000 | (i % 256) << 8) + 10;
-	*dst = 0x14000000 + (i / 4 << 8) + 10;
+	flow4(f, (0x0a000000 | (i % 256) << 8) + 10, 0x14000000 + (i / 4 << 8) + 10);
+}
+
+/* The same in IPv6: fd00:10:0:x::/64 to fd00:20:0:y::/64. */
+static void site6_addr(struct xi_addr *a, unsigned site, unsigned net, unsigned host)
+{
+	*a = (struct xi_addr){.w = {htonl(0xfd000000 | site), htonl(net), 0, htonl(host)}};
+}
+
+static void site6_make(struct xi_policy *p, unsigned i, unsigned n)
+{
+	(void)n;
+	p->sel = (struct xi_selector){.family = XI_IP6, .src_len = 64, .dst_len = 64};
+	site6_addr(&p->sel.src, 0x10, i % 256, 0);
+	site6_addr(&p->sel.dst, 0x20, i / 4, 0);
+}
+
+static void site6_packet(struct flow *f, unsigned i, unsigned n)
+{
+	(void)n;
+	*f = (struct flow){.dport = htons(9), .proto = IPPROTO_UDP};
+	site6_addr(&f->src, 0x10, i % 256, 10);
+	site6_addr(&f->dst, 0x20, i / 4, 10);
+}
+
+static void site6_none(struct flow *f)
+{
+	site6_packet(f, 0, 0);
+	site6_addr(&f->dst, 0x20, 0xffff0000, 10);
 }
 
 static void host_make(struct xi_policy *p, unsigned i, unsigned n)
@@ -69,58 +127,96 @@ static void host_make(struct xi_policy *p, unsigned i, unsigned n)
 	sel4(p, 0x0a000000 + i % 1024, 32, 0x14000000 + i * 7, 32);
 }
 
-static void host_packet(uint32_t *src, uint32_t *dst, uint16_t *dport, unsigned i, unsigned n)
+static void host_packet(struct flow *f, unsigned i, unsigned n)
 {
 	(void)n;
-	(void)dport;
-	*src = 0x0a000000 + i % 1024;
-	*dst = 0x14000000 + i * 7;
+	flow4(f, 0x0a000000 + i % 1024, 0x14000000 + i * 7);
 }
 
-/* Three wide rules behind many narrow ones: a default, a discarded range, an exception. */
+/* Wide rules that hold all of the narrow ones' networks, each with other lengths. */
+#define WIDE 3
+
 static void wide_make(struct xi_policy *p, unsigned i, unsigned n)
 {
-	unsigned wide = n > 3 ? 3 : 0;
-
-	if (i < n - wide)
+	if (n <= WIDE || i < n - WIDE)
 		site_make(p, i, n);
 	else if (i == n - 3)
-		sel4(p, 0x0a000000, 8, 0xc0a80000, 16);
+		sel4(p, 0x0a000000, 10, 0x14000000, 9); /* 10.0.0.0/10 -> 20.0.0.0/9 */
 	else if (i == n - 2)
-		sel4(p, 0x0a000000, 8, 0xac100000, 12);
+		sel4(p, 0x0a000000, 9, 0x14000000, 10); /* 10.0.0.0/9 -> 20.0.0.0/10 */
 	else
-		sel4(p, 0x0a000000, 8, 0x14000000, 6);
+		sel4(p, 0x0a000000, 8, 0x14000000, 12); /* 10.0.0.0/8 -> 20.0.0.0/12 */
 }
 
-/* The last one of the narrow ones; the wide ones are asked in vain by the packet that nothing matches. */
-static void wide_packet(uint32_t *src, uint32_t *dst, uint16_t *dport, unsigned i, unsigned n)
+static void wide_packet(struct flow *f, unsigned i, unsigned n)
 {
-	site_packet(src, dst, dport, i < 3 || i + 3 < n ? i : i - 3, n);
+	if (n <= WIDE || i < n - WIDE)
+		site_packet(f, i, n);
+	else if (i == n - 3)
+		flow4(f, 0x0a200001, 0x14700001); /* 10.32.0.1 -> 20.112.0.1 */
+	else if (i == n - 2)
+		flow4(f, 0x0a600001, 0x14300001); /* 10.96.0.1 -> 20.48.0.1 */
+	else
+		flow4(f, 0x0ac80001, 0x140f0001); /* 10.200.0.1 -> 20.15.0.1 */
 }
 
-/* The worst: one pair of networks, every policy another port. The search is a walk. */
+/* One pair of networks, every policy another port, of UDP and behind that of TCP. */
+#define PORTS 50000u
+
 static void ports_make(struct xi_policy *p, unsigned i, unsigned n)
 {
 	(void)n;
 	sel4(p, 0x0a000000, 8, 0x14000000, 8);
 	p->sel.flags = XI_SEL_PROTO | XI_SEL_DST_PORT;
-	p->sel.proto = 17;
-	p->sel.dst_port = htons((uint16_t)(1 + i));
+	p->sel.proto = i < PORTS ? IPPROTO_UDP : IPPROTO_TCP;
+	p->sel.dst_port = htons((uint16_t)(1000 + i % PORTS));
 }
 
-static void ports_packet(uint32_t *src, uint32_t *dst, uint16_t *dport, unsigned i, unsigned n)
+static void ports_packet(struct flow *f, unsigned i, unsigned n)
 {
 	(void)n;
-	*src = 0x0a000001;
-	*dst = 0x14000001;
-	*dport = (uint16_t)(1 + i);
+	flow4(f, 0x0a000001, 0x14000001);
+	f->proto = i < PORTS ? IPPROTO_UDP : IPPROTO_TCP;
+	f->dport = htons((uint16_t)(1000 + i % PORTS));
+}
+
+static void ports_none(struct flow *f)
+{
+	flow4(f, 0x0a000001, 0x14000001);
+}
+
+/*
+ * More pairs of prefix lengths than the classifier has shapes: 64, of which each has as many policies, all within 10.0.0.0/17 and 20.0.0.0/17. The policies
+ * that the classifier puts together for that are walked.
+ */
+static void lengths_make(struct xi_policy *p, unsigned i, unsigned n)
+{
+	unsigned net = i / 64;
+
+	(void)n;
+	sel4(p, 0x0a000000 + (net % 128 << 8), 17 + 2 * (i % 8), 0x14000000 + (net / 128 % 128 << 8), 17 + 2 * (i / 8 % 8));
+}
+
+static void lengths_packet(struct flow *f, unsigned i, unsigned n)
+{
+	struct xi_policy p;
+
+	lengths_make(&p, i, n);
+	flow4(f, ntohl(p.sel.src.w[0]) + 1, ntohl(p.sel.dst.w[0]) + 1);
+}
+
+static void lengths_none(struct flow *f)
+{
+	flow4(f, 0x0a000001, 0x1400ff01);
 }
 
 static const struct shape shapes[] = {
-	{"site-to-site", site_make, site_packet},
-	{"host-pairs", host_make, host_packet},
-	{"wide-over-narrow", wide_make, wide_packet},
-	{"ports-of-one-pair", ports_make, ports_packet},
+	{"site-to-site", site_make, site_packet, no_flow4, XI_IP4, 0},
+	{"site-to-site-ipv6", site6_make, site6_packet, site6_none, XI_IP6, 0},
+	{"host-pairs", host_make, host_packet, no_flow4, XI_IP4, 0},
+	{"wide-over-narrow", wide_make, wide_packet, no_flow4, XI_IP4, 0},
+	{"ports-of-one-pair", ports_make, ports_packet, ports_none, XI_IP4, 1},
+	{"many-lengths", lengths_make, lengths_packet, lengths_none, XI_IP4, 1},
 };
 
 static void must(int rc, const struct err *e)
@@ -129,158 +225,212 @@ static void must(int rc, const struct err *e)
 		die("classify: %s", e->text);
 }
 
-static void clear(void)
+static void clear(struct maps *m)
 {
 	for (uint32_t s = 0; s < m->meta->spd_max; s++)
 		(void)spd_del(m, s); /* -ENOENT: was free */
 }
 
 /* Policies of action none: the packet goes up, and only the search is measured. Returns the ms that adding one more took. */
-static double policies(const struct shape *sh, unsigned n, double *all_ms)
+static double policies(struct maps *m, const struct shape *sh, unsigned n, double *all_ms)
 {
-	uint64_t t0, t1, t2;
+	uint64_t t[3] = {0};
 	uint32_t slot;
 	struct err e;
 
 	must(spd_lock(m, &e), &e);
-	clear();
+	clear(m);
 	must(spd_commit(m, &e), &e);
-	t0 = clock_ns();
+	t[0] = clock_ns();
 	for (unsigned i = 0; i < n; i++) {
 		struct xi_policy p = {.action = XI_ACTION_NONE, .position = i, .id = i + 1};
 
 		sh->make(&p, i, n);
-		if (i == n - 1)
-			break;
+		if (i == n - 1) {
+			must(spd_commit(m, &e), &e);
+			t[1] = clock_ns();
+		}
 		must(spd_add(m, &p, &slot, &e), &e);
 	}
 	must(spd_commit(m, &e), &e);
-	t1 = clock_ns();
-	{
-		struct xi_policy p = {.action = XI_ACTION_NONE, .position = n, .id = n};
-
-		sh->make(&p, n - 1, n);
-		must(spd_add(m, &p, &slot, &e), &e);
-	}
-	must(spd_commit(m, &e), &e);
-	t2 = clock_ns();
+	t[2] = clock_ns();
 	spd_unlock(m);
-	*all_ms = (double)(t1 - t0) / 1e6;
-	return (double)(t2 - t1) / 1e6;
+	*all_ms = (double)(t[1] - t[0]) / 1e6;
+	return (double)(t[2] - t[1]) / 1e6;
 }
 
-static double run(const uint8_t *data, unsigned len, unsigned repeat)
+/* A frame with 30 bytes of UDP, or of TCP as far as ports go; returns its length. */
+static unsigned frame_of(uint8_t frame[128], const struct flow *f, uint8_t family)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, t, .data_in = data, .data_size_in = len, .repeat = (int)repeat);
+	struct ethhdr eth = {.h_proto = htons(family == XI_IP4 ? ETH_P_IP : ETH_P_IPV6)};
+	struct iphdr ip4 = {.version = 4, .ihl = 5, .ttl = 64, .protocol = f->proto, .tot_len = htons(50)};
+	struct ipv6hdr ip6 = {.version = 6, .hop_limit = 64, .nexthdr = f->proto, .payload_len = htons(30)};
+	struct udphdr udp = {.source = htons(1000), .dest = f->dport, .len = htons(30)};
+	unsigned len = sizeof(eth);
+
+	memset(frame, 0, 128);
+	memcpy(frame, &eth, sizeof(eth));
+	if (family == XI_IP4) {
+		ip4.saddr = f->src.w[0];
+		ip4.daddr = f->dst.w[0];
+		memcpy(frame + len, &ip4, sizeof(ip4));
+		len += sizeof(ip4);
+	} else {
+		memcpy(&ip6.saddr, &f->src, sizeof(ip6.saddr));
+		memcpy(&ip6.daddr, &f->dst, sizeof(ip6.daddr));
+		memcpy(frame + len, &ip6, sizeof(ip6));
+		len += sizeof(ip6);
+	}
+	memcpy(frame + len, &udp, sizeof(udp));
+	return len + 30;
+}
+
+static double run(int prog, const struct flow *f, uint8_t family, unsigned repeat)
+{
+	uint8_t frame[128];
+	unsigned len = frame_of(frame, f, family);
+	LIBBPF_OPTS(bpf_test_run_opts, t, .data_in = frame, .data_size_in = len, .repeat = (int)repeat);
 
 	if (bpf_prog_test_run_opts(prog, &t))
 		die("classify: BPF_PROG_TEST_RUN: %s", strerror(errno));
+	if (t.retval != XDP_PASS)
+		die("classify: the program returned %u", t.retval);
 	return MAX(t.duration, 1u);
 }
 
-static double cost(uint32_t src, uint32_t dst, uint16_t dport)
+static unsigned repeats(int prog, const struct flow *f, uint8_t family)
 {
-	struct {
-		struct ethhdr eth;
-		struct iphdr ip;
-		struct udphdr udp;
-		uint8_t text[22];
-	} __attribute__((packed)) f = {.eth = {.h_proto = htons(ETH_P_IP)},
-				       .ip = {.version = 4,
-					      .ihl = 5,
-					      .ttl = 64,
-					      .protocol = 17,
-					      .tot_len = htons(50),
-					      .saddr = htonl(src),
-					      .daddr = htonl(dst)},
-				       .udp = {.source = htons(1000), .dest = htons(dport), .len = htons(30)}};
-	unsigned repeat = (unsigned)MAX(RUN_NS / run((const uint8_t *)&f, sizeof(f), 100), 20.0);
-	double best = 0;
+	return (unsigned)MAX(RUN_NS / run(prog, f, family, 100), 20.0);
+}
+
+static int by_value(const void *va, const void *vb)
+{
+	const double *a = va, *b = vb;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Two runs in turn; the least ns of each, and the median of the ratios. */
+static double compare(int prog1, const struct flow *f1, int prog, const struct flow *f, uint8_t family, double ns[2])
+{
+	unsigned r1 = repeats(prog1, f1, family), r = repeats(prog, f, family);
+	double ratio[ROUNDS];
 
 	for (int i = 0; i < ROUNDS; i++) {
-		double ns = run((const uint8_t *)&f, sizeof(f), repeat);
+		double a = run(prog1, f1, family, r1), b = run(prog, f, family, r);
 
-		if (i == 0 || ns < best)
-			best = ns;
+		ratio[i] = b / a;
+		ns[0] = i ? MIN(ns[0], a) : a;
+		ns[1] = i ? MIN(ns[1], b) : b;
 	}
-	return best;
+	qsort(ratio, ROUNDS, sizeof(*ratio), by_value);
+	return ratio[ROUNDS / 2];
 }
 
-static double cost_of(const struct shape *sh, unsigned i, unsigned n)
+/* Every flow once in a run. */
+static double cold(const struct side *s, const struct shape *sh, unsigned n)
 {
-	uint16_t dport = 2000;
-	uint32_t src, dst;
+	unsigned seed = 1;
+	double least = 0;
 
-	sh->packet(&src, &dst, &dport, i, n);
-	return cost(src, dst, dport);
+	for (unsigned i = 0; i < FLOWS; i++)
+		sh->packet(&s->flow[i], (unsigned)rand_r(&seed) % n, n);
+	for (int i = 0; i < ROUNDS; i++) {
+		double ns = run(s->turns, &s->flow[0], sh->family, FLOWS);
+
+		least = i ? MIN(least, ns) : ns;
+	}
+	return least;
 }
 
-static double measure_set(const struct shape *sh, unsigned n, double ns[3], double *all_ms)
+static void print(const struct shape *sh, unsigned n, const char *match, const double ns[2], double ratio)
 {
-	double add_ms = policies(sh, n, all_ms);
-
-	ns[0] = cost_of(sh, 0, n);
-	ns[1] = cost_of(sh, n - 1, n);
-	ns[2] = cost(0x0b000001, 0xc6336401, 9);
-	return add_ms;
+	printf("{\"shape\":\"%s\",\"policies\":%u,\"match\":\"%s\",\"ns\":%.0f,\"one_ns\":%.0f,\"ratio\":%.2f}\n",
+	       sh->name, n, match, ns[1], ns[0], ratio);
+	(void)fflush(stdout);
 }
 
 static void measure(const struct shape *sh, unsigned n)
 {
-	static const char *const which[] = {"first", "last", "none"};
-	double before[3], ns[3], after[3], all_ms, add_ms, ignored;
+	double all_ms, ignored, add_ms = policies(many.m, sh, n, &all_ms), ns[2] = {0}, ratio;
+	int wide = sh->make == wide_make && n > WIDE;
+	unsigned narrow = wide ? n - WIDE : n;
 
-	(void)measure_set(sh, 1, before, &ignored);
-	add_ms = measure_set(sh, n, ns, &all_ms);
-	(void)measure_set(sh, 1, after, &ignored);
-	for (int i = 0; i < 3; i++)
-		printf("{\"shape\":\"%s\",\"policies\":%u,\"match\":\"%s\",\"ns\":%.0f,\"ratio\":%.2f,\"add_ms\":%.2f,"
-		       "\"all_ms\":%.1f}\n",
-		       sh->name, n, which[i], ns[i], 2 * ns[i] / (before[i] + after[i]), add_ms, all_ms);
-	(void)fflush(stdout);
+	(void)policies(one.m, sh, 1, &ignored);
+	printf("{\"shape\":\"%s\",\"policies\":%u,\"add_ms\":%.2f,\"all_ms\":%.1f}\n", sh->name, n, add_ms, all_ms);
+	for (enum match w = FIRST; w < (wide ? MATCHES : WIDE_FIRST); w++) {
+		struct flow f1, f;
+
+		sh->packet(&f1, 0, 1);
+		sh->packet(&f, w == FIRST ? 0 : w == LAST ? narrow - 1 : w == WIDE_FIRST ? narrow : n - 1, n);
+		if (w == NONE) {
+			sh->none(&f1);
+			f = f1;
+		}
+		ratio = compare(one.prog, &f1, many.prog, &f, sh->family, ns);
+		print(sh, n, match_name[w], ns, ratio);
+	}
+	ns[0] = cold(&one, sh, 1);
+	ns[1] = cold(&many, sh, n);
+	print(sh, n, "cold", ns, ns[1] / ns[0]);
 }
 
-static void load(void)
+static void load(struct side *s)
 {
-	struct xdp_ingress *s = xdp_ingress__open();
+	struct xdp_ingress *x = xdp_ingress__open();
+	struct classify_xdp *turns = classify_xdp__open_and_load();
 	struct bpf_map *map;
+	uint32_t zero = 0;
 
-	if (!s)
-		die("classify: cannot open the program");
+	if (!x || !turns)
+		die("classify: cannot open the programs");
 	bpf_object__for_each_map(map,
-				 s->obj) for (int id = 0; id < MAP_MAX;
+				 x->obj) for (int id = 0; id < MAP_MAX;
 					      id++) if (strcmp(bpf_map__name(map), map_name((enum map_id)id)) == 0 &&
-							bpf_map__reuse_fd(map, m->fd[id]))
+							bpf_map__reuse_fd(map, s->m->fd[id]))
 		die("classify: cannot use map %s", bpf_map__name(map));
-	s->rodata->if_slot = 1;
-	if (xdp_ingress__load(s))
+	x->rodata->if_slot = 1;
+	if (xdp_ingress__load(x))
 		die("classify: cannot load the program: %s", strerror(errno));
-	prog = bpf_program__fd(s->progs.xi_xdp_ingress);
+	s->prog = bpf_program__fd(x->progs.xi_xdp_ingress);
+	s->turns = bpf_program__fd(turns->progs.classify_xdp);
+	if (bpf_map_update_elem(bpf_map__fd(turns->maps.measured), &zero, &s->prog, BPF_ANY))
+		die("classify: cannot join the programs: %s", strerror(errno));
+	s->flow = mmap(NULL, FLOWS * sizeof(*s->flow), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(turns->maps.flows), 0);
+	if (s->flow == MAP_FAILED)
+		die("classify: cannot map the flows: %s", strerror(errno));
+}
+
+static void open_side(struct side *s, const char *instance, unsigned max)
+{
+	struct paths p;
+	struct err e;
+
+	must(paths_init(&p, instance, XI_ABI_VERSION, &e), &e);
+	must(maps_open_or_create(&s->m, &p, 16, max + 16, &e), &e);
+	load(s);
 }
 
 int main(int argc, char **argv)
 {
 	const char *sizes = argc > 1 ? argv[1] : "1 10 100 1000 10000 100000";
 	unsigned long max = 0;
-	struct paths p;
-	struct err e;
 	char *end;
 
 	libbpf_set_print(libbpf_warnings);
 	for (const char *s = sizes; *s; s = end)
 		max = MAX(max, strtoul(s, &end, 10));
 	sandbox();
-	must(paths_init(&p, "bench", XI_ABI_VERSION, &e), &e);
-	must(maps_open_or_create(&m, &p, 16, (unsigned)max + 16, &e), &e);
-	load();
+	open_side(&one, "one", 1);
+	open_side(&many, "many", (unsigned)max);
 	printf("{\"memory_per_policy\":%zu}\n",
 	       2 * (sizeof(struct xi_rule) + sizeof(struct xi_bucket)) + sizeof(struct xi_policy) +
-		       sizeof(struct xi_polstat) * ((size_t)libbpf_num_possible_cpus() + m->meta->workers_max));
+		       sizeof(struct xi_polstat) * ((size_t)libbpf_num_possible_cpus() + many.m->meta->workers_max));
 	for (unsigned i = 0; i < ARRAY_SIZE(shapes); i++) {
 		for (const char *s = sizes; *s; s = end) {
 			unsigned n = (unsigned)strtoul(s, &end, 10);
 
-			if (n && (n <= 10000 || shapes[i].make != ports_make))
+			if (n && (n <= WALK_MAX || !shapes[i].walked))
 				measure(&shapes[i], n);
 		}
 	}
