@@ -144,11 +144,7 @@ $(FUZZ_REPLAY): $(O)/%_replay: $(O)/%.o $(O)/tests/fuzz/replay.o $(CLI_LIB) $(WO
 test: deps-all check-programs
 	$(Q)O=$(O) T='$(T)' V='$(V)' SAN='$(SAN)' bash tests/run.sh
 bench: deps-all check-programs
-	$(Q)O=$(O) bash bench/run.sh
-	$(Q)$(O)/bench/classify >$(O)/classify.json
-	$(Q)bench/classify.py $(O)/classify.json $(O)/classify.svg
-	$(Q)O=$(O) bash bench/ike.sh
-	$(Q)O=$(O) bash bench/strongswan.sh
+	$(Q)O=$(O) bash bench/all.sh
 demo: deps-all programs check-programs
 	$(Q)O=$(O) bash tests/e2e/demo.sh
 fuzz: deps-all programs

@@ -194,7 +194,8 @@ static void lengths_make(struct xi_policy *p, unsigned i, unsigned n)
 	unsigned net = i / 64;
 
 	(void)n;
-	sel4(p, 0x0a000000 + (net % 128 << 8), 17 + 2 * (i % 8), 0x14000000 + (net / 128 % 128 << 8), 17 + 2 * (i / 8 % 8));
+	sel4(p, 0x0a000000 + (net % 128 << 8), 17 + 2 * (i % 8), 0x14000000 + (net / 128 % 128 << 8),
+	     17 + 2 * (i / 8 % 8));
 }
 
 static void lengths_packet(struct flow *f, unsigned i, unsigned n)
@@ -396,7 +397,8 @@ static void load(struct side *s)
 	s->turns = bpf_program__fd(turns->progs.classify_xdp);
 	if (bpf_map_update_elem(bpf_map__fd(turns->maps.measured), &zero, &s->prog, BPF_ANY))
 		die("classify: cannot join the programs: %s", strerror(errno));
-	s->flow = mmap(NULL, FLOWS * sizeof(*s->flow), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(turns->maps.flows), 0);
+	s->flow = mmap(NULL, FLOWS * sizeof(*s->flow), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(turns->maps.flows), 0);
 	if (s->flow == MAP_FAILED)
 		die("classify: cannot map the flows: %s", strerror(errno));
 }
