@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Informational exchange (RFC 2409 §5.7; spec section 20): notifications and Deletes, both ways. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "ike/v1/phase1.h"
 #include "ike/v1/quick.h"
@@ -83,9 +85,40 @@ void ike1_delete_isakmp(struct ike1 *sa)
 	send_delete(sa, IPSEC_PROTO_ISAKMP, (struct bytes){cookies, sizeof(cookies)});
 }
 
+static int later(struct ike1_late *l, uint8_t proto, __be32 spi)
+{
+	if (l->n == l->room) {
+		unsigned room = 2 * l->room + 4;
+		void *more = realloc(l->del, room * sizeof(*l->del));
+
+		if (!more)
+			return -ENOMEM;
+		l->del = more;
+		l->room = room;
+	}
+	l->del[l->n].proto = proto;
+	l->del[l->n++].spi = spi;
+	return 0;
+}
+
+/*
+ * A Delete that overtakes our last message of phase 1 finds a peer without the ISAKMP SA, is lost, and the peer sends on by SAs that are gone. (Without memory it
+ * takes that chance.)
+ */
 void ike1_delete_ipsec(struct ike1 *sa, uint8_t proto, __be32 spi)
 {
-	send_delete(sa, ike1_protocol(proto), (struct bytes){(const uint8_t *)&spi, sizeof(spi)});
+	if (!sa->settle.place || later(&sa->late, proto, spi))
+		send_delete(sa, ike1_protocol(proto), (struct bytes){(const uint8_t *)&spi, sizeof(spi)});
+}
+
+void ike1_delete_late(struct ike1 *sa)
+{
+	struct ike1_late l = sa->late;
+
+	sa->late = (struct ike1_late){0};
+	for (unsigned i = 0; i < l.n; i++)
+		ike1_delete_ipsec(sa, l.del[i].proto, l.del[i].spi);
+	free(l.del);
 }
 
 /* --- in --- */
@@ -319,6 +352,26 @@ static void malformed(struct ike1 *sa, const struct ike_path *path, const struct
 			ike_end_text(&path->remote, text, sizeof(text)), msg_err_text(e, what, sizeof(what)));
 }
 
+/*
+ * It may have overtaken the last message of phase 1, from whose last block its IV comes: it is kept until that has been read, whether it can be read now or
+ * not, and counts then. 1: done with it.
+ */
+static int before_its_time(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
+{
+	uint64_t *count = sa->ike->count, malformed = count[IKE_COUNT_MALFORMED];
+	uint8_t iv[CIPHER_BLOCK_MAX], want[HASH_MAX];
+	struct hashed in;
+
+	if (!sa->hs)
+		return 0;
+	if (!ike1_iv(sa, h->message_id, iv) && !hashed_open(sa, iv, &in, datagram) &&
+	    !ike1_hash1(sa->terms.hash, &sa->k, h->message_id, in.rest, want) && hashed_equal(sa, &in, want))
+		too_early(sa, path, &in.m);
+	count[IKE_COUNT_MALFORMED] = malformed; /* if it is, it is counted then */
+	p1_hold(sa, path, datagram);
+	return 1;
+}
+
 void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
 {
 	struct ike *k = sa->ike;
@@ -334,7 +387,7 @@ void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct byte
 		k->count[IKE_COUNT_UNEXPECTED]++;
 		return;
 	}
-	if (connected(sa, datagram, h))
+	if (before_its_time(sa, path, datagram, h) || connected(sa, datagram, h))
 		return;
 	if (ike1_iv(sa, h->message_id, iv))
 		return;
@@ -353,10 +406,6 @@ void ike1_info_receive(struct ike1 *sa, const struct ike_path *path, struct byte
 	}
 	if (ike1_mid_fresh(sa, h->message_id, 0)) {
 		k->count[IKE_COUNT_REPLAY]++;
-		return;
-	}
-	if (sa->hs) {
-		too_early(sa, path, &in.m);
 		return;
 	}
 	ike1_count_bytes(sa, datagram.len);

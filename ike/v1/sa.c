@@ -363,25 +363,26 @@ void ike1_settle(struct ike1 *sa)
 	if (!sa->settle.place)
 		return;
 	timer_clear(&sa->ike->timers, &sa->settle);
+	ike1_delete_late(sa);
 	ike1_ready(sa);
 }
 
 static void settle_due(struct ike_timer *t)
 {
+	ike1_delete_late(OF(t, settle));
 	ike1_ready(OF(t, settle));
 }
 
 /*
  * A peer with several threads, as strongSwan has, may take up a message right behind the last one of phase 1 before that one, and ignore it: it would be
- * repeated 10 s later, an INITIAL-CONTACT never.
+ * repeated 10 s later, an INITIAL-CONTACT or a Delete never. So may any peer when the network reorders. 1: it has to be waited for.
  */
-static void begin_use(struct ike1 *sa)
+static int settling(struct ike1 *sa)
 {
 	int ours_was_last = sa->initiator == (sa->mode == ISAKMP_X_AGGRESSIVE);
 
 	sa->settle.fn = settle_due;
-	if (!ours_was_last || timer_set(&sa->ike->timers, &sa->settle, ike_now(sa->ike) + SETTLE_NS))
-		ike1_ready(sa);
+	return ours_was_last && !timer_set(&sa->ike->timers, &sa->settle, ike_now(sa->ike) + SETTLE_NS);
 }
 
 /* A peer that makes one after the other must not take up all memory: the oldest goes, what hangs on it goes over to the newest. */
@@ -415,7 +416,7 @@ void ike1_established(struct ike1 *sa)
 	struct ike *k = sa->ike;
 	struct ike1_handshake *hs = sa->hs;
 	uint64_t life_ns = sa->terms.life_s * NS_PER_S;
-	int contact = hs->initial_contact;
+	int contact = hs->initial_contact, wait;
 
 	ike1_halfopen_remove(sa);
 	sa->established_ns = ike_now(k);
@@ -435,10 +436,12 @@ void ike1_established(struct ike1 *sa)
 			child_rebind(s, sa);
 	sa->hs = NULL;
 	bound_pair(sa);
+	wait = settling(sa);
 	if (contact)
 		ike1_initial_contact(sa);
 	ike1_dpd_start(sa);
-	begin_use(sa);
+	if (!wait)
+		ike1_ready(sa);
 	p1_release(k, hs);
 }
 
@@ -458,8 +461,11 @@ void ike1_drop(struct ike1 *sa, int delete, const char *why)
 	if (sa->dropping)
 		return;
 	sa->dropping = 1;
-	if (delete &&!sa->hs)
+	timer_clear(&k->timers, &sa->settle);
+	if (delete &&!sa->hs) {
+		ike1_delete_late(sa);
 		ike1_delete_isakmp(sa);
+	}
 	if (why)
 		log_sa(sa, "deleted", why);
 	ike1_halfopen_remove(sa);
@@ -467,7 +473,6 @@ void ike1_drop(struct ike1 *sa, int delete, const char *why)
 	UNCHAIN(sa, by_cookie, by_cookie_p);
 	UNCHAIN(sa, by_place, by_place_p);
 	timer_clear(&k->timers, &sa->life);
-	timer_clear(&k->timers, &sa->settle);
 	timer_clear(&k->timers, &sa->turn);
 	timer_clear(&k->timers, &sa->keepalive);
 	timer_clear(&k->timers, &sa->dpd);
@@ -478,6 +483,7 @@ void ike1_drop(struct ike1 *sa, int delete, const char *why)
 	p1_sign_abandon(sa);
 	p1_free(sa->hs);
 	free(sa->quick_mid);
+	free(sa->late.del);
 	OPENSSL_cleanse(sa, sizeof(*sa));
 	free(sa);
 }

@@ -58,6 +58,15 @@ struct ike1_terms {
 
 enum ike1_natt { IKE1_NATT_NO, IKE1_NATT_RFC, IKE1_NATT_03, IKE1_NATT_02N, IKE1_NATT_02 };
 
+/* Deletes of IPsec SAs that wait for ike1_settle(); info.c. */
+struct ike1_late {
+	unsigned n, room;
+	struct {
+		uint8_t proto; /* XI_PROTO_* */
+		__be32 spi;
+	} * del;
+};
+
 struct ike1_handshake; /* phase1.h: what only the exchange itself needs; freed when it is over */
 struct ike1_quick;     /* quick.h: a phase 2 under way */
 
@@ -93,7 +102,8 @@ struct ike1 {
 	struct ike_timer life;
 	struct ike_timer
 		settle; /* set: the last message of phase 1 was ours, the peer may not have read it; see ike1_settle() */
-	char id[128];	/* the peer's identity, as text */
+	struct ike1_late late; /* goes out when it is over */
+	char id[128];	       /* the peer's identity, as text */
 	/* NAT traversal */
 	uint8_t natt;		     /* enum ike1_natt */
 	uint8_t behind, peer_behind; /* NAT detected: in front of us, of the peer */
@@ -207,8 +217,9 @@ void ike1_notify(struct ike1 *sa, uint16_t type, uint8_t protocol, struct bytes 
 /* A message of an exchange that we do not have (mode config, XAUTH, new group mode): said once to the peer and in the log. */
 void ike1_no_exchange(struct ike1 *sa, const struct msg_hdr *h);
 void ike1_delete_isakmp(struct ike1 *sa);
-/* Delete of an IPsec SA: our inbound SPI, XI_PROTO_*. */
+/* Delete of an IPsec SA: our inbound SPI, XI_PROTO_*. Not before ike1_settle(). */
 void ike1_delete_ipsec(struct ike1 *sa, uint8_t proto, __be32 spi);
+void ike1_delete_late(struct ike1 *sa); /* those that have waited for it */
 /* --- dpd.c --- */
 void ike1_dpd_start(struct ike1 *sa);
 

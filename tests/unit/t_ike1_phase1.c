@@ -150,6 +150,76 @@ static const struct ike_child *child_of(unsigned end)
 	return NULL;
 }
 
+/* What was sent last arrives first. */
+static void settle_reversed(void)
+{
+	while (rig_work_one(r) || r->n)
+		if (r->n && !r->n_jobs)
+			rig_deliver(r, r->n - 1);
+}
+
+/* Spec 20.3: what INITIAL-CONTACT ends is told behind message 6, or the peer, which still has it, would not read the Delete. */
+static void t_spec_20_3_deletes_do_not_overtake_message_6(void **state)
+{
+	(void)state;
+	for (unsigned speaks = 0; speaks < 2; speaks++) {
+		struct rig_end *e;
+		struct ike_path ends;
+		struct ike_child *c;
+
+		begin(0);
+		rig_settle(r);
+		is_up(0);
+		e = &r->end[0];
+		c = (struct ike_child *)child_of(0);
+		ends = c->path;
+		ike1_drop(e->k->sas, 0, NULL);
+		contact_forget_all(e->k);
+		c->dying = 1; /* so that it says INITIAL-CONTACT all the same */
+		if (speaks)
+			assert_int_equal(quick_initiate(e->k, &e->sadb.policy[0], &ends, 0, 0), 0);
+		else
+			assert_non_null(ike1_want(e->k, ike_conf_peer(e->k->conf, &ends.remote.a), &ends.local.a,
+						  &ends.remote, 0));
+		while (established(1) < 2) {
+			while (rig_work_one(r))
+				;
+			if (r->n)
+				rig_deliver(r, 0);
+		}
+		c->dying = 0;
+		assert_int_equal(rig_unopened(r, 0), 1);
+		settle_reversed();
+		rig_advance(r, NS_PER_S);
+		assert_int_equal(rig_unopened(r, 0), 0);
+		assert_true(rig_logged(r, 0, "deleted the IPsec-SA"));
+		teardown(NULL);
+	}
+}
+
+/* A peer that does not wait: its INITIAL-CONTACT overtakes message 6, and counts when that has come. */
+static void t_spec_20_3_initial_contact_before_message_6(void **state)
+{
+	(void)state;
+	contact = 2;
+	begin(0);
+	while (!established(1)) {
+		while (rig_work_one(r))
+			;
+		if (r->n)
+			rig_deliver(r, 0);
+	}
+	ike1_settle(r->end[1].k->sas);
+	assert_int_equal(r->n, 2);
+	rig_deliver(r, 1);
+	assert_false(established(0));
+	assert_false(r->end[0].k->sas->got_contact);
+	rig_deliver(r, 0);
+	assert_true(r->end[0].k->sas->got_contact);
+	rig_settle(r);
+	is_up(0);
+}
+
 /* RFC 2407 §4.6.3.3: who has SAs from before does not say so: an xdp-iked that was killed and started again. */
 static void t_rfc2407_4_6_3_3_not_with_old_sas(void **state)
 {
@@ -698,6 +768,8 @@ int main(void)
 		T(t_last_message_has_time_to_arrive),
 		T(t_initial_contact_of_the_responder),
 		T(t_initial_contact_in_message_5),
+		T(t_spec_20_3_deletes_do_not_overtake_message_6),
+		T(t_spec_20_3_initial_contact_before_message_6),
 		T(t_rfc2407_4_6_3_3_not_with_old_sas),
 		T(t_sas_hang_on_the_newest_phase1),
 		T(t_every_hash_cipher_group),
