@@ -37,4 +37,24 @@ static inline unsigned established(unsigned end)
 	return n;
 }
 
+/* One ISAKMP SA and one pair of SAs on both ends, begun by `from`, with the same keys. */
+static inline void is_up(unsigned from)
+{
+	const struct ike1 *a = r->end[from].k->sas, *b = r->end[!from].k->sas;
+
+	assert_int_equal(established(0), 1);
+	assert_int_equal(established(1), 1);
+	assert_true(a->initiator);
+	assert_false(b->initiator);
+	assert_memory_equal(a->icookie, b->icookie, 8);
+	assert_memory_equal(a->rcookie, b->rcookie, 8);
+	assert_memory_equal(&a->k, &b->k, sizeof(a->k));
+	assert_memory_equal(a->key, b->key, sizeof(a->key));
+	assert_memory_equal(a->iv, b->iv, sizeof(a->iv));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(fake_count(&r->end[i].sadb), 2);
+		assert_int_equal(rig_unopened(r, i), 0);
+	}
+}
+
 #endif

@@ -7,92 +7,38 @@
 
 #include <cmocka.h>
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "tests/lib/certs.h"
 #include "tests/lib/quick_test.h"
-#include "user/conf/cred_files.h"
+#include "tests/lib/rsa_rig.h"
 
-static EVP_PKEY *ca_key, *other_ca_key, *key[2], *other_key;
-static X509 *ca, *other_ca;
-static char folder[2][32];
-static struct paths paths[2];
+static EVP_PKEY *other_ca_key, *other_key;
+static X509 *other_ca;
 
 static uint8_t mode, auth;
 static const char *my_id[2], *pinned[2], *remote_key[2];
 
-/* --- stores --- */
-
-static void write_item(unsigned end, enum cred_kind kind, const char *name, X509 *x, EVP_PKEY *pub, int trusted)
-{
-	struct cred_file f = {.trusted = trusted != 0, .cert = x, .pub = pub};
-	struct err e;
-
-	(void)str_copy(f.name, sizeof(f.name), name);
-	if (cred_write(&paths[end], kind, &f, NULL, &e))
-		fail_msg("%s", e.text);
-}
-
-static X509 *leaf(const char *cn, EVP_PKEY *k, struct cert_spec s)
-{
-	X509 *x;
-
-	s.cn = cn;
-	s.key = k;
-	s.issuer = s.issuer ? s.issuer : ca;
-	s.issuer_key = s.issuer_key ? s.issuer_key : ca_key;
-	x = certs_make(&s);
-	return x;
-}
-
-static void put_own(unsigned end, struct cert_spec s)
-{
-	X509 *x = leaf(end ? "end 1" : "end 0", key[end], s);
-
-	write_item(end, CRED_CERTIFICATE, "own", x, NULL, 0);
-	X509_free(x);
-}
-
 static int group_setup(void **state)
 {
+	X509 *stranger;
+
 	(void)state;
-	ca_key = certs_key(1024);
+	rsa_setup();
 	other_ca_key = certs_key(1024);
 	other_key = certs_key(1024);
-	ca = certs_make(&(struct cert_spec){.cn = "CA", .key = ca_key, .basic = "critical,CA:TRUE"});
 	other_ca = certs_make(&(struct cert_spec){.cn = "CA", .key = other_ca_key, .basic = "critical,CA:TRUE"});
-	for (unsigned i = 0; i < 2; i++)
-		key[i] = certs_key(1024);
+	stranger = rsa_leaf("stranger", other_key, (struct cert_spec){0});
 	for (unsigned i = 0; i < 2; i++) {
-		X509 *stranger = leaf("stranger", other_key, (struct cert_spec){0});
-
-		strcpy(folder[i], "/tmp/xi-ike1-rsa.XXXXXX");
-		assert_non_null(mkdtemp(folder[i]));
-		(void)snprintf(paths[i].conf_dir, sizeof(paths[i].conf_dir), "%s", folder[i]);
-		write_item(i, CRED_CERTIFICATE, "ca", ca, NULL, 1);
-		write_item(i, CRED_CERTIFICATE, "stranger", stranger, NULL, 0);
-		write_item(i, CRED_KEY, "peer", NULL, key[!i], 0);
-		write_item(i, CRED_KEY, "stranger", NULL, other_key, 0);
-		X509_free(stranger);
+		rsa_write(i, CRED_CERTIFICATE, "stranger", stranger, NULL, 0);
+		rsa_write(i, CRED_KEY, "stranger", NULL, other_key, 0);
 	}
+	X509_free(stranger);
 	return 0;
 }
 
 static int group_teardown(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
-		char command[128];
-
-		(void)snprintf(command, sizeof(command), "rm -rf %s", folder[i]);
-		if (system(command))
-			return -1;
-		EVP_PKEY_free(key[i]);
-	}
-	X509_free(ca);
+	rsa_teardown();
 	X509_free(other_ca);
-	EVP_PKEY_free(ca_key);
 	EVP_PKEY_free(other_ca_key);
 	EVP_PKEY_free(other_key);
 	return 0;
@@ -102,7 +48,7 @@ static int setup(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		put_own(i, (struct cert_spec){.alt = "email:joe@example.net"});
+		rsa_put_own(i, (struct cert_spec){.alt = "email:joe@example.net"});
 		my_id[i] = pinned[i] = remote_key[i] = "";
 	}
 	return 0;
@@ -112,12 +58,7 @@ static int setup(void **state)
 
 static void conf(struct ike_conf *c, unsigned end)
 {
-	struct err e;
-	int fd = cred_open_public(&paths[end], &e);
-
-	assert_true(fd >= 0);
-	assert_int_equal(cred_load(&c->cred, fd, &e), 0);
-	close(fd);
+	c->cred = rsa_store(end);
 	for (unsigned i = 0; i < c->n_peers; i++) {
 		struct ike_peer *p = &c->peer[i];
 
@@ -132,12 +73,6 @@ static void conf(struct ike_conf *c, unsigned end)
 	}
 }
 
-static int64_t wall(void *ctx)
-{
-	(void)ctx;
-	return CERT_NOW;
-}
-
 static struct {
 	int end; /* whose signatures are spoilt, -1: nobody's */
 	enum { BYTE, OTHER_KEY, OLD, SHORT } how;
@@ -146,16 +81,11 @@ static struct {
 	size_t old_len;
 } spoilt;
 
-/* RFC 2409 §5.1: the hash alone, in type 1 padding. */
 static void sign(void *ctx, struct ike_sign *s)
 {
 	int end = (int)((struct rig_end *)ctx)->me, bad = end == spoilt.end;
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(bad && spoilt.how == OTHER_KEY ? other_key : key[end], NULL);
 
-	s->sig_len = sizeof(s->sig);
-	assert_true(EVP_PKEY_sign_init(c) == 1 && EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PADDING) == 1 &&
-		    EVP_PKEY_sign(c, s->sig, &s->sig_len, s->text, s->text_len) == 1);
-	EVP_PKEY_CTX_free(c);
+	rsa_signature(bad && spoilt.how == OTHER_KEY ? other_key : rsa.key[end], s);
 	assert_int_equal(s->of_cert, auth == IKE_AUTH_RSA_SIGNATURE);
 	assert_string_equal(s->name, "own");
 	if (bad && spoilt.how == BYTE)
@@ -169,7 +99,6 @@ static void sign(void *ctx, struct ike_sign *s)
 		memcpy(spoilt.old, s->sig, s->sig_len);
 		spoilt.old_len = s->sig_len;
 	}
-	s->rc = 0;
 	s->done(s);
 }
 
@@ -178,7 +107,7 @@ static void run(unsigned from)
 	r = rig_new(conf);
 	for (unsigned i = 0; i < 2; i++) {
 		r->end[i].env.sign = sign;
-		r->end[i].env.wall = wall;
+		r->end[i].env.wall = rsa_wall;
 		(void)rig_policy(r, i, 1);
 	}
 	rig_acquire(r, from, &r->end[from].sadb.policy[0]);
@@ -296,11 +225,11 @@ static void certificates(void (*test)(void))
 static void strange_ca(void)
 {
 	for (unsigned bad = 0; bad < 2; bad++) {
-		put_own(bad, (struct cert_spec){.issuer = other_ca, .issuer_key = other_ca_key});
+		rsa_put_own(bad, (struct cert_spec){.issuer = other_ca, .issuer_key = other_ca_key});
 		refused(!bad, "certificate signature failure");
-		put_own(bad, (struct cert_spec){.from = -9 * CERT_DAY, .to = -CERT_DAY});
+		rsa_put_own(bad, (struct cert_spec){.from = -9 * CERT_DAY, .to = -CERT_DAY});
 		refused(!bad, "certificate has expired");
-		put_own(bad, (struct cert_spec){0});
+		rsa_put_own(bad, (struct cert_spec){0});
 	}
 }
 
@@ -329,10 +258,10 @@ static void t_spec_23_2_name_that_the_certificate_has_not(void **state)
 
 static void pin(unsigned end, struct cert_spec spec)
 {
-	X509 *x = leaf(end ? "end 1" : "end 0", key[end], spec);
+	X509 *x = rsa_leaf(end ? "end 1" : "end 0", rsa.key[end], spec);
 
-	write_item(end, CRED_CERTIFICATE, "own", x, NULL, 0);
-	write_item(!end, CRED_CERTIFICATE, "theirs", x, NULL, 0);
+	rsa_write(end, CRED_CERTIFICATE, "own", x, NULL, 0);
+	rsa_write(!end, CRED_CERTIFICATE, "theirs", x, NULL, 0);
 	pinned[!end] = "theirs";
 	X509_free(x);
 }
@@ -360,10 +289,10 @@ static void pinned_one(void)
 	X509 *x[2];
 
 	for (unsigned i = 0; i < 2; i++) {
-		x[i] = leaf(i ? "end 1" : "end 0", key[i],
-			    (struct cert_spec){.issuer = other_ca, .issuer_key = other_ca_key});
-		write_item(i, CRED_CERTIFICATE, "own", x[i], NULL, 0);
-		write_item(!i, CRED_CERTIFICATE, "theirs", x[i], NULL, 0);
+		x[i] = rsa_leaf(i ? "end 1" : "end 0", rsa.key[i],
+				(struct cert_spec){.issuer = other_ca, .issuer_key = other_ca_key});
+		rsa_write(i, CRED_CERTIFICATE, "own", x[i], NULL, 0);
+		rsa_write(!i, CRED_CERTIFICATE, "theirs", x[i], NULL, 0);
 		pinned[i] = "theirs";
 	}
 	believed(); /* no CA of ours is asked */

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Phase 1 on a bad network: each message lost, doubled, reordered, delayed, cut short, with bits flipped, in every exchange and both roles; with a pre-shared key,
+ * with certificates, with RSA keys, and through a NAT that moves the exchange to port 4500. All comes up by repetition, or both ends give up, and nothing is left.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/quick_test.h"
+#include "tests/lib/rsa_rig.h"
+
+static uint8_t mode, auth;
+static unsigned nat, from;
+
+static int group_setup(void **state)
+{
+	(void)state;
+	rsa_setup();
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	(void)state;
+	rsa_teardown();
+	return 0;
+}
+
+static int end(void **state)
+{
+	while (r && rig_work_one(r))
+		; /* signatures need the keys */
+	rsa_take_back(r);
+	return teardown(state);
+}
+
+static void conf(struct ike_conf *c, unsigned me)
+{
+	if (auth != IKE_AUTH_PSK)
+		c->cred = rsa_lend(me);
+	for (unsigned i = 0; i < c->n_peers; i++) {
+		struct ike_peer *p = &c->peer[i];
+
+		p->mode = mode;
+		p->auth = auth;
+		p->natt = (uint8_t)nat;
+		p->group = group_by_id(31);
+		p->initial_contact = 1;
+		strcpy(p->certificate, "own");
+		strcpy(p->key, "own");
+	}
+}
+
+/* A NAT in front of end 0: its address is another one for end 1, and its port when it begins. */
+static void translate(struct rig *rig, struct rig_packet *p)
+{
+	unsigned moved = from ? 0 : 10000;
+
+	if (p->from == 0) {
+		p->path.remote.a = rig_addr4("203.0.113.77");
+		p->path.remote.port = (uint16_t)(p->path.remote.port + moved);
+	} else {
+		p->path.local.a = rig->end[0].addr;
+		p->path.local.port = (uint16_t)(p->path.local.port - moved);
+	}
+}
+
+/* --- a network that does what it likes --- */
+
+enum { LOSE, TWICE, SWAP, LATE, CUT, FLIP, HOW_MAX };
+
+static struct {
+	unsigned how, target, count; /* target: which datagram, of both ends together, from 0 */
+	unsigned phase1;	     /* the target is one of phase 1 */
+	unsigned floated;	     /* how many went to port 4500 */
+	size_t param;		     /* CUT: bytes that are left; FLIP: bit */
+	struct rig_packet held;	     /* SWAP, LATE */
+	size_t len;		     /* of the target */
+} spoilt;
+
+static void hold(const struct rig_packet *p)
+{
+	spoilt.held = *p;
+	spoilt.held.p = malloc(p->len);
+	memcpy(spoilt.held.p, p->p, p->len);
+}
+
+static void let_go(struct rig *rig)
+{
+	const struct rig_packet *h = &spoilt.held;
+
+	rig_push(rig, h->from, &h->path, h->p, h->len);
+	free(h->p);
+	spoilt.held.p = NULL;
+}
+
+static int spoil(struct rig *rig, struct rig_packet *p)
+{
+	if (nat)
+		translate(rig, p);
+	spoilt.floated += p->path.local.port == IKE_PORT_NATT || p->path.remote.port == IKE_PORT_NATT;
+	if (spoilt.count++ != spoilt.target) {
+		if (spoilt.how == SWAP && spoilt.held.p)
+			let_go(rig);
+		return 1;
+	}
+	spoilt.len = p->len;
+	spoilt.phase1 = p->p[18] != ISAKMP_X_QUICK && p->p[18] != ISAKMP_X_INFORMATIONAL;
+	switch (spoilt.how) {
+	case TWICE:
+		rig_push(rig, p->from, &p->path, p->p, p->len);
+		return 1;
+	case SWAP:
+	case LATE:
+		hold(p);
+		return 0;
+	case CUT:
+		p->len = spoilt.param;
+		return 1;
+	case FLIP:
+		p->p[spoilt.param / 8] ^= (uint8_t)(1 << spoilt.param % 8);
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static void consistent(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned half = isakmps(i) - established(i);
+
+		if (half || rig_unopened(r, i) || rig_quicks(r, i) || fake_reserved(&r->end[i].sadb))
+			fail_msg("mode %u, auth %u, nat %u, from %u, how %u, message %u, param %zu: end %u has %u "
+				 "ISAKMP "
+				 "SAs half made, %u SAs that the other has not, %u quick modes, %u SPIs",
+				 mode, auth, nat, from, spoilt.how, spoilt.target, spoilt.param, i, half,
+				 rig_unopened(r, i), rig_quicks(r, i), fake_reserved(&r->end[i].sadb));
+	}
+}
+
+static void begin(void)
+{
+	r = rig_new(conf);
+	r->filter = spoil;
+	for (unsigned i = 0; i < 2; i++) {
+		struct ike_policy *p = rig_policy(r, i, 1);
+
+		if (nat && i)
+			p->sa_dst = rig_addr4("203.0.113.77");
+		r->end[i].env.sign = rsa_sign_later;
+		r->end[i].env.wall = auth == IKE_AUTH_PSK ? rig_wall : rsa_wall;
+	}
+	rig_acquire(r, from, &r->end[from].sadb.policy[0]);
+}
+
+/* Whatever happens to one message, those of quick mode included: all comes up by repetition, or both ends give up; no end sends what the other cannot open. */
+static void spoil_one(unsigned how, unsigned target, size_t param)
+{
+	memset(&spoilt, 0, sizeof(spoilt));
+	spoilt.how = how;
+	spoilt.target = target;
+	spoilt.param = param;
+	begin();
+	rig_settle(r);
+	rig_advance(r, 17 * NS_PER_S);
+	if (spoilt.held.p)
+		let_go(r);
+	rig_settle(r);
+	rig_advance(r, 28 * NS_PER_S);
+	assert_int_equal(rig_unopened(r, 0) + rig_unopened(r, 1), 0);
+	if (how < CUT) {
+		is_up(from);
+		assert_true(!nat || spoilt.floated);
+	} else {
+		rig_advance(r, 120 * NS_PER_S);
+	}
+	consistent();
+	(void)end(NULL);
+}
+
+/* How the ends know each other, and how closely messages are spoilt: each so many bytes. */
+static const struct way {
+	uint8_t auth, nat, stride;
+} ways[] = {
+	{IKE_AUTH_PSK, 0, 7},
+	{IKE_AUTH_PSK, 1, 23},
+	{IKE_AUTH_RSA_SIGNATURE, 0, 23},
+	{IKE_AUTH_RSA_SIGNATURE, 1, 53},
+	{IKE_AUTH_RSA_KEY, 0, 47},
+	{IKE_AUTH_RSA_KEY, 1, 61},
+};
+
+/* All that is sent until nothing more comes: 3, 4 or 6 messages of phase 1, 3 of quick mode, 2 INITIAL-CONTACT. */
+static void each_message(unsigned how, void (*one)(unsigned how, unsigned target, unsigned stride), unsigned stride)
+{
+	for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++)
+		for (from = 0; from < 2; from++) {
+			unsigned target = 0;
+
+			if (mode == IKE_MODE_MAIN_L2TP && auth != IKE_AUTH_PSK)
+				continue; /* differs from main mode in what a pre-shared key is chosen by */
+
+			do
+				one(how, target, stride);
+			while (spoilt.count > ++target && target < 11);
+			assert_true(target >= 8);
+		}
+}
+
+static void each(unsigned how, void (*one)(unsigned how, unsigned target, unsigned stride))
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+		auth = ways[i].auth;
+		nat = ways[i].nat;
+		each_message(how, one, ways[i].stride);
+	}
+}
+
+static void whole(unsigned how, unsigned target, unsigned stride)
+{
+	(void)stride;
+	spoil_one(how, target, 0);
+}
+
+/* Quick mode is the same whatever phase 1 was like: t_ike1_quick_loss has it bit by bit. */
+static void at_places(unsigned how, unsigned target, unsigned stride)
+{
+	size_t n = 0, unit = how == FLIP ? 8 : 1;
+
+	do {
+		spoil_one(how, target, n * unit + n % unit);
+		n += spoilt.phase1 || (auth == IKE_AUTH_PSK && !nat) ? stride : spoilt.len;
+	} while (n < spoilt.len);
+}
+
+static void t_each_message_lost(void **state)
+{
+	(void)state;
+	each(LOSE, whole);
+}
+
+static void t_each_message_doubled(void **state)
+{
+	(void)state;
+	each(TWICE, whole);
+}
+
+static void t_each_message_reordered(void **state)
+{
+	(void)state;
+	each(SWAP, whole);
+}
+
+static void t_each_message_delayed(void **state)
+{
+	(void)state;
+	each(LATE, whole);
+}
+
+static void t_each_message_cut(void **state)
+{
+	(void)state;
+	each(CUT, at_places);
+}
+
+static void t_each_message_flipped(void **state)
+{
+	(void)state;
+	each(FLIP, at_places);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_teardown(f, end)
+	const struct CMUnitTest tests[] = {
+		T(t_each_message_lost),	   T(t_each_message_doubled), T(t_each_message_reordered),
+		T(t_each_message_delayed), T(t_each_message_cut),     T(t_each_message_flipped),
+	};
+
+	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
