@@ -268,7 +268,7 @@ static int take_delete(struct ike1 *sa, const struct msg_delete *d)
 	return 0;
 }
 
-/* RFC 2408 §3.1: a quick mode waits for CONNECTED, under its own message ID; some send it on with the IV of the exchange. 1: it was that. */
+/* RFC 2408 §3.1: a quick mode waits for CONNECTED, under its own message ID; it may come before message 3. Some send it on with the IV of the exchange. 1: it was that. */
 static int connected(struct ike1 *sa, struct bytes datagram, const struct msg_hdr *h)
 {
 	struct ike1_quick *q = quick_by_mid(sa, h->message_id);
@@ -276,7 +276,7 @@ static int connected(struct ike1 *sa, struct bytes datagram, const struct msg_hd
 	const struct msg_payload *n;
 	struct hashed in;
 
-	if (!q || q->state != QUICK_COMMIT)
+	if (!q || (q->state != QUICK_COMMIT && q->state != QUICK_SENT2))
 		return 0;
 	memcpy(iv, q->iv, sizeof(iv));
 	if (hashed_open(sa, iv, &in, datagram) &&
@@ -287,8 +287,12 @@ static int connected(struct ike1 *sa, struct bytes datagram, const struct msg_hd
 		return 1;
 	}
 	n = msg_find(&in.m, ISAKMP_P_NOTIFY, 0);
-	if (n && n->notify.type == ISAKMP_N_CONNECTED)
+	if (!n || n->notify.type != ISAKMP_N_CONNECTED)
+		return 1;
+	if (q->state == QUICK_COMMIT)
 		quick_connected(q);
+	else
+		q->connected = 1;
 	return 1;
 }
 

@@ -467,7 +467,7 @@ void ike1_quick_receive(struct ike1 *sa, const struct ike_path *path, struct byt
 		quick_receive_second(q, path, datagram);
 	else if (q->state == QUICK_SENT2)
 		quick_receive_third(q, path, datagram);
-	else if (q->state == QUICK_COMMIT || q->state == QUICK_OVER)
+	else if (q->initiator && (q->state == QUICK_COMMIT || q->state == QUICK_OVER))
 		quick_second_again(q, datagram);
 	else
 		sa->ike->count[IKE_COUNT_REPLAY]++;

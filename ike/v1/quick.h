@@ -31,7 +31,7 @@ enum quick_state {
 	QUICK_KEY,    /* initiator: our public value is being made */
 	QUICK_SENT1,  /* initiator: message 1 is out */
 	QUICK_SECRET, /* initiator: message 2 was good, g^xy is being made */
-	QUICK_COMMIT, /* initiator: message 3 is out; what we send goes by the SAs when the peer has its own, see quick_init.c */
+	QUICK_COMMIT, /* message 3 is out or has come; what we send goes by the SAs when the peer has its own, see quick_init.c */
 	QUICK_ANSWER, /* responder: message 1 was good, the public value and g^xy are being made */
 	QUICK_SENT2,  /* responder: message 2 is out */
 	QUICK_OVER,   /* initiator: done; message 3 is kept */
@@ -75,9 +75,10 @@ struct ike1_quick {
 	uint8_t acquired;		  /* packets wait for it */
 	uint8_t generate;		  /* the policy is to be generated (spec section 19) */
 	uint8_t has_ids, has_oa;
-	uint8_t busy;	  /* the thread pool has the job */
-	uint8_t commit;	  /* the peer set the commit bit */
-	uint8_t digested; /* digest is that of message 2, which message 3 answers */
+	uint8_t busy;	   /* the thread pool has the job */
+	uint8_t commit;	   /* the peer set the commit bit */
+	uint8_t connected; /* responder: CONNECTED came before message 3 */
+	uint8_t digested;  /* digest is that of message 2, which message 3 answers */
 	uint8_t digest[32];
 	uint8_t told;	  /* a message that does not fit was answered once */
 	uint16_t refusal; /* what the peer has said of one of several of ours, 0 = nothing */
@@ -128,7 +129,9 @@ void quick_take_back(struct ike1_quick *q);
 void quick_gave_up(struct ike1_retry *r);
 /* What the log says of a refusal (ISAKMP_N_*) of what an initiator offered; in buf, which it returns. */
 const char *quick_refused_text(const struct ike1_quick *q, unsigned notify, char *buf, size_t size);
-/* CONNECTED came, or has been waited for long enough. */
+/* Behind message 3: the outbound SAs (generated policies: all) wait for CONNECTED, but not longer than that. */
+void quick_wait_connected(struct ike1_quick *q, uint64_t ns);
+/* CONNECTED came, or has been waited for long enough. q may be gone afterwards. */
 void quick_connected(struct ike1_quick *q);
 /* The one with that message ID, or NULL. */
 struct ike1_quick *quick_by_mid(struct ike1 *sa, uint32_t mid);

@@ -260,12 +260,21 @@ static void over(struct ike1_quick *q)
 
 void quick_connected(struct ike1_quick *q)
 {
-	if (quick_install_out(q)) {
-		quick_take_back(q);
+	if ((q->generate && quick_install_in(q)) || quick_install_out(q)) {
+		quick_take_back(q); /* the peer may have its SAs already: it must not send what nobody opens */
 		quick_end(q, "the SAs cannot be installed");
-	} else {
+	} else if (q->initiator) {
 		over(q);
+	} else {
+		quick_end(q, NULL);
 	}
+}
+
+void quick_wait_connected(struct ike1_quick *q, uint64_t ns)
+{
+	q->state = QUICK_COMMIT;
+	if (timer_in(q, ns))
+		quick_connected(q);
 }
 
 /*
@@ -306,9 +315,7 @@ static void install_and_confirm(struct ike1_quick *q)
 		over(q);
 		return;
 	}
-	q->state = QUICK_COMMIT;
-	if (timer_in(q, ns))
-		quick_connected(q);
+	quick_wait_connected(q, ns);
 }
 
 void quick_init_job_done(struct ike1_quick *q)

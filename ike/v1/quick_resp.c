@@ -377,6 +377,7 @@ void quick_receive_first(struct ike1 *sa, const struct ike_path *path, struct by
 		return;
 	q->mid = h->message_id;
 	q->state = QUICK_ANSWER;
+	q->commit = h->flags & ISAKMP_F_COMMIT;
 	memcpy(q->iv, iv, sizeof(iv));
 	q->digested = !hash_of(hash_by_ike1(IKE1_SHA256), &datagram, 1, q->digest);
 	quick_notifies(q, &in.m);
@@ -411,10 +412,11 @@ void quick_receive_third(struct ike1_quick *q, const struct ike_path *path, stru
 	ike1_count_bytes(sa, datagram.len);
 	ike1_seen(sa, path);
 	quick_notifies(q, &h.m);
-	if ((q->generate && quick_install_in(q)) || quick_install_out(q)) {
-		quick_take_back(q); /* the peer has its SAs already: it must not send what nobody opens */
-		quick_end(q, "the SAs cannot be installed");
-		return;
-	}
-	quick_end(q, NULL);
+	q->commit |= h.m.hdr.flags & ISAKMP_F_COMMIT;
+	ike1_retry_clear(sa->ike, &q->retry);
+	/* RFC 2408 §3.1: we may not use the SAs before the initiator says CONNECTED, which may have overtaken message 3. */
+	if (q->commit && !q->connected)
+		quick_wait_connected(q, QUICK_COMMIT_NS);
+	else
+		quick_connected(q);
 }

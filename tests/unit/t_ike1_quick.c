@@ -630,47 +630,6 @@ static void t_several_sa_payloads(void **state)
 	assert_int_equal(rig_quicks(r, 1), 0);
 }
 
-/* --- commit bit (RFC 2408 §3.1): in the header, so a filter can set it --- */
-static int set_commit(struct rig *rig, struct rig_packet *p)
-{
-	(void)rig;
-	if (p->from == 1 && p->p[18] == ISAKMP_X_QUICK)
-		p->p[19] |= ISAKMP_F_COMMIT;
-	return 1;
-}
-
-static void t_commit_bit(void **state)
-{
-	(void)state;
-	for (unsigned told = 0; told < 2; told++) {
-		r = rig_new(NULL);
-		r->filter = set_commit;
-		plain(0);
-		assert_int_equal(fake_count(&r->end[0].sadb), 1); /* inbound only */
-		assert_int_equal(fake_count(&r->end[1].sadb), 2);
-		if (told) {
-			struct ike1 *sa = r->end[1].sa;
-			uint32_t mid = r->end[0].k->sas->quick->mid;
-			struct msg_notify n = {.doi = 1, .protocol = 3, .type = ISAKMP_N_CONNECTED};
-			uint8_t iv[CIPHER_BLOCK_MAX], *hash;
-			struct bytes rest;
-			struct msg_wr w;
-
-			assert_int_equal(ike1_iv(sa, mid, iv), 0);
-			hashed_begin(sa, &w, ISAKMP_X_INFORMATIONAL, mid);
-			msg_wr_notify(&w, &n);
-			assert_int_equal(hashed_end(sa, &w, &hash, &rest), 0);
-			assert_int_equal(ike1_hash1(sa->terms.hash, &sa->k, mid, rest, hash), 0);
-			assert_int_equal(ike1_send(sa, &w, iv, 1, NULL), 0);
-			rig_settle(r);
-		} else {
-			rig_advance(r, 10 * NS_PER_S);
-		}
-		both_have(2);
-		(void)teardown(NULL);
-	}
-}
-
 /* A message ID serves once; nothing is kept of a request that is repeated after its exchange is over. */
 static void t_replayed_request(void **state)
 {
@@ -774,7 +733,6 @@ int main(void)
 		cmocka_unit_test_teardown(t_generated_policy_with_the_ports, teardown),
 		cmocka_unit_test_teardown(t_generated_policy_behind_nat_is_unique, teardown),
 		cmocka_unit_test_teardown(t_several_sa_payloads, teardown),
-		cmocka_unit_test_teardown(t_commit_bit, teardown),
 		cmocka_unit_test_teardown(t_replayed_request, teardown),
 		cmocka_unit_test_teardown(t_install_fails, teardown),
 		cmocka_unit_test_teardown(t_no_configuration, teardown),
