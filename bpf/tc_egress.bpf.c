@@ -126,10 +126,6 @@ static __always_inline int protect(const struct xi_find *f, int malformed)
 		xi_count_policy(hit, out_dropped);
 		return drop(XI_DROP_OUT_MODE);
 	}
-	if (to_many(&f->pkt)) {
-		xi_count_policy(hit, out_dropped);
-		return drop(XI_DROP_OUT_NO_SA); /* spec 13.3: no SA carries multicast */
-	}
 	xi_count(XI_TO_INTERNAL);
 	return (int)bpf_redirect(stack_ifindex, 0);
 }
@@ -190,7 +186,7 @@ static __always_inline __u32 judge_now(struct xi_find *f)
 	__u64 sa = 0;
 
 	__builtin_memset(&f->hit[XI_DIR_OUT], 0, sizeof(f->hit[XI_DIR_OUT]));
-	return xi_find(f, XI_WANT(XI_DIR_OUT)) ? XI_DROP_OUT_LOOKUP : xi_out_judge(f, &sa);
+	return xi_find(f, XI_WANT(XI_DIR_OUT)) ? XI_DROP_OUT_LOOKUP : xi_out_judge(f, to_many(&f->pkt), &sa);
 }
 
 /* The packet as it was, if NAT changed it: 1 and n. */

@@ -330,7 +330,7 @@ static __always_inline int outbound(struct xdp_md *ctx, struct xi_find *f, int o
 
 	if (f->pkt.ttl <= 1)
 		return pass(XI_PASS_TTL); /* the stack answers and does not forward */
-	reason = xi_out_decide(&f->hit[XI_DIR_OUT], &sa);
+	reason = xi_out_decide(&f->hit[XI_DIR_OUT], 0, &sa);
 	/* The policies changed between search and use: judged anew, arrival and departure by the same ones. */
 	for (int i = 1; i < XI_JUDGE_TRIES && reason == XI_DROP_OUT_POLICY_DEAD; i++) {
 		if (xi_find(f, XI_WANT(XI_DIR_IN) | XI_WANT(XI_DIR_OUT)))
@@ -338,7 +338,7 @@ static __always_inline int outbound(struct xdp_md *ctx, struct xi_find *f, int o
 		rc = inbound_policy(&f->hit[XI_DIR_IN]);
 		if (rc != GO_ON)
 			return rc;
-		reason = xi_out_decide(&f->hit[XI_DIR_OUT], &sa);
+		reason = xi_out_decide(&f->hit[XI_DIR_OUT], 0, &sa);
 	}
 	if (reason < XI_PASS_BASE)
 		return drop(reason);
@@ -427,7 +427,7 @@ static __always_inline int host_packet(struct xdp_md *ctx, struct xi_find *f, en
 		(void)fragment(ctx, &f->pkt, 0, 1, 0);
 	if (xi_find(f, XI_WANT(XI_DIR_OUT)))
 		return drop(XI_DROP_OUT_LOOKUP);
-	reason = xi_out_judge(f, &sa);
+	reason = xi_out_judge(f, xi_is_multicast(&f->pkt.tuple), &sa);
 	if (reason >= XI_PASS_BASE && reason != XI_TO_WORKER && xi_is_icmp(&f->pkt))
 		sa = quoted_sa(ctx, f, &quoted);
 	if (sa)

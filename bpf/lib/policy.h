@@ -168,11 +168,15 @@ static __always_inline int xi_may_acquire(const struct xi_policy *pol)
  * What becomes of an outbound packet: XI_TO_WORKER with the SA in *sa, or the reason to drop it (below XI_PASS_BASE) or to let it
  * go. Counts out_dropped; out_transformed is counted by the worker when the packet was sent, out_accepted by tc egress: what
  * XDP lets go up comes by there again, if it leaves at all.
+ *
+ * many: the destination is multicast or a broadcast. Spec 13.3 step 2: no SA carries that, none is asked for, and with encrypt it is dropped,
+ * whatever the level; not by an inactive policy of level use, which is as if disabled (3.5).
  */
-static __always_inline __u32 xi_out_decide(const struct xi_hit *hit, __u64 *sa)
+static __always_inline __u32 xi_out_decide(const struct xi_hit *hit, int many, __u64 *sa)
 {
 	const struct xi_policy *pol;
 	__u32 slot = hit->slot;
+	int inactive;
 
 	if (!hit->found)
 		return XI_PASS_NO_POLICY;
@@ -185,15 +189,16 @@ static __always_inline __u32 xi_out_decide(const struct xi_hit *hit, __u64 *sa)
 	pol = bpf_map_lookup_elem(&xi_spd, &slot);
 	if (!pol)
 		return XI_DROP_OUT_POLICY_DEAD;
-	*sa = pol->flags & XI_POL_INACTIVE ? 0 : *(const volatile __u64 *)&pol->sa_out;
-	if (!*sa && hit->level != XI_LEVEL_USE && xi_may_acquire(pol))
+	inactive = pol->flags & XI_POL_INACTIVE;
+	*sa = inactive || many ? 0 : *(const volatile __u64 *)&pol->sa_out;
+	if (!*sa && !many && hit->level != XI_LEVEL_USE && xi_may_acquire(pol))
 		*sa = XI_REF_ACQUIRE;
 	/* Last: what was read before is of this policy, and not of one that was put into its place meanwhile. */
 	if (*(const volatile __u32 *)&pol->gen != hit->gen)
 		return XI_DROP_OUT_POLICY_DEAD;
 	if (*sa)
 		return XI_TO_WORKER;
-	if (hit->level == XI_LEVEL_USE)
+	if (hit->level == XI_LEVEL_USE && (!many || inactive))
 		return XI_PASS_USE;
 	xi_count_policy(hit, out_dropped);
 	return XI_DROP_OUT_NO_SA;
@@ -202,14 +207,14 @@ static __always_inline __u32 xi_out_decide(const struct xi_hit *hit, __u64 *sa)
 #define XI_JUDGE_TRIES 3
 
 /* The same for f->hit[XI_DIR_OUT], searched for again when the policies changed between search and use: nothing is lost by a change. */
-static __always_inline __u32 xi_out_judge(struct xi_find *f, __u64 *sa)
+static __always_inline __u32 xi_out_judge(struct xi_find *f, int many, __u64 *sa)
 {
-	__u32 reason = xi_out_decide(&f->hit[XI_DIR_OUT], sa);
+	__u32 reason = xi_out_decide(&f->hit[XI_DIR_OUT], many, sa);
 
 	for (int i = 1; i < XI_JUDGE_TRIES && reason == XI_DROP_OUT_POLICY_DEAD; i++) {
 		if (xi_find(f, XI_WANT(XI_DIR_OUT)))
 			return XI_DROP_OUT_LOOKUP;
-		reason = xi_out_decide(&f->hit[XI_DIR_OUT], sa);
+		reason = xi_out_decide(&f->hit[XI_DIR_OUT], many, sa);
 	}
 	return reason;
 }
@@ -235,7 +240,7 @@ static __always_inline __u64 xi_quoted_sa(struct xi_find *f, const struct xi_pkt
 		*reason = XI_DROP_OUT_LOOKUP;
 	if (!decided || !hit->found || hit->action != XI_ACTION_ENCRYPT)
 		return 0;
-	decided = xi_out_decide(hit, &sa);
+	decided = xi_out_decide(hit, xi_is_multicast(&own), &sa);
 	if (decided < XI_PASS_BASE)
 		*reason = decided;
 	if (decided != XI_TO_WORKER)

@@ -1,270 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The classifier against an oracle: random sets of policies, random packets, and a second reading of spec sections 6.2, 13.1, 13.2,
- * 13.6 that shares nothing with xi_rule_match(): it compares addresses bit by bit as text of bits and sorts by hand.
+ * The fast path (XDP), what the stack sends (tc egress) and the search of workers and `explain` against an oracle: random sets of
+ * policies, random packets, for others, for this host and for many; one and the same verdict.
  */
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "tests/bpf/xdp_run.h"
-
-struct model {
-	int six, src[128], dst[128], src_len, dst_len; /* addresses as bits */
-	int proto, sport, dport;		       /* -1 = any */
-	int action, level, dynamic, inactive, priority, position;
-	uint32_t slot;
-	uint64_t sa;
-};
+#include "tests/bpf/policy_model.h"
+#include "tests/bpf/tc_run.h"
 
 #define STREAM_POLICIES 40
 
-static struct model model[10000];
-static unsigned models;
 static int prog;
-static unsigned seed = 20261123;
-
-static int rnd(int n)
-{
-	return rand_r(&seed) % n;
-}
-
-/* --- the world is small, so that things meet: four networks, two bits of hosts --- */
-
-static const char *const nets4[] = {"10.1.0.", "10.1.128.", "10.2.0.", "192.168.7."};
-static const char *const nets6[] = {"fd01::", "fd01:0:0:8000::", "fd02::", "fd02:1::"};
-static const int protos[] = {6, 17, 1, 132};
-static const int ports[] = {22, 53, 500, 4500};
-
-static void a_host(char text[64], int six)
-{
-	(void)snprintf(text, 64, "%s%d", (six ? nets6 : nets4)[rnd(4)], rnd(4));
-}
-
-static void to_bits(int bits[128], const char *text)
-{
-	uint8_t b[16] = {0};
-
-	assert_int_equal(inet_pton(strchr(text, ':') ? AF_INET6 : AF_INET, text, b), 1);
-	for (int i = 0; i < 128; i++)
-		bits[i] = b[i / 8] >> (7 - i % 8) & 1;
-}
-
-static void one_policy(unsigned i, uint64_t sa)
-{
-	static const int len4[] = {0, 8, 16, 17, 24, 30, 31, 32}, len6[] = {0, 16, 32, 49, 64, 126, 127, 128};
-	struct model *d = &model[i];
-	struct xi_policy p = {.sa_out = sa};
-	char src[64], dst[64];
-	struct err e;
-
-	memset(d, 0, sizeof(*d));
-	d->six = rnd(3) == 0;
-	a_host(src, d->six);
-	a_host(dst, d->six);
-	to_bits(d->src, src);
-	to_bits(d->dst, dst);
-	d->src_len = (d->six ? len6 : len4)[rnd(8)];
-	d->dst_len = (d->six ? len6 : len4)[rnd(8)];
-	d->proto = rnd(2) ? protos[rnd(4)] : -1;
-	d->sport = d->proto != -1 && d->proto != 1 && rnd(4) == 0 ? ports[rnd(4)] : -1;
-	d->dport = d->proto != -1 && d->proto != 1 && rnd(2) == 0 ? ports[rnd(4)] : -1;
-	d->action = rnd(5) < 3 ? XI_ACTION_ENCRYPT : rnd(2);
-	d->level = rnd(3);
-	d->dynamic = rnd(4) == 0;
-	d->inactive = rnd(6) == 0;
-	d->priority = rnd(5) - 2;
-	d->position = rnd(1000) * 1000 + (int)i; /* no two equal */
-	d->sa = sa;
-	p.action = (uint8_t)d->action;
-	p.level = (uint8_t)d->level;
-	p.flags = (d->dynamic ? XI_POL_DYNAMIC : 0) | (d->inactive ? XI_POL_INACTIVE : 0);
-	p.priority = d->priority;
-	p.position = (uint32_t)d->position;
-	p.sel = (struct xi_selector){.src = addr(src),
-				     .dst = addr(dst),
-				     .src_len = (uint8_t)d->src_len,
-				     .dst_len = (uint8_t)d->dst_len,
-				     .family = d->six ? XI_IP6 : XI_IP4};
-	if (d->proto != -1) {
-		p.sel.flags |= XI_SEL_PROTO;
-		p.sel.proto = (uint8_t)d->proto;
-	}
-	if (d->sport != -1) {
-		p.sel.flags |= XI_SEL_SRC_PORT;
-		p.sel.src_port = htons((uint16_t)d->sport);
-	}
-	if (d->dport != -1) {
-		p.sel.flags |= XI_SEL_DST_PORT;
-		p.sel.dst_port = htons((uint16_t)d->dport);
-	}
-	assert_ok(spd_add(m, &p, &d->slot, &e), &e);
-}
-
-/* Spec 3.5: inactive is as if disabled, but what must protect drops, and of level use counts what nobody else wants. */
-static int absent(const struct model *d)
-{
-	return d->inactive && d->action != XI_ACTION_ENCRYPT;
-}
-
-static int goes_last(const struct model *d)
-{
-	return d->inactive && d->action == XI_ACTION_ENCRYPT && d->level == XI_LEVEL_USE;
-}
-
-/* Spec 13.1, as it is written: is a to be asked before b? */
-static int before(const struct model *a, const struct model *b)
-{
-	if (goes_last(a) != goes_last(b))
-		return goes_last(b);
-	if (a->priority > b->priority)
-		return 1;
-	if (a->priority < b->priority)
-		return 0;
-	if (!a->dynamic && b->dynamic)
-		return 1;
-	if (a->dynamic && !b->dynamic)
-		return 0;
-	return a->position < b->position;
-}
-
-static int by_order(const void *a, const void *b)
-{
-	return before(a, b) ? -1 : before(b, a) ? 1 : 0;
-}
-
-/* n random policies, planned; the model in the order of 13.1. */
-static void add_policies(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		one_policy(i, rnd(3) ? XI_REF(1 + i, 77) : 0);
-	models = n;
-	qsort(model, n, sizeof(*model), by_order);
-}
-
-static void new_policies(unsigned n)
-{
-	struct err e;
-
-	assert_ok(spd_lock(m, &e), &e);
-	for (uint32_t s = 0; s < m->meta->spd_max; s++)
-		(void)spd_del(m, s); /* -ENOENT: was free */
-	assert_ok(spd_commit(m, &e), &e);
-	add_policies(n);
-	assert_ok(spd_commit(m, &e), &e);
-	spd_unlock(m);
-}
-
-/* --- the oracle --- */
-
-struct question {
-	int six, src[128], dst[128], proto, sport, dport;
-};
-
-static int same_bits(const int *a, const int *b, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (a[i] != b[i])
-			return 0;
-	return 1;
-}
-
-static int addresses_fit(const struct model *d, const struct question *q)
-{
-	return d->six == q->six && same_bits(d->src, q->src, d->src_len) && same_bits(d->dst, q->dst, d->dst_len);
-}
-
-static int fits(const struct model *d, const struct question *q)
-{
-	return addresses_fit(d, q) && (d->proto == -1 || d->proto == q->proto) &&
-	       (d->sport == -1 || d->sport == q->sport) && (d->dport == -1 || d->dport == q->dport);
-}
-
-static const struct model *first(const struct question *q)
-{
-	for (unsigned i = 0; i < models; i++)
-		if (!absent(&model[i]) && fits(&model[i], q))
-			return &model[i];
-	return NULL;
-}
-
-/* 13.2: inbound the roles swap. */
-static struct question swapped(const struct question *q)
-{
-	struct question s = *q;
-
-	memcpy(s.src, q->dst, sizeof(s.src));
-	memcpy(s.dst, q->src, sizeof(s.dst));
-	s.sport = q->dport;
-	s.dport = q->sport;
-	return s;
-}
-
-static unsigned expected(const struct question *q, uint64_t *sa)
-{
-	struct question in = swapped(q);
-	const struct model *d = first(&in);
-
-	if (d && d->action == XI_ACTION_DISCARD)
-		return XI_DROP_IN_BLOCKED;
-	if (d && d->action == XI_ACTION_ENCRYPT && d->level != XI_LEVEL_USE)
-		return XI_DROP_IN_PLAIN;
-	d = first(q);
-	if (!d)
-		return XI_PASS_NO_POLICY;
-	if (d->action == XI_ACTION_NONE)
-		return XI_PASS_NONE;
-	if (d->action == XI_ACTION_DISCARD)
-		return XI_DROP_OUT_BLOCKED;
-	*sa = d->inactive ? 0 : d->sa;
-	if (*sa)
-		return XI_TO_WORKER;
-	return d->level == XI_LEVEL_USE ? XI_PASS_USE : XI_DROP_OUT_NO_SA;
-}
-
-/*
- * 13.6 for a fragment without ports: may it go on in clear? Not if any policy that could be the first one for some ports has action
- * discard, or encrypt with a level other than use.
- */
-static int may_be_clear(const struct question *q)
-{
-	for (unsigned i = 0; i < models; i++) {
-		const struct model *d = &model[i];
-
-		if (absent(d) || !addresses_fit(d, q) || (d->proto != -1 && d->proto != q->proto))
-			continue;
-		if (d->action == XI_ACTION_DISCARD || (d->action == XI_ACTION_ENCRYPT && d->level != XI_LEVEL_USE))
-			return 0;
-		if (d->sport == -1 && d->dport == -1)
-			return 1; /* the answer for every port */
-	}
-	return 1;
-}
-
-/* --- asking --- */
-
-static void a_packet(struct packet *p, struct question *q, char src[64], char dst[64])
-{
-	memset(p, 0, sizeof(*p));
-	q->six = rnd(3) == 0;
-	a_host(src, q->six);
-	a_host(dst, q->six);
-	to_bits(q->src, src);
-	to_bits(q->dst, dst);
-	q->proto = protos[rnd(4)];
-	q->sport = ports[rnd(4)];
-	q->dport = ports[rnd(4)];
-	p->src = src;
-	p->dst = dst;
-	p->proto = (uint8_t)q->proto;
-	p->sport = (uint16_t)q->sport;
-	p->dport = (uint16_t)q->dport;
-	if (q->six && rnd(2))
-		p->ext = rnd(2) ? "hd" : "rD";
-	p->options = (uint8_t)(rnd(4) ? 0 : 1 + rnd(10));
-	if (rnd(4) == 0)
-		p->tag[0] = 0x8100;
-}
 
 /* Workers and `explain` search by class_match(): the same policy, both ways. */
 static void assert_same_by_the_worker(const struct question *q, const char *src, const char *dst)
@@ -287,6 +35,16 @@ static void assert_same_by_the_worker(const struct question *q, const char *src,
 	}
 }
 
+/* 1 and a line, if it is not what was expected. */
+static int differs(const char *by, const struct question *q, const char *src, const char *dst, unsigned reason,
+		   unsigned want)
+{
+	if (reason != want)
+		print_error("%s, %u policies, %s -> %s proto %d ports %d %d: reason %u, expected %u\n", by, models, src,
+			    dst, q->proto, q->sport, q->dport, reason, want);
+	return reason != want;
+}
+
 static void ask(unsigned packets)
 {
 	for (unsigned i = 0; i < packets; i++) {
@@ -298,18 +56,29 @@ static void ask(unsigned packets)
 		unsigned want;
 
 		a_packet(&p, &q, src, dst);
-		want = expected(&q, &sa);
+		want = xdp_expected(&q, &sa);
 		o = run_packet(prog, &p);
-		if (o.reason != want)
-			print_error("%u policies, %s -> %s proto %d ports %d %d: reason %u, expected %u\n", models, src,
-				    dst, q.proto, q.sport, q.dport, o.reason, want);
-		assert_int_equal(o.reason, want);
+		assert_int_equal(differs("xdp", &q, src, dst, o.reason, want), 0);
 		if (want == XI_TO_WORKER)
 			assert_true(XI_REF(o.v.slot, o.v.gen) == sa);
+		o = run_tc_from(&p, q.forwarded ? 1 : 0);
+		assert_int_equal(differs("tc", &q, src, dst, o.reason, tc_expected(&q)), 0);
 		assert_same_by_the_worker(&q, src, dst);
 	}
 }
 
+static void assert_fate(const char *by, enum fate fate, int clear, int dropped, const struct packet *p)
+{
+	if (fate == STOP ? clear : fate == CLEAR && dropped)
+		print_error("%s, %u policies, fragment %s -> %s proto %d: %s\n", by, models, p->src, p->dst, p->proto,
+			    clear ? "in clear" : "dropped");
+	if (fate == STOP)
+		assert_false(clear);
+	if (fate == CLEAR) /* and not more strict than that */
+		assert_false(dropped);
+}
+
+/* One that no first one went before. */
 static void ask_fragments(unsigned packets)
 {
 	for (unsigned i = 0; i < packets; i++) {
@@ -317,22 +86,23 @@ static void ask_fragments(unsigned packets)
 		struct question q, in;
 		struct packet p;
 		struct outcome o;
-		int clear;
+		enum fate arrival, departure;
 
 		a_packet(&p, &q, src, dst);
 		p.ext = q.six ? "f" : NULL;
 		p.frag = 0x0040; /* an offset, in both families */
 		in = swapped(&q);
+		arrival = fragment_fate(&in, 0);
+		departure = fragment_fate(&q, q.many || q.local);
+		o = run_tc_from(&p, q.forwarded ? 1 : 0);
+		assert_fate("tc", departure, (int)o.action == TC_ACT_UNSPEC, o.action == TC_ACT_SHOT, &p);
+		/* what goes up because it is for this host, for many, or at its end meets tc egress, if it goes on */
+		if (arrival != STOP && (q.local || q.many || q.ttl_used_up))
+			departure = CLEAR;
+		else if (q.own && departure == CLEAR)
+			departure = EITHER; /* under our address; a policy of level use may have wanted it sealed */
 		o = run_packet(prog, &p);
-		clear = may_be_clear(&in) && may_be_clear(&q);
-		if ((o.action == XDP_PASS) > clear)
-			print_error("%u policies, fragment %s -> %s proto %d: reason %u\n", models, src, dst, q.proto,
-				    o.reason);
-		if (!clear)
-			assert_int_not_equal(o.action, XDP_PASS);
-		/* and not more strict than that: what only a level=use policy wants may go either way */
-		if (clear)
-			assert_int_not_equal(o.action, XDP_DROP);
+		assert_fate("xdp", arrival == STOP ? STOP : departure, o.action == XDP_PASS, o.action == XDP_DROP, &p);
 	}
 }
 
@@ -342,8 +112,12 @@ static int setup(void **state)
 	uint32_t ifindex = 77;
 
 	(void)state;
-	xdp_run_begin(8, 10000 + STREAM_POLICIES);
+	xdp_run_begin(8, MODEL_MAX + STREAM_POLICIES);
+	only_runs_count = 1;
 	prog = load(2, 0, 0);
+	load_egress(1);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		add_local(ours[i]);
 	set_workers(1);
 	assert_int_equal(bpf_map_update_elem(m->fd[MAP_VLAN], &vlan, &ifindex, BPF_ANY), 0);
 	return 0;
@@ -463,23 +237,24 @@ static void t_stream_of_changes(void **state)
 		change_for_ever();
 	seed = 4711;
 	for (unsigned i = 0; i < STREAM_PACKETS; i++) {
-		unsigned want[2];
 		char src[64], dst[64];
 		struct question q;
-		struct outcome o;
 		struct packet p;
+		unsigned want[2], want_tc[2], reason;
 		uint64_t sa;
 
 		a_packet(&p, &q, src, dst);
 		for (int k = 0; k < 2; k++) {
 			use_set(k);
-			want[k] = expected(&q, &sa);
+			want[k] = xdp_expected(&q, &sa);
+			want_tc[k] = tc_expected(&q);
 		}
-		o = run_packet(prog, &p);
-		if (o.reason != want[0] && o.reason != want[1])
-			print_error("%s -> %s proto %d: reason %u, expected %u or %u\n", src, dst, q.proto, o.reason,
-				    want[0], want[1]);
-		assert_true(o.reason == want[0] || o.reason == want[1]);
+		reason = run_packet(prog, &p).reason;
+		if (reason != want[0])
+			assert_int_equal(differs("xdp", &q, src, dst, reason, want[1]), 0);
+		reason = run_tc_from(&p, q.forwarded ? 1 : 0).reason;
+		if (reason != want_tc[0])
+			assert_int_equal(differs("tc", &q, src, dst, reason, want_tc[1]), 0);
 	}
 	last = m->meta->spd_gen;
 	(void)kill(pid, SIGKILL);

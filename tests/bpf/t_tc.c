@@ -10,20 +10,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
-#include <linux/pkt_cls.h>
 #include <net/if.h>
 #include <netinet/udp.h>
 #include <netpacket/packet.h>
 #include <poll.h>
 
-#include "bpf/tc_egress.skel.h"
+#include "tests/bpf/tc_run.h"
 #include "user/attach/attach.h"
 
 #define OK TC_ACT_UNSPEC
 #define SHOT TC_ACT_SHOT
 #define GONE TC_ACT_REDIRECT
-
-static int egress; /* fd of the program for rows */
 
 static void sh(const char *cmd)
 {
@@ -56,26 +53,12 @@ static void build_policies(void)
 	(void)add_policy("198.51.100.1", "198.51.100.9", 32, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
 	(void)add_policy("198.51.100.1", "239.0.0.0", 8, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
 	(void)add_policy("198.51.100.1", "198.51.100.255", 32, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
+	(void)add_policy("198.51.100.1", "238.0.0.0", 8, XI_ACTION_ENCRYPT, XI_LEVEL_USE, 0, 0, 0);
 	(void)add_policy("10.10.0.0", "10.11.0.0", 24, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 17, 53);
 	(void)add_policy("fd00::1", "fd09::5", 128, XI_ACTION_NONE, 0, 0, 0, 0);
 	(void)add_policy("fd01::", "::", 0, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa, 0, 0);
 	assert_ok(spd_commit(m, &e), &e);
 	spd_unlock(m);
-}
-
-static int load_egress(int have_ct)
-{
-	struct tc_egress *s = tc_egress__open();
-	int fd;
-
-	assert_non_null(s);
-	reuse_maps(s->obj);
-	s->rodata->stack_ifindex = 1;
-	s->rodata->have_ct = (uint8_t)have_ct;
-	assert_int_equal(tc_egress__load(s), 0);
-	fd = dup(bpf_program__fd(s->progs.xi_tc_egress));
-	tc_egress__destroy(s);
-	return fd;
 }
 
 struct tc_row {
@@ -149,6 +132,7 @@ static struct tc_row rows[] = {
 	/* many: spec 13.3 */
 	{"multicast, encrypt", {GW, .dst = "239.1.1.1"}, SHOT, XI_DROP_OUT_NO_SA},
 	{"broadcast of a network, encrypt", {GW, .dst = "198.51.100.255"}, SHOT, XI_DROP_OUT_NO_SA},
+	{"multicast, use, no SA", {GW, .dst = "238.1.1.1"}, SHOT, XI_DROP_OUT_NO_SA},
 	{"multicast, no policy", {GW, .dst = "224.0.0.5"}, OK, XI_PASS_MULTICAST},
 	{"solicitation under a wide policy", {.src = "fd01::5", .dst = "ff02::1:ff00:5", .proto = 58, .icmp_type = 135, .ttl = 255},
 	 OK, XI_PASS_ND},
@@ -164,31 +148,6 @@ static struct tc_row rows[] = {
 	 SHOT, XI_DROP_OUT_MODE},
 };
 /* clang-format on */
-
-static struct outcome run_tc_from(struct packet *p, uint32_t ingress_ifindex)
-{
-	static uint64_t before[XI_REASON_MAX], after[XI_REASON_MAX];
-	static uint8_t out[4096];
-	struct __sk_buff ctx = {.ingress_ifindex = ingress_ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, t, .data_in = p->data, .data_out = out, .data_size_out = sizeof(out),
-		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
-	struct outcome o = {0};
-
-	packet_make(p);
-	t.data_size_in = p->len;
-	read_reasons(before);
-	assert_int_equal(bpf_prog_test_run_opts(egress, &t), 0);
-	read_reasons(after);
-	for (unsigned r = 0; r < XI_REASON_MAX; r++)
-		if (after[r] != before[r]) {
-			o.reason = r;
-			o.counted += (unsigned)(after[r] - before[r]);
-		}
-	o.action = t.retval;
-	assert_int_equal(t.data_size_out, p->len);
-	assert_memory_equal(out, p->data, p->len);
-	return o;
-}
 
 static struct outcome run_tc(struct packet *p)
 {
@@ -559,7 +518,7 @@ static int setup_rows(void **state)
 {
 	int rc = setup(state);
 
-	egress = load_egress(1);
+	load_egress(1);
 	return rc;
 }
 

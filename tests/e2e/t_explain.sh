@@ -72,6 +72,9 @@ is "an SA is asked for" "$(verdict 1 src-address=$HOST_A dst-address=10.7.0.1 pr
 xi 1 policy set 0 dst-address=224.0.0.0/4 || not_ok "multicast"
 is "multicast goes into no tunnel" "$(verdict 1 src-address=$GW_LAN1 dst-address=239.1.1.1 protocol=udp)" \
 	"dropped, out-no-states: policy requires an SA, none is usable"
+xi 1 policy set 0 level=use || not_ok "level"
+is "of level use, too" "$(verdict 1 src-address=$GW_LAN1 dst-address=239.1.1.1 protocol=udp)" \
+	"dropped, out-no-states: policy requires an SA, none is usable"
 xi 1 policy remove 0 2>/dev/null || not_ok "remove"
 stop_pid "${IKED_PID[1]}"
 # Word for word those of the spec, the hour aside; ports, both families, order by priority.

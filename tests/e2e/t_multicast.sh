@@ -48,7 +48,9 @@ is "encrypt, with an SA: dropped as out-no-states" "$(moved out-no-states from_l
 is "counted by the policy" "$(policystat 1 0 out-dropped)" 3
 xi 1 policy set 0 level=use || fatal "policy"
 is "level use: dropped, too" "$(moved out-no-states from_lan lan-use)" 3
-xi 1 policy set 0 manual-sa=none level=require || fatal "policy"
+xi 1 policy set 0 manual-sa=none || fatal "policy"
+is "level use without an SA: dropped, too" "$(moved out-no-states from_lan lan-bare)" 3
+xi 1 policy set 0 level=require || fatal "policy"
 is "encrypt, to be negotiated: dropped" "$(moved out-no-states from_lan lan-require)" 3
 xi 1 policy set 0 action=discard || fatal "policy"
 is "discard: dropped as out-policy-blocked" "$(moved out-policy-blocked from_lan lan-discard)" 3
@@ -57,7 +59,7 @@ from_lan lan-none
 wait_for '[ "$(seen w1 lan-none)" = 3 ]'
 is "none: forwarded in clear" "$(seen w1 lan-none)" 3
 is "and counted" "$(policystat 1 0 out-accepted)" 3
-for mark in encrypt use require discard; do
+for mark in encrypt use bare require discard; do
 	is "$mark: none of it in clear" "$(seen w1 lan-$mark)" 0
 done
 is "nothing was sealed" "$(sealed)" 0

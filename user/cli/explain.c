@@ -475,7 +475,7 @@ static void outbound(struct explain *x)
 		dropped(x, XI_DROP_OUT_POLICY_DEAD);
 		return;
 	}
-	if (r.level == XI_LEVEL_USE && (!p->sa_out || (p->flags & XI_POL_INACTIVE)))
+	if (r.level == XI_LEVEL_USE && ((p->flags & XI_POL_INACTIVE) || (!p->sa_out && !is_to_many(&x->t))))
 		say(x, "verdict", "sent in clear: level use without an SA");
 	else
 		protect(x, p);
