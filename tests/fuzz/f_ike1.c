@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Phase 1 on a network that belongs to the fuzzer: the first byte of the input chooses the exchange, the rest is a script. Strangers send bytes, messages
- * between two engines with a common secret arrive, are lost, or are changed on their way, fragments come. One step is: what, argument, length (16
- * bits, little endian), bytes. Nothing is established or installed unless the other end computed the same keys, no stranger in main or base mode gets more bytes than he
+ * Phase 1 on a network that belongs to the fuzzer: the first byte of the input chooses exchange and authentication, the rest is a script. Strangers send bytes,
+ * messages between two engines that know each other arrive, are lost, or are changed on their way, encrypted ones and certificates inside them, too; fragments
+ * come. One step is: what, argument, length (16 bits, little endian), bytes. Nothing is established or installed unless the other end computed the same keys, no stranger in main or base mode gets more bytes than he
  * sent, half-open ones are counted and bounded, and what is half done ends.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tests/lib/quick_rig.h"
+#include "tests/lib/rewrite.h"
+#include "tests/lib/rsa_rig.h"
 
 #define must(what)                                                                                                     \
 	do {                                                                                                           \
@@ -22,7 +23,8 @@
 #define STEPS_MAX 24
 #define BODY_MAX 4096
 
-enum what { STRANGER, ADAPTED, THEY_START, WE_START, DELIVER, FLIP, PUT, TIME, DROP, FRAGMENT, WORK, WHATS };
+enum what { STRANGER, ADAPTED, THEY_START, WE_START, DELIVER, FLIP, PUT, TIME, DROP, FRAGMENT, WORK, REWRITE, WHATS };
+enum auth { PSK, CERTIFICATE, KEY, PINNED };
 
 struct step {
 	uint8_t what, arg;
@@ -33,9 +35,51 @@ static struct rig *r;
 static uint8_t choice;
 static size_t sent;
 
+static enum auth auth(void)
+{
+	return (choice >> 5) & 3;
+}
+
+static void make_stores(void)
+{
+	rsa_setup();
+	for (unsigned i = 0; i < 2; i++) {
+		X509 *x = rsa_leaf(i ? "end 0" : "end 1", rsa.key[!i], (struct cert_spec){0});
+
+		rsa_write(i, CRED_CERTIFICATE, "theirs", x, NULL, 0);
+		X509_free(x);
+		(void)rsa_lend(i);
+	}
+	rsa_remove();
+}
+
+/* choice & 0x10: end 1 does not have the key that it says. */
+static void sign(void *ctx, struct ike_sign *s)
+{
+	EVP_PKEY *own = rsa.key[1];
+
+	if (choice & 0x10)
+		rsa.key[1] = rsa.ca_key;
+	rsa_sign_later(ctx, s);
+	rsa.key[1] = own;
+}
+
+static void conf_rsa(struct ike_conf *c, struct ike_peer *p, unsigned end)
+{
+	c->cred = rsa_lend(end);
+	p->auth = auth() == KEY ? IKE_AUTH_RSA_KEY : IKE_AUTH_RSA_SIGNATURE;
+	strcpy(p->certificate, "own");
+	strcpy(p->key, "own");
+	if (auth() == PINNED)
+		strcpy(p->remote_certificate, "theirs");
+}
+
 static void conf(struct ike_conf *c, unsigned end)
 {
 	struct ike_peer *p = &c->peer[0];
+
+	if (auth() != PSK)
+		conf_rsa(c, p, end);
 
 	p->mode = choice & 3;
 	p->natt = (choice >> 2) & 1;
@@ -142,11 +186,35 @@ static void changed(const struct step *s)
 	free(p.p);
 }
 
+/* Payloads of the oldest message: arg says how and which, the first byte is the type of the new one or the place, then its body. */
+static void rewritten(const struct step *s)
+{
+	struct rig_packet p = rig_take(r, 0);
+	struct rewrite w = {.how = s->arg % REWRITES, .nth = (s->arg >> 2) & 15};
+
+	if (s->body.len) {
+		w.type = w.how == REWRITE_PATCH ? 0 : s->body.p[0];
+		w.at = s->body.p[0];
+		w.bytes = (struct bytes){s->body.p + 1, s->body.len - 1};
+	}
+	(void)rewrite(r, &p, &w);
+	rig_hand_over(r, &p);
+	free(p.p);
+}
+
 static void pass(uint64_t ns)
 {
 	r->now += ns;
 	for (unsigned i = 0; i < 2; i++)
 		ike_run(r->end[i].k);
+}
+
+/* Messages with certificates go in one piece, so that REWRITE finds their payloads, unless choice & 0x80. */
+static void uncut(void)
+{
+	for (unsigned i = 0; i < 2 && !(choice & 0x80); i++)
+		for (struct ike1 *sa = r->end[i].k->sas; sa; sa = sa->next)
+			sa->peer_frag = 0;
 }
 
 static void perform(const struct step *s)
@@ -181,13 +249,17 @@ static void perform(const struct step *s)
 		if (r->n)
 			rig_deliver(r, 0);
 		break;
+	case REWRITE:
+		if (r->n)
+			rewritten(s);
+		break;
 	default:
 		if (r->n)
 			changed(s);
 	}
-	if (!(s->arg & 0x80)) /* else jobs wait for WORK */
-		while (rig_work_one(r))
-			;
+	uncut();
+	while (!(s->arg & 0x80) && rig_work_one(r)) /* else jobs wait for WORK */
+		uncut();
 }
 
 static int read_step(struct bytes *in, struct step *s)
@@ -259,14 +331,17 @@ static void check_installed(unsigned *was_up)
 			if (!sa->established_ns)
 				continue;
 			*was_up |= 1U << i;
-			must(has_seen(!i, sa->k.skeyid, sa->terms.hash->len));
+			/* with signatures in base mode the initiator has them with message 4 only */
+			must(has_seen(!i, sa->k.skeyid, sa->terms.hash->len) ||
+			     (auth() != PSK && sa->mode == ISAKMP_X_BASE && !sa->initiator));
 		}
 		must(fake_count(&r->end[i].sadb) == 0 || (*was_up & 1U << i));
 		for (unsigned j = 0; j < FAKE_SAS; j++)
 			must(!r->end[i].sadb.sa[j].ref || r->end[i].sadb.sa[j].sa.dir == XI_DIR_IN ||
 			     has_seen(!i, r->end[i].sadb.sa[j].sa.enc_key, 16));
 	}
-	must(!(choice & 0x10) || !*was_up);
+	/* with signatures, end 1 has reason to believe end 0 */
+	must(!(choice & 0x10) || !(*was_up & (auth() == PSK ? 3 : 1)));
 }
 
 static void check_half_open(void)
@@ -292,11 +367,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	choice = data[0];
 	sent = 0;
+	if (auth() != PSK && !rsa.ca)
+		make_stores();
 	memset(seen.n, 0, sizeof(seen.n));
 	r = rig_new(conf);
 	r->filter = count;
-	(void)rig_policy(r, 0, 1);
-	(void)rig_policy(r, 1, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		r->end[i].env.sign = sign;
+		r->end[i].env.wall = rsa_wall;
+		(void)rig_policy(r, i, 1);
+	}
 	for (unsigned n = 0; n < STEPS_MAX && read_step(&in, &s); n++) {
 		perform(&s);
 		check_installed(&was_up);
@@ -315,6 +395,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (const struct ike1 *sa = r->end[i].k->sas; sa; sa = sa->next)
 			must(!sa->hs);
 	}
+	while (rig_work_one(r))
+		;
+	rsa_take_back(r);
 	rig_free(r);
 	return 0;
 }

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Payloads of a message of phase 1 that is on its way, changed: replaced, put in, taken out. One that is encrypted is decrypted with the keys of the end that is to
+ * read it, and encrypted again: what a peer sends that has the right keys and says nonsense.
+ */
+#ifndef LIB_REWRITE_H
+#define LIB_REWRITE_H
+
+#include "tests/lib/quick_rig.h"
+
+#define REWRITE_PAYLOADS 32
+#define REWRITE_MAX 16384
+
+enum rewrite_how { REWRITE_REPLACE, REWRITE_INSERT, REWRITE_REMOVE, REWRITE_PATCH, REWRITES };
+
+struct rewrite {
+	enum rewrite_how how;
+	unsigned nth;	    /* payload; INSERT: in front of it */
+	uint8_t type;	    /* REPLACE, INSERT: of the new one */
+	size_t at;	    /* PATCH: offset into the body */
+	struct bytes bytes; /* the new body; PATCH: the new bytes */
+};
+
+struct rewrite_payload {
+	uint8_t type;
+	struct bytes body;
+};
+
+static inline struct ike1 *rewrite_sa(struct rig *r, unsigned end, const struct rig_packet *p)
+{
+	for (struct ike1 *sa = r->end[end].k->sas; sa; sa = sa->next)
+		if (p->len >= ISAKMP_HDR_LEN && !memcmp(sa->icookie, p->p, 8))
+			return sa;
+	return NULL;
+}
+
+static inline unsigned rewrite_read(struct bytes in, uint8_t type, struct rewrite_payload out[REWRITE_PAYLOADS])
+{
+	unsigned n = 0;
+
+	while (type && in.len >= ISAKMP_GENERIC_LEN && n < REWRITE_PAYLOADS) {
+		size_t len = (size_t)(in.p[2] << 8 | in.p[3]);
+
+		if (len < ISAKMP_GENERIC_LEN || len > in.len)
+			break;
+		out[n++] = (struct rewrite_payload){type, {in.p + ISAKMP_GENERIC_LEN, len - ISAKMP_GENERIC_LEN}};
+		type = in.p[0];
+		in.p += len;
+		in.len -= len;
+	}
+	return n;
+}
+
+/* p's payloads one after the other into to[], which has room; returns their length. */
+static inline size_t rewrite_write(const struct rewrite_payload *p, unsigned n, uint8_t *to)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		size_t whole = p[i].body.len + ISAKMP_GENERIC_LEN;
+
+		to[len] = i + 1 < n ? p[i + 1].type : 0;
+		to[len + 1] = 0;
+		to[len + 2] = (uint8_t)(whole >> 8);
+		to[len + 3] = (uint8_t)whole;
+		if (p[i].body.len)
+			memcpy(to + len + ISAKMP_GENERIC_LEN, p[i].body.p, p[i].body.len);
+		len += whole;
+	}
+	return len;
+}
+
+static inline unsigned rewrite_apply(struct rewrite_payload *p, unsigned n, const struct rewrite *w)
+{
+	unsigned at = n ? w->nth % n : 0;
+
+	if (w->how == REWRITE_INSERT && n < REWRITE_PAYLOADS) {
+		memmove(p + at + 1, p + at, (n++ - at) * sizeof(*p));
+		p[at] = (struct rewrite_payload){w->type, w->bytes};
+	} else if (w->how == REWRITE_REPLACE && n) {
+		p[at] = (struct rewrite_payload){w->type, w->bytes};
+	} else if (w->how == REWRITE_REMOVE && n) {
+		memmove(p + at, p + at + 1, (--n - at) * sizeof(*p));
+	} else if (w->how == REWRITE_PATCH && n && p[at].body.len) {
+		size_t where = w->at % p[at].body.len;
+
+		/* the caller's copy of the message */
+		memcpy((uint8_t *)p[at].body.p + where, w->bytes.p, MIN(w->bytes.len, p[at].body.len - where));
+	}
+	return n;
+}
+
+/* Whoever sent p goes on with the IV that it has now: the last block, as the reader will. */
+static inline void rewrite_follow(struct rig *r, const struct rig_packet *p, const uint8_t *was, const uint8_t *iv,
+				  unsigned block)
+{
+	struct ike1 *from = rewrite_sa(r, p->from, p);
+
+	if (from && !memcmp(from->iv, was, block))
+		memcpy(from->iv, iv, block);
+}
+
+/* 0: p is another one now; -1: it is none of phase 1, or cannot be read, and stays as it was. */
+static inline int rewrite(struct rig *r, struct rig_packet *p, const struct rewrite *w)
+{
+	struct rewrite_payload payload[REWRITE_PAYLOADS];
+	static uint8_t in[REWRITE_MAX];
+	struct ike1 *sa = rewrite_sa(r, !p->from, p);
+	uint8_t iv[2][CIPHER_BLOCK_MAX], *to;
+	size_t len = p->len - ISAKMP_HDR_LEN, pad = 0, block;
+	int sealed, rc = 0;
+	unsigned n;
+
+	if (!sa || p->p[18] != sa->mode || p->len > REWRITE_MAX || w->bytes.len > REWRITE_MAX)
+		return -1;
+	sealed = p->p[19] & ISAKMP_F_ENCRYPTED;
+	block = sealed && sa->keyed ? sa->terms.cipher->block : 1;
+	if (sealed && (!sa->keyed || len % block))
+		return -1;
+	memcpy(in, p->p + ISAKMP_HDR_LEN, len);
+	memcpy(iv[0], sa->iv, sizeof(iv[0]));
+	memcpy(iv[1], sa->iv, sizeof(iv[1]));
+	if (sealed)
+		rc = cipher_open(sa->terms.cipher, sa->key, sa->terms.key_len, iv[0], in, len);
+	n = rewrite_apply(payload, rewrite_read((struct bytes){in, len}, p->p[16], payload), w);
+	to = calloc(1, 2 * REWRITE_MAX + 256);
+	if (rc || !to)
+		abort();
+	memcpy(to, p->p, ISAKMP_HDR_LEN);
+	to[16] = n ? payload[0].type : 0;
+	len = rewrite_write(payload, n, to + ISAKMP_HDR_LEN);
+	if (sealed)
+		pad = block - len % block;
+	len += pad;
+	to[24] = to[25] = 0;
+	to[26] = (uint8_t)((len + ISAKMP_HDR_LEN) >> 8);
+	to[27] = (uint8_t)(len + ISAKMP_HDR_LEN);
+	if (sealed && cipher_seal(sa->terms.cipher, sa->key, sa->terms.key_len, iv[1], to + ISAKMP_HDR_LEN, len))
+		abort();
+	if (sealed)
+		rewrite_follow(r, p, iv[0], iv[1], (unsigned)block);
+	free(p->p);
+	p->p = malloc(len + ISAKMP_HDR_LEN); /* of its size, so that a read behind it is seen */
+	memcpy(p->p, to, p->len = len + ISAKMP_HDR_LEN);
+	free(to);
+	return 0;
+}
+
+#endif
