@@ -34,6 +34,7 @@ struct ike_path {
 struct ike_job {
 	void (*run)(struct ike_job *job);
 	void (*done)(struct ike_job *job);
+	uint8_t slow; /* run() takes milliseconds: not all threads may have such a job while others wait */
 };
 
 /*

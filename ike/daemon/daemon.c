@@ -46,45 +46,9 @@ static void env_keepalive(void *ctx, const struct ike_path *p)
 	net_keepalive(ctx, p);
 }
 
-struct work {
-	uv_work_t req;
-	struct daemon *d;
-	struct ike_job *job;
-};
-
-static void work_run(uv_work_t *req)
-{
-	struct ike_job *job = ((struct work *)req)->job;
-
-	job->run(job);
-}
-
-static void work_done(uv_work_t *req, int status)
-{
-	struct work *w = (struct work *)req;
-	struct daemon *d = w->d;
-
-	(void)status;
-	w->job->done(w->job);
-	free(w);
-	daemon_rearm(d);
-}
-
-/* A group of 8192 bits takes its time on a thread of the pool, not on the loop. Without memory it is done here. */
 static void env_work(void *ctx, struct ike_job *job)
 {
-	struct work *w = calloc(1, sizeof(*w));
-	struct daemon *d = ctx;
-
-	if (w) {
-		w->d = d;
-		w->job = job;
-	}
-	if (!w || uv_queue_work(&d->loop, &w->req, work_run, work_done)) {
-		free(w);
-		job->run(job);
-		job->done(job);
-	}
+	work_start(ctx, job);
 }
 
 static void env_sign(void *ctx, struct ike_sign *s)

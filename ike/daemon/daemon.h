@@ -59,6 +59,9 @@ void net_close(struct daemon *d);
 void net_send(struct daemon *d, const struct ike_path *p, struct bytes msg);
 void net_keepalive(struct daemon *d, const struct ike_path *p);
 
+/* --- work.c: the thread pool --- */
+void work_start(struct daemon *d, struct ike_job *job);
+
 /* --- rootproc.c: the process that stays root --- */
 /* Forks it: it signs with private keys and dials data.sock, nothing else. Call before threads, sockets and memory with secrets. */
 int root_fork(struct daemon *d, struct err *e) __must_check;

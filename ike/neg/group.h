@@ -29,6 +29,12 @@ const struct group *group_at(unsigned i);
 const struct group *group_by_id(unsigned id);
 const struct group *group_by_name(const char *name);
 
+/* An operation takes some milliseconds or more, as those of MODP groups above 2048 bits do. */
+static inline int group_slow(const struct group *g)
+{
+	return g->kind == GROUP_MODP && g->public_len > 256;
+}
+
 /* A fresh private value, private_len bytes, from OpenSSL's generator for secrets. The caller wipes it. 0 or -EIO, -ENOMEM. */
 int group_private(const struct group *g, uint8_t *priv) __must_check;
 

@@ -82,7 +82,7 @@ int p1_dh(struct ike1 *sa, unsigned what, void (*next)(struct ike1 *sa))
 	j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
-	*j = (struct p1_job){.job = {.run = run, .done = done},
+	*j = (struct p1_job){.job = {.run = run, .done = done, .slow = (uint8_t)group_slow(sa->terms.group)},
 			     .ike = sa->ike,
 			     .sa = sa,
 			     .group = sa->terms.group,

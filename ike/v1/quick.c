@@ -52,8 +52,7 @@ struct quick_job *quick_job_new(struct ike1_quick *q, const struct group *g)
 
 	if (!j)
 		return NULL;
-	j->job.run = job_run;
-	j->job.done = job_done;
+	j->job = (struct ike_job){.run = job_run, .done = job_done, .slow = (uint8_t)group_slow(g)};
 	j->quick = q;
 	j->group = g;
 	q->job = j;
