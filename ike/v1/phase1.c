@@ -116,6 +116,43 @@ static void notify_encrypted(struct ike1 *sa, uint16_t type)
 	sa->path = path;
 }
 
+/* Whoever has sent it takes the ISAKMP SA for established. */
+static int is_last_message(const struct ike1 *sa)
+{
+	unsigned last = sa->mode == ISAKMP_X_AGGRESSIVE ? 3 : sa->mode == ISAKMP_X_BASE ? 4 : 6;
+
+	return sa->keyed && sa->hs->number == last;
+}
+
+/*
+ * What was spoilt on its way comes again as it was sent, so phase 1 waits for that. What comes again as it was refused will not be believed later,
+ * either: the life timer ends it when nobody works with it.
+ */
+static void disbelieve(struct ike1 *sa)
+{
+	struct ike1_handshake *hs = sa->hs;
+
+	if (hs->disbelieved && !memcmp(hs->refused, hs->digest, sizeof(hs->refused))) {
+		hs->hopeless = 1;
+		(void)timer_set(&sa->ike->timers, &sa->life, ike_now(sa->ike)); /* it was set before: there is room */
+	}
+	hs->disbelieved = 1;
+	memcpy(hs->refused, hs->digest, sizeof(hs->refused));
+	memcpy(hs->iv_refused, sa->iv, sizeof(hs->iv_refused));
+}
+
+void p1_take_back(struct ike1 *sa)
+{
+	struct ike_path path = sa->path;
+
+	if (!sa->hs->disbelieved)
+		return;
+	memcpy(sa->iv, sa->hs->iv_refused, sizeof(sa->iv));
+	sa->path = sa->hs->from;
+	ike1_delete_isakmp(sa);
+	sa->path = path;
+}
+
 void p1_fail(struct ike1 *sa, uint16_t notify, const char *fmt, ...)
 {
 	struct ike1_handshake *hs = sa->hs;
@@ -130,11 +167,13 @@ void p1_fail(struct ike1 *sa, uint16_t notify, const char *fmt, ...)
 	hs->told = 1;
 	if (notify && !hs->notified) {
 		hs->notified = 1;
-		if (sa->keyed && hs->encrypted)
+		if (sa->keyed && (hs->encrypted || is_last_message(sa)))
 			notify_encrypted(sa, notify);
 		else
 			notify_clear(sa->ike, &hs->from, sa->icookie, sa->rcookie, notify);
 	}
+	if (is_last_message(sa))
+		disbelieve(sa);
 	if (sa->initiator && hs->before == IKE1_MSG1_SENT)
 		memset(sa->rcookie, 0, sizeof(sa->rcookie)); /* whoever answered, another one may be the peer */
 	sa->state = hs->before;

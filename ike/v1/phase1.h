@@ -71,6 +71,10 @@ struct ike1_handshake {
 	uint8_t told;		 /* a failure was logged: once for each handshake, whatever comes */
 	uint8_t notified;	 /* a failure was notified: likewise */
 	uint8_t initial_contact; /* the peer said so in an encrypted message */
+	uint8_t disbelieved;	 /* the exchange's last message was refused: the peer has an ISAKMP SA, we have none */
+	uint8_t hopeless;	 /* it was refused once more: phase 1 ends */
+	uint8_t refused[32];	 /* digest of that message */
+	uint8_t iv_refused[CIPHER_BLOCK_MAX]; /* that the peer goes on with */
 	unsigned n_crls, n_links;
 	uint8_t nudges;	      /* aggressive: how often message 2 was repeated */
 	struct ike_path from; /* way of the message that is being taken */
@@ -139,6 +143,8 @@ void p1_sent(struct ike1 *sa, enum ike1_state state);
 /* Ends a step badly: back to the state before, or (fatal) no phase 1. One log line for each handshake. */
 void p1_fail(struct ike1 *sa, uint16_t notify, const char *fmt, ...) __printf(3, 4);
 void p1_fatal(struct ike1 *sa, const char *why);
+/* Phase 1 is given up: a peer whose last message was refused, and which therefore has the ISAKMP SA, gets a Delete under its keys (spec 20.2). */
+void p1_take_back(struct ike1 *sa);
 /* "203.0.113.1[500] (main mode, responder, message 5)": with whom, in which exchange, at what. Returns buf. */
 const char *p1_who(const struct ike1 *sa, char *buf, size_t size);
 void p1_hold(struct ike1 *sa, const struct ike_path *path, struct bytes datagram);

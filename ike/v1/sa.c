@@ -239,9 +239,11 @@ static void timed_out(struct ike1 *sa)
 	char spi[40], b[64];
 
 	if (sa->initiator || sa->hs->proven)
-		ike_log(sa->ike, LOG_L_ERROR, "phase1 negotiation failed due to time up. %s (%s, %s mode, %s)%s",
-			spi_text(sa, spi), ike_end_text(&sa->path.remote, b, sizeof(b)), ike1_mode_name(sa),
+		ike_log(sa->ike, LOG_L_ERROR, "phase1 negotiation failed%s. %s (%s, %s mode, %s)%s",
+			sa->hs->hopeless ? ": the peer repeats what was refused" : " due to time up", spi_text(sa, spi),
+			ike_end_text(&sa->path.remote, b, sizeof(b)), ike1_mode_name(sa),
 			sa->initiator ? "initiator" : "responder", silence(sa));
+	p1_take_back(sa);
 	ike1_drop(sa, 0, NULL);
 }
 

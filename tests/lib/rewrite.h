@@ -81,7 +81,7 @@ static inline unsigned rewrite_apply(struct rewrite_payload *p, unsigned n, cons
 		p[at] = (struct rewrite_payload){w->type, w->bytes};
 	} else if (w->how == REWRITE_REMOVE && n) {
 		memmove(p + at, p + at + 1, (--n - at) * sizeof(*p));
-	} else if (w->how == REWRITE_PATCH && n && p[at].body.len) {
+	} else if (w->how == REWRITE_PATCH && n && p[at].body.len && w->bytes.len) {
 		size_t where = w->at % p[at].body.len;
 
 		/* the caller's copy of the message */

@@ -114,6 +114,19 @@ static void run(unsigned from)
 	rig_settle(r);
 }
 
+/* Spec 20.2: the other end, established or not, does not keep what this one has not; it is not told again and again either. */
+static void forgotten(unsigned at)
+{
+	unsigned was_up = established(!at);
+
+	rig_advance(r, 58 * NS_PER_S);
+	if (isakmps(0) + isakmps(1))
+		fail_msg("mode %u, auth %u: end %u has %u ISAKMP SAs, the other one %u", mode, auth, at, isakmps(at),
+			 isakmps(!at));
+	assert_true(!was_up || rig_logged(r, !at, "deleted by the peer"));
+	assert_true(r->sent[at] < 20);
+}
+
 /* End `at` does not believe the other one; words: what its log says. */
 static void refused(unsigned at, const char *words)
 {
@@ -124,6 +137,7 @@ static void refused(unsigned at, const char *words)
 		assert_true(ike_count(r->end[at].k, IKE_COUNT_BAD_HASH) > 0);
 		if (!rig_logged(r, at, words))
 			fail_msg("mode %u, auth %u: the log does not say \"%s\"", mode, auth, words);
+		forgotten(at);
 		(void)teardown(NULL);
 	}
 }
