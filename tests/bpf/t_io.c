@@ -9,8 +9,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <bpf/bpf.h>
-#include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -20,6 +18,7 @@
 #include <unistd.h>
 
 #include "tests/bpf/netns.h"
+#include "tests/bpf/xsk_redirect.h"
 #include "user/io/umem.h"
 
 #define FRAMES 8192
@@ -109,32 +108,13 @@ static void t_send_from_one_area_on_both(void **state)
 
 /* --- packets of several frames --- */
 
-#ifndef BPF_F_XDP_HAS_FRAGS
-#define BPF_F_XDP_HAS_FRAGS (1U << 5)
-#endif
-
-/* return bpf_redirect_map(&xsks, ctx->rx_queue_index, 0) */
-static int redirect_program(int xsks)
-{
-	const struct bpf_insn insn[] = {
-		{.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 2, .src_reg = 1, .off = 16},
-		{.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = 1, .src_reg = BPF_PSEUDO_MAP_FD, .imm = xsks},
-		{0},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3},
-		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect_map},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_XDP_HAS_FRAGS);
-
-	return bpf_prog_load(BPF_PROG_TYPE_XDP, "redirect", "GPL", insn, ARRAY_SIZE(insn), &opts);
-}
-
 /* A jumbo pair; what v8 receives goes to sock[0]; v9 has a packet socket. Returns that. */
 static int jumbo_setup(int *xdp_link)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
 	struct sockaddr_ll any = {.sll_family = AF_PACKET, .sll_protocol = htons(0x88b5)};
-	int xsks = bpf_map_create(BPF_MAP_TYPE_XSKMAP, "xsks", 4, 4, 1, NULL), prog = redirect_program(xsks);
+	int xsks = bpf_map_create(BPF_MAP_TYPE_XSKMAP, "xsks", 4, 4, 1, NULL),
+	    prog = redirect_program(xsks, BPF_F_XDP_HAS_FRAGS);
 	int ps = socket(AF_PACKET, SOCK_RAW, htons(0x88b5)), zero = 0;
 	struct err e = {.text = ""};
 

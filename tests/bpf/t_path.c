@@ -272,12 +272,36 @@ static void t_rfc4301_8_2_1_young_sa(void **state)
 	assert_int_equal(hears(ref, 4, &g), 1400);
 }
 
+/* A message that says it is longer than it is does not reach the stack either. */
+static void t_cut_short(void **state)
+{
+	uint64_t ref = outbound_sa(50, 4, 0, SPI);
+	unsigned nfree = w.pool.nfree;
+	struct wpkt pk;
+
+	(void)state;
+	wpkt_place(&w, &pk, io_frame_get(&w.pool));
+	pk.p.tail = pk.p.data + message(pk.p.data, 4, &kinds[0].sound) - 1;
+	pk.v = (struct xi_verdict){.slot = XI_REF_SLOT(ref),
+				   .gen = XI_REF_GEN(ref),
+				   .dir = XI_DIR_IN,
+				   .flags = XI_VF_ICMP,
+				   .if_slot = 1,
+				   .family = XI_IP4};
+	path_learn(&w, &pk);
+	assert_int_equal(w.stat->reason[XI_DROP_IN_ERROR], 1);
+	assert_int_equal(w.stat->reason[XI_DROP_IN_INJECT], 0);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].pmtu, 0);
+	assert_int_equal(w.pool.nfree, nfree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(t_rfc4301_8_2_1_whose_packet, setup, teardown),
 		cmocka_unit_test_setup_teardown(t_rfc1191_6_3_estimate, setup, teardown),
 		cmocka_unit_test_setup_teardown(t_rfc4301_8_2_1_young_sa, setup, teardown),
+		cmocka_unit_test_setup_teardown(t_cut_short, setup, teardown),
 	};
 
 	sandbox_enter();

@@ -65,6 +65,7 @@ enum xi_drop transmit(struct worker *w, struct wpkt *pk, struct io_sock *s, cons
 	io_complete(s, &w->pool);
 	if (io_tx(s, &w->pool, addr, (uint32_t)pkt_len(&pk->p)) == 0)
 		return XI_OK;
+	pk->p.data += hop->l2_len; /* the packet again, for who watches */
 	drop(w, pk, full);
 	return full;
 }

@@ -144,8 +144,10 @@ static enum xi_drop inject(struct worker *w, struct wpkt *pk)
 	memcpy(eth.h_source + 2, &ifindex, sizeof(ifindex));
 	pk->p.data -= sizeof(eth);
 	memcpy(pk->p.data, &eth, sizeof(eth));
-	return io_tx(s, &w->pool, (uint64_t)(pk->p.data - w->pool.area), (uint32_t)pkt_len(&pk->p)) ? XI_DROP_IN_TX_FULL
-												    : XI_OK;
+	if (likely(io_tx(s, &w->pool, (uint64_t)(pk->p.data - w->pool.area), (uint32_t)pkt_len(&pk->p)) == 0))
+		return XI_OK;
+	pk->p.data += sizeof(eth); /* the packet again, for who watches */
+	return XI_DROP_IN_TX_FULL;
 }
 
 void slow_inject(struct worker *w, struct wpkt *pk)
