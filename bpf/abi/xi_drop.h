@@ -53,20 +53,20 @@ enum xi_statistic {
 	X(IN_ICV, IN_STATE_PROTOCOL_ERRORS, "ICV does not match: damaged packet or wrong key")                         \
 	X(IN_PADDING, IN_STATE_PROTOCOL_ERRORS, "ESP padding wrong after decryption")                                  \
 	X(IN_LENGTH, IN_STATE_PROTOCOL_ERRORS, "length does not fit the algorithm's blocks, IV and ICV")               \
-	X(IN_ENGINE, IN_STATE_PROTOCOL_ERRORS, "crypto engine refused the packet")                                     \
+	X(IN_ENGINE, IN_STATE_PROTOCOL_ERRORS, "crypto engine refused to open the packet")                             \
 	X(IN_MODE, IN_STATE_MODE_ERRORS, "tunnel SA but the payload is not a sound IP packet")                         \
 	X(IN_REPLAY_DUP, IN_STATE_SEQUENCE_ERRORS, "sequence number seen before")                                      \
 	X(IN_REPLAY_OLD, IN_STATE_SEQUENCE_ERRORS, "sequence number left of the replay window")                        \
 	X(IN_REPLAY_ZERO, IN_STATE_SEQUENCE_ERRORS, "sequence number zero")                                            \
-	X(IN_EXPIRED, IN_STATE_EXPIRED, "SA past its hard limit")                                                      \
+	X(IN_EXPIRED, IN_STATE_EXPIRED, "inbound SA past its hard limit")                                              \
 	X(IN_ENCAP, IN_STATE_MISMATCHES, "ESP in UDP for a plain SA, or the reverse")                                  \
 	X(IN_SA_SELECTOR, IN_STATE_MISMATCHES, "decrypted packet outside the SA's own selector or outer source")       \
 	X(IN_SA_INVALID, IN_STATE_INVALID, "SA found but not usable")                                                  \
 	X(IN_PLAIN, IN_TEMPLATE_MISMATCHES, "arrived in clear although a policy requires protection")                  \
 	X(IN_TEMPLATE, IN_TEMPLATE_MISMATCHES, "arrived by an SA that does not satisfy the matching policy")           \
 	X(IN_NO_POLICY, IN_NO_POLICIES, "came out of a tunnel SA but no policy matches")                               \
-	X(IN_BLOCKED, IN_POLICY_BLOCKED, "policy action discard")                                                      \
-	X(IN_LOOKUP, IN_POLICY_ERRORS, "policy lookup failed")                                                         \
+	X(IN_BLOCKED, IN_POLICY_BLOCKED, "policy action discard, inbound")                                             \
+	X(IN_LOOKUP, IN_POLICY_ERRORS, "policy lookup failed, inbound")                                                \
 	X(IN_NO_WORKER, IN_ERRORS, "protected packet arrived, but no xdp-ipsecd serves this interface and queue")      \
 	X(IN_ECN, IN_ERRORS, "outer header says congestion, inner cannot carry it (RFC 6040)")                         \
 	X(IN_INJECT, IN_ERRORS, "decrypted packet could not be handed to the stack")                                   \
@@ -78,14 +78,14 @@ enum xi_statistic {
 	X(OUT_BUNDLE, OUT_BUNDLE_ERRORS, "transforms of the policy cannot be built for this packet")                   \
 	X(OUT_BUNDLE_CHECK, OUT_BUNDLE_CHECK_ERRORS, "built bundle is stale")                                          \
 	X(OUT_NO_SA, OUT_NO_STATES, "policy requires an SA, none is usable")                                           \
-	X(OUT_ENGINE, OUT_STATE_PROTOCOL_ERRORS, "crypto engine refused the packet")                                   \
+	X(OUT_ENGINE, OUT_STATE_PROTOCOL_ERRORS, "crypto engine refused to seal the packet")                           \
 	X(OUT_TOO_BIG, OUT_STATE_MODE_ERRORS, "too big for the path and DF set")                                       \
 	X(OUT_MODE, OUT_STATE_MODE_ERRORS, "encapsulation failed: malformed packet")                                   \
 	X(OUT_SEQUENCE, OUT_STATE_SEQUENCE_ERRORS, "sequence numbers of the SA are used up")                           \
-	X(OUT_EXPIRED, OUT_STATE_EXPIRED, "SA past its hard limit")                                                    \
-	X(OUT_BLOCKED, OUT_POLICY_BLOCKED, "policy action discard")                                                    \
+	X(OUT_EXPIRED, OUT_STATE_EXPIRED, "outbound SA past its hard limit")                                           \
+	X(OUT_BLOCKED, OUT_POLICY_BLOCKED, "policy action discard, outbound")                                          \
 	X(OUT_POLICY_DEAD, OUT_POLICY_DEAD, "policy removed between lookup and use")                                   \
-	X(OUT_LOOKUP, OUT_POLICY_ERRORS, "policy lookup failed")                                                       \
+	X(OUT_LOOKUP, OUT_POLICY_ERRORS, "policy lookup failed, outbound")                                             \
 	X(OUT_TX_FULL, OUT_ERRORS, "transmit ring full, protected packet")                                             \
 	X(OUT_SLOW, OUT_ERRORS, "slow path could not send the protected packet")                                       \
 	X(OUT_OTHERHOST, OUT_ERRORS, "to be protected, but sent to a MAC address that is not this interface's")        \
@@ -106,7 +106,7 @@ enum xi_statistic {
 	X(PASS_USE, "policy level use without an SA")                                                                  \
 	X(PASS_LOCAL, "for an address of this host")                                                                   \
 	X(PASS_IKE, "IKE for this host")                                                                               \
-	X(PASS_FRAGMENT, "fragment of ESP or AH for this host, left to the stack to reassemble")                       \
+	X(DUMMY, "decrypted dummy packet (RFC 4303), ends here")                                                       \
 	X(PASS_MULTICAST, "multicast or broadcast")                                                                    \
 	X(PASS_TTL, "TTL used up: the stack answers")                                                                  \
 	X(PASS_OURS, "our own ESP or AH on its way out")                                                               \

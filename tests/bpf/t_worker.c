@@ -207,6 +207,35 @@ static void t_sa_selector(void **state)
 	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].err_other, 1);
 }
 
+/* RFC 4303 §2.6: no error and no traffic; counted apart from what is. */
+static void t_rfc4303_2_6_dummy(void **state)
+{
+	struct rig_frame f;
+	uint64_t in;
+
+	(void)state;
+	in = publish_in(ESP, TRA, 0x101);
+	plain(&f, PEER, US)[IP4_PROTO] = 59 /* no next header */;
+	ip4_sum_put(f.pkt.data);
+	peer_seals(&f, ESP, TRA, 0x101);
+	assert_int_equal(comes_in(&f, in), XI_DUMMY);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(in)].packets, 0);
+	assert_int_equal(m->sa_rt[XI_REF_SLOT(in)].err_other, 0);
+}
+
+/* RFC 4301 §5.2: the selectors of what was decrypted must be read; two bytes of UDP have no ports. */
+static void t_rfc4301_5_2_no_selectors(void **state)
+{
+	struct rig_frame f;
+	uint64_t in;
+
+	(void)state;
+	in = publish_in(ESP, TUN, 0x101);
+	plain_of(&f, "10.2.0.1", "10.1.0.1", IP4_HDR + 2);
+	peer_seals(&f, ESP, TUN, 0x101);
+	assert_int_equal(comes_in(&f, in), XI_DROP_IN_INNER_SELECTORS);
+}
+
 /* --- outbound --- */
 
 static struct xi_policy bundle_policy(void)
@@ -410,6 +439,8 @@ int main(void)
 		T(t_policy_replaced_by_its_equal_loses_no_packet),
 		T(t_spec_14_1_states),
 		T(t_sa_selector),
+		T(t_rfc4303_2_6_dummy),
+		T(t_rfc4301_5_2_no_selectors),
 		T(t_spec_6_2_one_missing_of_two),
 		T(t_spec_12_engine_refuses),
 		T(t_policy_gone),

@@ -26,7 +26,7 @@ is "delivered here" "$(verdict 1 src-address=$HOST_A dst-address=$GW_LAN1 protoc
 is "no policy" "$(verdict 1 src-address=$HOST_A dst-address=$INTERNET protocol=icmp)" "sent in clear: no policy matches"
 is "action none" "$(verdict 1 src-address=$HOST_A dst-address=192.0.2.8 protocol=icmp)" "sent in clear: policy action none"
 is "discard" "$(verdict 1 src-address=$HOST_A dst-address=192.0.2.7 protocol=icmp)" \
-	"dropped, out-policy-blocked: policy action discard"
+	"dropped, out-policy-blocked: policy action discard, outbound"
 is "clear from where a tunnel comes from" "$(verdict 1 src-address=$HOST_B dst-address=$HOST_A protocol=icmp direction=in)" \
 	"dropped, in-template-mismatches: arrived in clear although a policy requires protection"
 is "own packets arrive nowhere" "$(verdict 1 src-address=$GW_LAN1 dst-address=$HOST_B protocol=icmp)" "protected and sent"

@@ -101,6 +101,7 @@ static int finish(struct worker *w, struct wpkt *pk, enum xi_drop why)
 		return 0;
 	}
 	if (unlikely(pkt_len(&pk->p) == 0)) { /* RFC 4303 §2.6: a dummy packet ends here, without an error */
+		count(w, XI_DUMMY);
 		io_frame_put(&w->pool, pk->addr);
 		return 0;
 	}
