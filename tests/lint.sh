@@ -15,6 +15,7 @@ mapfile -t user_c < <(pick '^(user|ike|bench|tests)/.*\.c$' | grep -v '\.bpf\.c$
 mapfile -t scripts < <(for f in "${all[@]}"; do
 	[[ $f == *.sh ]] || head -c 64 "$f" | head -n 1 | grep -qE '^#!.*\b(ba|da)?sh\b' && echo "$f"
 done 2>/dev/null)
+mapfile -t tests < <(pick '^tests/.*\.(c|h|sh|py)$' | grep -v '^tests/\(lint\|fuzz\)')
 mapfile -t python < <(pick '\.py$')
 
 # run NAME COMMAND...: the command prints findings and fails when there are any.
@@ -88,6 +89,7 @@ run shellcheck shellcheck -S warning -x -P SCRIPTDIR "${scripts[@]}"
 run python python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' "${python[@]}"
 run includes tests/lint/includes.py "${c_files[@]}"
 run sleep tests/lint/sleep.py "${scripts[@]}" "${python[@]}" "${user_c[@]}"
+run reasons tests/lint/reasons.py bpf/abi/xi_drop.h "${tests[@]}"
 run spdx spdx
 run length too_long
 run abi abi

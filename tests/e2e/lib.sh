@@ -502,6 +502,25 @@ stat_wait() {
 	wait_for "[ \"\$(stat_get $1 $2)\" -ge $3 ]" "${4:-5}"
 }
 
+# reason_text SYMBOL: how `statistics print detail` calls the drop reason of bpf/abi/xi_drop.h.
+reason_text() { sed -n "s/.*X($1, [A-Z_]*, \"\(.*\)\").*/\1/p" "$XI_TOP/bpf/abi/xi_drop.h"; }
+
+# drops_seen N: a line for each counter of spec section 12 and each drop reason that is not 0: its name, tab, packets.
+drops_seen() {
+	xi "$1" statistics print detail | awk '
+		NF == 2 && sub(":", "", $1) {print $1 "\t" $2}
+		/^ *[0-9]+ +[0-9]+ / && $1 < 96 {n = $2; $1 = $2 = ""; sub("^ +", ""); print $0 "\t" n}' | sort
+}
+
+# drops_more COUNTER SYMBOL PACKETS: what drops_seen says, on standard input, when that many packets were dropped for that reason.
+drops_more() {
+	awk -F '\t' -v OFS='\t' -v counter="$1" -v reason="$(reason_text "$2")" -v n="$3" '
+		$1 == counter {$2 += n}
+		$1 == reason {$2 += n; known = 1}
+		{print}
+		END {if (!known) print reason, n}' | sort
+}
+
 # policystat N ITEM PROPERTY: a property of `policy print stats`, by the item's number.
 policystat() {
 	xi "$1" policy print stats | awk -v item="$2" -v want="$3=" '

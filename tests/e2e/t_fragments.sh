@@ -24,16 +24,15 @@ arrives() { # WHAT OPTIONS...: a datagram that is sound all the same
 	esp --seq $SEQ --payload "sound-$SEQ " "$@"
 	check "$what" wait_for "grep -qa sound-$SEQ $T/lan.pcap"
 }
-# dropped WHAT COUNTER NUMBER OPTIONS...: exactly that counter moves, by NUMBER, and nothing arrives
+# dropped WHAT COUNTER REASON NUMBER OPTIONS...: exactly that counter moves, by NUMBER, for that reason, and nothing arrives
 dropped() {
-	local what=$1 counter=$2 number=$3 want after
-	shift 3
+	local what=$1 counter=$2 reason=$3 number=$4 want after
+	shift 4
 	SEQ=$((SEQ + 1))
-	want=$(snapshot | awk -v c="$counter" -v n="$number" '$1 == c {$2 += n} {print}')
+	want=$(drops_seen 1 | drops_more "$counter" "$reason" "$number")
 	esp --seq $SEQ --payload "hostile-$SEQ" "$@"
-	wait_for "[ \"\$(snapshot)\" = '$want' ]" "${WAIT:-3}"
-	after=$(snapshot)
-	is "$what: $counter +$number" "$(diff <(echo "$want") <(echo "$after"))" ""
+	wait_for 'after=$(drops_seen 1) && [ "$after" = "$want" ]' "${WAIT:-3}"
+	is "$what: $counter, $reason +$number" "$(diff <(echo "$want") <(echo "$after"))" ""
 }
 
 before=$(snapshot)
@@ -48,17 +47,17 @@ dup=$(stat_get 1 in-header-errors)
 arrives "doubled by the network" --hostile duplicate
 is "the second ones are counted" "$(($(stat_get 1 in-header-errors) - dup))" 3
 # The datagrams of 1400 bytes inside are 1452 outside: 4 fragments of 376, 376, 376 and 304 bytes.
-dropped "an overlap takes all along" in-header-errors 5 --hostile overlap
-dropped "other bytes in the same place" in-header-errors 5 --hostile overlap-other
-dropped "teardrop" in-header-errors 5 --hostile teardrop
-dropped "two ends" in-header-errors 6 --hostile two-ends
-dropped "no payload" in-header-errors 1 --hostile empty
-dropped "a length that is no multiple of 8" in-header-errors 1 --hostile odd
-dropped "behind 65535" in-header-errors 1 --hostile far
+dropped "an overlap takes all along" in-header-errors IN_FRAG_BAD 5 --hostile overlap
+dropped "other bytes in the same place" in-header-errors IN_FRAG_BAD 5 --hostile overlap-other
+dropped "teardrop" in-header-errors IN_FRAG_BAD 5 --hostile teardrop
+dropped "two ends" in-header-errors IN_FRAG_BAD 6 --hostile two-ends
+dropped "no payload" in-header-errors IN_FRAG_BAD 1 --hostile empty
+dropped "a length that is no multiple of 8" in-header-errors IN_FRAG_BAD 1 --hostile odd
+dropped "behind 65535" in-header-errors IN_FRAG_BAD 1 --hostile far
 arrives "after all that"
-dropped "a flood from 500 sources keeps 64" in-buffer-errors 436 --hostile flood
+dropped "a flood from 500 sources keeps 64" in-buffer-errors IN_FRAG_FULL 436 --hostile flood
 arrives "a fresh datagram gets through the flood"
-WAIT=20 dropped "one that is not complete ages" in-errors 66 --drop-fragment 1
+WAIT=20 dropped "one that is not complete ages" in-errors IN_FRAG_OLD 66 --drop-fragment 1
 capture_stop lan || not_ok "capture"
 is "nothing hostile arrived" "$("$LIBDIR/capture.py" count "$T/lan.pcap" --marker hostile)" 0
 tap_done

@@ -97,6 +97,22 @@ for FROM in LAN gateway "LAN, not attached"; do
 	done
 done
 
+# What cannot be given its addresses back is dropped: an upper layer whose sum we do not mend (RFC 3828: UDP-Lite).
+nat ip "" "oifname wan masquerade;"
+want=$(drops_seen 1 | drops_more out-errors OUT_NAT 3)
+dropped=$(policystat 1 1 out-dropped)
+in_ns gw1 python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 136)
+s.bind((sys.argv[1], 0))
+for _ in range(3):
+    try:
+        s.sendto(bytes((0x1b, 0x58, 0x1b, 0x59, 0, 8, 0x12, 0x34)), (sys.argv[2], 0))
+    except OSError:  # the drop at tc egress
+        pass' $GW_LAN1 $HOST_B
+is "what cannot be undone is dropped: out-errors, OUT_NAT +3" "$(diff <(echo "$want") <(drops_seen 1))" ""
+is "by its policy" "$(($(policystat 1 1 out-dropped) - dropped))" 3
+nat ip "" ""
+
 # What goes against a translated connection: the far side has opened one to an address that only destination NAT knows, host A answers, and a policy
 # protects host A's own address as well. Behind the stack the answers are judged as what they leave as; XDP, which sees host A's address only, seals
 # them by that (spec 27.4): nobody takes them for answers, but nothing is in clear.
