@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ipsec_open, ipsec_seal and ipsec_peek under arbitrary bytes, in every form of an SA: ESP and AH, tunnel and transport, both families, ESN,
- * UDP. Four ways in, chosen by the first byte of the input:
+ * UDP, and every kind of algorithm. Four ways in, chosen by the first byte of the input:
  *   raw        the rest is the packet as it came from the wire;
  *   addressed  the same, with addresses, protocol, length, ports and SPI made right, so that what is behind them is reached;
  *   authentic  the rest is options or extension headers and the inside, sealed here with the peer's key: all a malicious peer can do;
@@ -19,18 +19,29 @@ enum way { RAW, ADDRESSED, AUTHENTIC, PLAIN };
 
 struct ctl {
 	enum way way;
-	unsigned alg;
+	unsigned alg, engine;
 	uint8_t proto, mode, family, flags;
 	uint32_t window, seq;
 	uint8_t class, front, next;
 };
 
-static const char *const algs[2][4][2] = {
-	{{"aes-128-gcm", "null"}, {"aes-128", "sha1"}, {"null", "md5"}, {"aes-256", "null"}},
-	{{"null", "sha1"}, {"null", "md5"}, {"null", "sha1"}, {"null", "md5"}},
-};
+#define ALGS 16
 
-static struct rig rig[2][4];
+/* The corpus knows them by number. */
+static const char *const esp_algs[ALGS][2] = {
+	{"aes-128-gcm", "null"},       {"aes-128", "sha1"},	  {"null", "md5"},
+	{"aes-256", "null"},	       {"aes-128-ccm", "null"},	  {"aes-128-ctr", "sha256"},
+	{"chacha20-poly1305", "null"}, {"aes-128-gmac", "null"},  {"3des", "sha512"},
+	{"blowfish", "null"},	       {"des", "aes-xcbc"},	  {"twofish", "sha384"},
+	{"camellia-256", "sha1"},      {"aes-256-ccm-8", "null"}, {"aes-192-gcm-12", "null"},
+	{"null", "aes-cmac"},
+};
+static const char *const ah_algs[ALGS] = {"sha1",	  "md5",	  "sha1",	  "md5",
+					  "aes-128-gmac", "sha256",	  "sha384",	  "sha512",
+					  "aes-xcbc",	  "aes-cmac",	  "aes-192-gmac", "aes-256-gmac",
+					  "aes-128-gmac", "aes-128-gmac", "aes-128-gmac", "aes-128-gmac"};
+
+static struct rig rig[2][2][ALGS]; /* by protocol and engine */
 
 #define must(what)                                                                                                     \
 	do {                                                                                                           \
@@ -40,26 +51,32 @@ static struct rig rig[2][4];
 
 static void rig_all(void)
 {
-	struct engine *en;
+	struct engine *en[2];
 	struct err e;
 
-	if (rig[0][0].en)
+	if (rig[0][0][0].en)
 		return;
-	must(engine_new(&en, XI_ENGINE_OPENSSL, &e) == 0);
-	for (unsigned a = 0; a < 8; a++)
-		rig_init(&rig[a / 4][a % 4], en, alg_by_name(ALG_ENC, algs[a / 4][a % 4][0]),
-			 alg_by_name(ALG_AUTH, algs[a / 4][a % 4][1]));
+	must(engine_new(&en[0], XI_ENGINE_OPENSSL, &e) == 0);
+	must(engine_new(&en[1], XI_ENGINE_NONE, &e) == 0);
+	for (unsigned k = 0; k < 2; k++) {
+		for (unsigned a = 0; a < ALGS; a++) {
+			rig_init(&rig[0][k][a], en[k], alg_by_name(ALG_ENC, esp_algs[a][0]),
+				 alg_by_name(ALG_AUTH, esp_algs[a][1]));
+			rig_init(&rig[1][k][a], en[k], alg_by_name(ALG_ENC, "null"), alg_by_name(ALG_AUTH, ah_algs[a]));
+		}
+	}
 }
 
 /*
- * Byte 0: way, algorithms; 1: protocol, mode, family, flags; 2: window and outer class; 3, 4: number; 5: bytes of options or extension
+ * Byte 0: way, algorithms, engine; 1: protocol, mode, family, flags; 2: window and outer class; 3, 4: number; 5: bytes of options or extension
  * headers in front; 6: next header of AH, or of an IPv6 header with something in front.
  */
 static struct ctl control(const uint8_t *d)
 {
 	static const uint32_t window[4] = {0, 32, 64, 1024};
 	struct ctl c = {.way = (enum way)(d[0] & 3),
-			.alg = d[0] >> 2 & 3,
+			.alg = d[0] >> 2 & 15,
+			.engine = d[0] >> 6 & 1,
 			.proto = d[1] & 1 ? XI_PROTO_AH : XI_PROTO_ESP,
 			.mode = d[1] & 2 ? XI_MODE_TRANSPORT : XI_MODE_TUNNEL,
 			.family = d[1] & 4 ? XI_IP6 : XI_IP4,
@@ -206,7 +223,8 @@ static struct pkt esp_packet(const struct ctl *c, struct rig *r, const struct al
 static struct pkt ah_packet(const struct ctl *c, struct rig *r, const struct alg_shape *s, const uint8_t *front,
 			    const uint8_t *payload, size_t len)
 {
-	size_t hdr = header_len(c), ah_len = 12u + s->icv_len + (c->seq & 1 ? 4 : 0), all = hdr + ah_len + len;
+	size_t hdr = header_len(c), ah_len = 12u + s->iv_len + s->icv_len + (c->seq & 1 ? 4 : 0),
+	       all = hdr + ah_len + len;
 	size_t fixed = c->family == XI_IP4 ? IP4_HDR : IP6_HDR;
 	struct pkt p = exact_packet(all, 0, esn_room(c));
 	uint8_t *covered = calloc(1, all + 4), icv[64], *ah = p.data + hdr;
@@ -227,7 +245,7 @@ static struct pkt ah_packet(const struct ctl *c, struct rig *r, const struct alg
 	if (ah_zero(covered, hdr) == 0) {
 		engine_seal(r->en, &j, 1);
 		must(j.ok);
-		memcpy(ah + 12, icv, s->icv_len);
+		memcpy(ah + 12 + s->iv_len, icv, s->icv_len);
 	}
 	free(covered);
 	return p;
@@ -334,7 +352,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c = control(data);
 	data += CTL;
 	size = MIN(size - CTL, (size_t)2048);
-	r = &rig[c.proto == XI_PROTO_AH][c.alg];
+	r = &rig[c.proto == XI_PROTO_AH][c.engine][c.alg];
 	rig_become(r, c.proto, c.mode, c.family, c.flags);
 	r->sa.replay_window = c.window;
 	must(alg_shape(&r->sa, &s) == 0);

@@ -65,6 +65,16 @@ void frags_free(struct frags *f)
 	free(f);
 }
 
+unsigned frags_held(struct frags *f)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&f->lock);
+	n = reasm_held(f->table);
+	pthread_mutex_unlock(&f->lock);
+	return n;
+}
+
 static void count_lost(struct worker *w, const struct reasm_lost *lost)
 {
 	w->stat->reason[XI_DROP_IN_FRAG_BAD] += lost->bad;

@@ -315,6 +315,7 @@ void path_learn(struct worker *w, struct wpkt *pk);
  */
 struct frags *frags_new(size_t *bytes);
 void frags_free(struct frags *f);
+unsigned frags_held(struct frags *f); /* inbound fragments that wait for others */
 int frags_take(struct worker *w, struct wpkt *pk) __must_check;
 int frags_take_host(struct worker *w, struct wpkt *pk) __must_check;
 int frags_take_nested(struct worker *w, struct wpkt *pk) __must_check;
