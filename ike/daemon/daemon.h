@@ -92,7 +92,7 @@ int conf_make(struct daemon *d, const struct conf *c, int public_fd, struct ike_
 int priv_drop(const char *user, struct err *e) __must_check;
 /* Root stays, but without capabilities. */
 int priv_drop_caps(struct err *e) __must_check;
-/* Only the system calls of the list from here on; another one ends the process with a line in the log. */
+/* All threads: only the system calls of the list from here on; another one ends the process with a line in the log, opening a file to write is refused. */
 int priv_filter(int root_process, struct err *e) __must_check;
 
 #endif

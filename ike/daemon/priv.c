@@ -2,12 +2,15 @@
 /* Giving up what is not needed: user, capabilities, system calls (libcap-ng, libseccomp). */
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "ike/daemon/daemon.h"
@@ -60,7 +63,6 @@ static const int common[] = {
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat),
 	SCMP_SYS(statx),
-	SCMP_SYS(openat),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(fcntl),
 	SCMP_SYS(mmap),
@@ -100,7 +102,6 @@ static const int common[] = {
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(sched_getaffinity),
 	SCMP_SYS(restart_syscall),
-	SCMP_SYS(socket),
 	SCMP_SYS(connect),
 	SCMP_SYS(setsockopt),
 	SCMP_SYS(getsockopt),
@@ -112,18 +113,17 @@ static const int common[] = {
 	SCMP_SYS(set_robust_list),
 };
 
-/* The loop, its threads, the maps and their lock. bpf: elements of maps whose descriptors are open; making any needs what we gave up. */
+/* The loop, its threads, the lock of the maps. */
 static const int daemon_only[] = {
 	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl),
 	SCMP_SYS(epoll_wait),	 SCMP_SYS(epoll_pwait),
 	SCMP_SYS(eventfd2),	 SCMP_SYS(pipe2),
 	SCMP_SYS(clone),	 SCMP_SYS(clone3),
 	SCMP_SYS(prctl),	 SCMP_SYS(sched_setaffinity),
-	SCMP_SYS(bpf),		 SCMP_SYS(flock),
-	SCMP_SYS(recvmmsg),	 SCMP_SYS(sendmmsg),
-	SCMP_SYS(accept4),	 SCMP_SYS(bind),
-	SCMP_SYS(ioctl),	 SCMP_SYS(getpeername),
-	SCMP_SYS(ftruncate),
+	SCMP_SYS(flock),	 SCMP_SYS(recvmmsg),
+	SCMP_SYS(sendmmsg),	 SCMP_SYS(accept4),
+	SCMP_SYS(bind),		 SCMP_SYS(ioctl),
+	SCMP_SYS(getpeername),	 SCMP_SYS(ftruncate),
 };
 
 /* Signal handler: which call it was, by number; names are in <asm/unistd_64.h> and `ausyscall`. */
@@ -144,6 +144,45 @@ static int allow(scmp_filter_ctx f, const int *call, size_t n)
 	return rc;
 }
 
+/* Those of which a call may have one of some values as argument. The key process connects to xdp-ipsecd; the daemon asks for routes, changes elements of maps. */
+static const struct {
+	int call;
+	unsigned arg;
+	scmp_datum_t value;
+	int of_both;
+} with_value[] = {
+	{SCMP_SYS(socket), 0, AF_UNIX, 1},	    {SCMP_SYS(socket), 0, AF_INET, 0},
+	{SCMP_SYS(socket), 0, AF_INET6, 0},	    {SCMP_SYS(socket), 0, AF_NETLINK, 0},
+	{SCMP_SYS(bpf), 0, BPF_MAP_LOOKUP_ELEM, 0}, {SCMP_SYS(bpf), 0, BPF_MAP_UPDATE_ELEM, 0},
+	{SCMP_SYS(bpf), 0, BPF_MAP_DELETE_ELEM, 0}, {SCMP_SYS(bpf), 0, BPF_MAP_GET_NEXT_KEY, 0},
+};
+
+static int allow_values(scmp_filter_ctx f, int root_process)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(with_value) && !rc; i++)
+		if (!root_process || with_value[i].of_both)
+			rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, with_value[i].call, 1,
+					      SCMP_CMP(with_value[i].arg, SCMP_CMP_EQ, with_value[i].value));
+	return rc;
+}
+
+/* Files are read, never written or made; who tries, in a library perhaps, is told so. */
+static int allow_reading(scmp_filter_ctx f)
+{
+	static const struct {
+		scmp_datum_t mask, value;
+	} write[] = {{O_ACCMODE, O_WRONLY}, {O_ACCMODE, O_RDWR}, {O_CREAT, O_CREAT}, {O_TRUNC, O_TRUNC}};
+	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+				  SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+
+	for (size_t i = 0; i < ARRAY_SIZE(write) && !rc; i++)
+		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 1,
+				      SCMP_A2(SCMP_CMP_MASKED_EQ, write[i].mask, write[i].value));
+	return rc;
+}
+
 int priv_filter(int root_process, struct err *e)
 {
 	struct sigaction act = {.sa_sigaction = on_forbidden, .sa_flags = SA_SIGINFO};
@@ -158,6 +197,10 @@ int priv_filter(int root_process, struct err *e)
 		rc = allow(f, common, ARRAY_SIZE(common));
 	if (!rc && !root_process)
 		rc = allow(f, daemon_only, ARRAY_SIZE(daemon_only));
+	if (!rc)
+		rc = allow_values(f, root_process);
+	if (!rc)
+		rc = allow_reading(f);
 	if (!rc)
 		rc = seccomp_load(f);
 	seccomp_release(f);
