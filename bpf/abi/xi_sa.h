@@ -74,7 +74,7 @@ struct xi_sa_rt {
 	__u64 seq_top; /* highest number received, under lock */
 	__u32 lock;    /* spinlock of seq_top and of the xi_replay slot; 0 = free */
 	__u32 engine;  /* enum xi_engine that the workers chose for the keys, 0 = not used yet */
-	__u64 bytes;   /* payload bytes: outbound before encapsulation, inbound after (spec 14.2) */
+	__u64 bytes;   /* behind the SA's header, outbound before encapsulation, inbound after (spec 14.2) */
 	__u64 packets;
 	__u64 first_ns; /* CLOCK_BOOTTIME of first and last use; 0 = unused */
 	__u64 last_ns;

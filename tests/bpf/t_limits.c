@@ -160,6 +160,7 @@ static void t_packets(void **state)
 	assert_int_equal(sa_state(&w, se), XI_SA_DEAD);
 	assert_false(sa_account(&w, se, 1, 100));
 	assert_int_equal(rt_of(ref)->packets, 3);
+	assert_int_equal(rt_of(ref)->bytes, 300); /* what was refused is in neither count */
 }
 
 static void t_time(void **state)

@@ -350,6 +350,32 @@ static void t_rfc4303_3_3_3_refused_is_not_counted(void **state)
 	}
 }
 
+/* One packet of this host by these SAs, between their ends. */
+static void seals_with(uint8_t protos, uint8_t mode, uint64_t esp, uint64_t ah)
+{
+	struct xi_policy pol = bundle_policy();
+	struct rig_frame f;
+	uint32_t slot;
+
+	pol.protos = protos;
+	pol.mode = mode;
+	pol.priority = (int32_t)XI_REF_SLOT(esp);
+	slot = add_policy(&pol);
+	m->spd[slot].sa_out_ah = protos & XI_PROTOS_AH ? ah : 0;
+	m->spd[slot].sa_out = esp;
+	plain(&f, PEER, US);
+	assert_int_equal(reason_of(&f, &(struct xi_verdict){.slot = XI_REF_SLOT(esp),
+							    .gen = XI_REF_GEN(esp),
+							    .policy = slot,
+							    .policy_gen = m->spd[slot].gen,
+							    .dir = XI_DIR_OUT,
+							    .flags = XI_VF_HOST,
+							    .if_slot = 1,
+							    .family = XI_IP4}),
+			 SENT);
+	drop_policy(slot);
+}
+
 /*
  * Spec section 12, out-state-protocol-errors: the engine refuses what does not fit the keys it has made, which no running gateway comes to: here
  * the worker's copy of the SA is changed under them. The packet has used its number.
@@ -375,6 +401,58 @@ static void t_spec_12_engine_refuses(void **state)
 	w.sa[XI_REF_SLOT(ref)].sa.enc_alg = esp.enc_alg;
 	assert_int_equal(goes_out(slot, ref), SENT);
 	assert_int_equal(sa_rt->seq_out, 3);
+}
+
+/*
+ * Spec 14.2: bytes are the payload of each SA, before encapsulation here, after it at the peer. Worked out by hand for a packet of 100 bytes under
+ * AES-128 and SHA-1: in ESP's tunnel 100, in transport mode 80; AH over the first one covers ESP header 8, IV 16, text 112, ICV 12.
+ */
+static void t_spec_14_2_bytes(void **state)
+{
+	static const struct {
+		uint8_t esp_mode, protos;
+		unsigned esp, ah;
+	} rows[] = {
+		{TUN, XI_PROTOS_ESP, 100, 0},
+		{TRA, XI_PROTOS_ESP, 80, 0},
+		{TUN, XI_PROTOS_AH | XI_PROTOS_ESP, 100, 148},
+		{TRA, XI_PROTOS_AH | XI_PROTOS_ESP, 80, 8 + 16 + 96 + 12},
+	};
+	struct xi_policy none = {.action = XI_ACTION_NONE, .sel = {.family = XI_IP4}};
+
+	(void)state;
+	add_policy(&none);
+	for (unsigned i = 0; i < ARRAY_SIZE(rows) * 2; i++) {
+		const unsigned r = i / 2, limited = i % 2, both = rows[r].protos & XI_PROTOS_AH;
+		struct xi_sa esp = an_sa(ESP, rows[r].esp_mode, 0x301 + i), ah = an_sa(AH, TRA, 0x401 + i), in = esp,
+			     in_ah = ah;
+		uint64_t ref, ref_ah, in_ref, in_ref_ah;
+		struct rig_frame f;
+
+		in.dir = in_ah.dir = XI_DIR_IN;
+		in.spi = htonl(0x501 + i);
+		in_ah.spi = htonl(0x601 + i);
+		in.hard_bytes = in_ah.hard_bytes = limited ? 10000 : 0;
+		esp.hard_bytes = ah.hard_bytes = in.hard_bytes;
+		esp.dir = ah.dir = XI_DIR_OUT;
+		ref = publish(&esp);
+		ref_ah = publish(&ah);
+		in_ref = publish(&in);
+		in_ref_ah = publish(&in_ah);
+
+		seals_with(rows[r].protos, rows[r].esp_mode, ref, ref_ah);
+		assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].bytes, rows[r].esp);
+		assert_int_equal(m->sa_rt[XI_REF_SLOT(ref_ah)].bytes, rows[r].ah);
+
+		plain(&f, PEER, US);
+		peer_seals(&f, ESP, rows[r].esp_mode, 0x501 + i);
+		if (both)
+			peer_seals(&f, AH, TRA, 0x601 + i);
+		assert_int_equal(comes_in(&f, both ? in_ref_ah : in_ref), ACCEPTED);
+		assert_int_equal(m->sa_rt[XI_REF_SLOT(in_ref)].bytes, rows[r].esp);
+		assert_int_equal(m->sa_rt[XI_REF_SLOT(in_ref_ah)].bytes, rows[r].ah);
+		assert_int_equal(m->sa_rt[XI_REF_SLOT(in_ref)].packets, 1);
+	}
 }
 
 static void t_policy_gone(void **state)
@@ -443,6 +521,7 @@ int main(void)
 		T(t_rfc4301_5_2_no_selectors),
 		T(t_spec_6_2_one_missing_of_two),
 		T(t_spec_12_engine_refuses),
+		T(t_spec_14_2_bytes),
 		T(t_policy_gone),
 		T(t_spec_6_3_transport_is_end_to_end),
 		T(t_rfc4303_3_3_3_refused_is_not_counted),

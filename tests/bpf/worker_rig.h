@@ -116,6 +116,17 @@ static inline uint32_t add_policy(struct xi_policy *pol)
 	return slot;
 }
 
+static inline void drop_policy(uint32_t slot)
+{
+	struct err e;
+
+	assert_ok(spd_lock(m, &e), &e);
+	assert_int_equal(spd_del(m, slot), 0);
+	assert_ok(spd_commit(m, &e), &e);
+	spd_unlock(m);
+	w.spd_gen = m->meta->spd_gen;
+}
+
 /* The peer's plaintext. */
 static inline uint8_t *plain_of(struct rig_frame *f, const char *src, const char *dst, size_t len)
 {

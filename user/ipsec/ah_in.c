@@ -82,8 +82,8 @@ enum xi_drop ah_in_strip(const struct in_burst *b, unsigned i)
 	uint8_t *ah = p->data + m->hdr, next = ah[AH_NEXT], *payload = ah + header_len(ah);
 
 	if (b->op[i]->sa->mode == XI_MODE_TUNNEL)
-		return tunnel_open(p, payload, (size_t)(p->tail - payload), next, m->tos);
+		return in_tunnel(b->op[i], payload, (size_t)(p->tail - payload), next, m->tos);
 	memcpy(p->data, b->front[i], m->hdr);
-	in_transport(p, m, payload, (size_t)(p->tail - payload), next);
+	in_transport(b->op[i], m, payload, (size_t)(p->tail - payload), next);
 	return XI_OK;
 }

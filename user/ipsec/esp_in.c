@@ -103,11 +103,12 @@ enum xi_drop esp_in_strip(const struct in_burst *b, unsigned i)
 	if (unlikely(next == NH_NONE)) {
 		/* RFC 4303 §2.6: a dummy packet is discarded without prejudice. */
 		p->data = p->tail = text;
+		b->op[i]->payload = 0;
 		return XI_OK;
 	}
 	if (likely(sa->mode == XI_MODE_TUNNEL))
-		return tunnel_open(p, text, len, next, tunnel_class(p->data));
-	in_transport(p, &b->mark[i], text, len, next);
+		return in_tunnel(b->op[i], text, len, next, tunnel_class(p->data));
+	in_transport(b->op[i], &b->mark[i], text, len, next);
 	if (sa->flags & XI_SA_F_UDP)
 		natt_checksum(p);
 	return XI_OK;

@@ -91,6 +91,15 @@ size_t ipsec_sealed_len(const struct xi_sa *sa, const struct pkt *p)
 	return sealed(&f, s.len, pkt_len(p) - s.len);
 }
 
+size_t ipsec_payload_len(const struct xi_sa *sa, const struct pkt *p)
+{
+	struct ip_split s;
+
+	if (likely(sa->mode == XI_MODE_TUNNEL))
+		return pkt_len(p);
+	return ip_split(p->data, pkt_len(p), &s) < 0 ? 0 : pkt_len(p) - s.len;
+}
+
 size_t ipsec_inner_mtu(const struct xi_sa *sa, size_t path_mtu)
 {
 	size_t hdr, fixed, room, own;

@@ -5,6 +5,7 @@
 
 #include "user/ipsec/form.h"
 #include "user/ipsec/split.h"
+#include "user/ipsec/tunnel.h"
 
 /* Where things stand in a received packet, from its first byte. */
 struct in_mark {
@@ -114,11 +115,20 @@ unsigned ah_in_parse(struct in_burst *b, const struct form *f, struct ipsec_op *
 void esp_in_esn(struct in_burst *b, unsigned i, const struct form *f);
 enum xi_drop ah_in_zero(struct in_burst *b, unsigned i, const struct form *f);
 
-/* What is left of an authentic packet; sets its new ends when all of it is sound. */
+/* What is left of an authentic packet; sets its new ends, and op->payload, when all of it is sound. */
 enum xi_drop esp_in_strip(const struct in_burst *b, unsigned i);
 enum xi_drop ah_in_strip(const struct in_burst *b, unsigned i);
 
+/* The inner packet of a tunnel, whose class was tos outside. XI_OK, or what tunnel_open() has against it. */
+static inline enum xi_drop in_tunnel(struct ipsec_op *op, uint8_t *inner, size_t len, uint8_t next, uint8_t tos)
+{
+	enum xi_drop v = tunnel_open(op->pkt, inner, len, next, tos);
+
+	op->payload = (uint32_t)pkt_len(op->pkt); /* without what RFC 4303 §2.7 lets stand behind it */
+	return v;
+}
+
 /* A transport-mode packet whose payload is payload[len] of protocol next, once hdr bytes of IP headers stand in front of it again. */
-void in_transport(struct pkt *p, const struct in_mark *m, uint8_t *payload, size_t len, uint8_t next);
+void in_transport(struct ipsec_op *op, const struct in_mark *m, uint8_t *payload, size_t len, uint8_t next);
 
 #endif

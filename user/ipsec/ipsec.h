@@ -25,6 +25,7 @@ struct ipsec_op {
 		seq; /* outbound in: number reserved for this packet; inbound out: number received, all 64 bits of an ESN */
 	uint32_t ip_id;	      /* outbound in: ID of the outer IPv4 header (low 16 bits) */
 	uint8_t flags;	      /* IPSEC_OP_* */
+	uint32_t payload;     /* inbound out: bytes of it, see ipsec_payload_len(); dummy packets have none */
 	enum xi_drop verdict; /* in: XI_OK, others are skipped; out: XI_OK or the reason */
 };
 
@@ -66,6 +67,12 @@ int ipsec_peek(const struct pkt *p, int udp, __be32 *spi, uint8_t *proto) __must
 
 /* Bytes that the IP packet p (checked by its caller) becomes under the SA, exactly. 0: it cannot (mode, family). */
 size_t ipsec_sealed_len(const struct xi_sa *sa, const struct pkt *p);
+
+/*
+ * Bytes of p, a packet as ipsec_seal() takes it, that stand behind the SA's own header, without padding and trailer: what its byte limits count
+ * (spec 14.2). Tunnel mode: all of it; transport mode: what the IP headers in front of the cut carry; 0 when it cannot be cut.
+ */
+size_t ipsec_payload_len(const struct xi_sa *sa, const struct pkt *p);
 
 /*
  * The longest packet whose protected form fits into path_mtu, 0 when none does. Tunnel mode: any inner packet; transport mode: for a

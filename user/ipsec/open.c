@@ -115,14 +115,16 @@ static void in_window_move(struct ipsec_op **op, const struct crypto_job *job, u
 		replay_unlock(op[0]->rt);
 }
 
-void in_transport(struct pkt *p, const struct in_mark *m, uint8_t *payload, size_t len, uint8_t next)
+void in_transport(struct ipsec_op *op, const struct in_mark *m, uint8_t *payload, size_t len, uint8_t next)
 {
 	uint8_t *ip = payload - m->carrier;
+	struct pkt *p = op->pkt;
 
 	memmove(ip, p->data, m->carrier);
 	ip_join(ip, m->next_at, next, m->carrier + len);
 	p->data = ip;
 	p->tail = payload + len;
+	op->payload = (uint32_t)len;
 }
 
 /* The same once more for packets whose peer has moved, which have to be looked at before and behind the step. */

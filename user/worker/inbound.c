@@ -53,7 +53,7 @@ static void fill(struct worker *w, struct wpkt **pk, struct ipsec_op *op, unsign
 	}
 }
 
-/* Spec 14.2: bytes are those behind the decapsulation. Packets of an SA without a limit are counted together, the others in finish(). */
+/* Spec 14.2: bytes of payload behind the decapsulation. Packets of an SA without a limit are counted together, the others in finish(). */
 static void account_runs(struct worker *w, struct wpkt **pk, const struct ipsec_op *op, unsigned n)
 {
 	for (unsigned i = 0, j; i < n; i = j) {
@@ -61,10 +61,10 @@ static void account_runs(struct worker *w, struct wpkt **pk, const struct ipsec_
 		size_t bytes = 0;
 
 		for (j = i; j < n && pk[j]->sa == pk[i]->sa; j++) {
-			size_t len = op[j].verdict == XI_OK ? pkt_len(&pk[j]->p) : 0;
-
-			packets += len != 0;
-			bytes += len;
+			if (unlikely(op[j].verdict != XI_OK || pkt_len(&pk[j]->p) == 0))
+				continue;
+			packets++;
+			bytes += op[j].payload;
 		}
 		if (likely(packets && !sa_limited(pk[i]->sa)))
 			(void)!sa_account(w, pk[i]->sa, packets, bytes);
@@ -91,9 +91,10 @@ static int finish_fragment(struct worker *w, struct wpkt *pk)
 	return 0;
 }
 
-/* A packet that a transform has made. 1: there is another one; else its further fate is settled. */
-static int finish(struct worker *w, struct wpkt *pk, enum xi_drop why)
+/* A packet that the transform op has made. 1: there is another one; else its further fate is settled. */
+static int finish(struct worker *w, struct wpkt *pk, const struct ipsec_op *op)
 {
+	enum xi_drop why = op->verdict;
 	int more;
 
 	if (unlikely(why != XI_OK)) {
@@ -106,7 +107,7 @@ static int finish(struct worker *w, struct wpkt *pk, enum xi_drop why)
 		return 0;
 	}
 	/* A packet beyond the hard limit is not delivered. */
-	if (unlikely(sa_limited(pk->sa)) && !sa_account(w, pk->sa, 1, pkt_len(&pk->p))) {
+	if (unlikely(sa_limited(pk->sa)) && !sa_account(w, pk->sa, 1, op->payload)) {
 		sa_count_error(w, pk->sa);
 		drop(w, pk, XI_DROP_IN_EXPIRED);
 		return 0;
@@ -143,7 +144,7 @@ static unsigned open_round(struct worker *w, struct wpkt **pk, unsigned n)
 		ipsec_open(w->engine, op, ready);
 	account_runs(w, pk, op, ready);
 	for (unsigned i = 0; i < ready; i++)
-		if (finish(w, pk[i], op[i].verdict))
+		if (finish(w, pk[i], &op[i]))
 			pk[left++] = pk[i];
 	return left;
 }

@@ -217,6 +217,12 @@ static uint16_t next_id(struct worker *w)
 	return w->ip_id;
 }
 
+/* Spec 14.2. */
+static size_t payload_of(const struct sa_entry *se, const struct pkt *p)
+{
+	return likely(se->sa.mode == XI_MODE_TUNNEL) ? pkt_len(p) : ipsec_payload_len(&se->sa, p);
+}
+
 /* RFC 4303 §3.3.3, RFC 4302 §3.3.2: numbers for a run of packets of one SA, reserved before any of them is used. */
 static void fill_run(struct worker *w, struct sa_entry *se, struct wpkt **pk, struct ipsec_op *op, unsigned n)
 {
@@ -228,6 +234,8 @@ static void fill_run(struct worker *w, struct sa_entry *se, struct wpkt **pk, st
 	size_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
+		size_t payload = payload_of(se, &pk[i]->p);
+
 		op[i] = (struct ipsec_op){
 			.sa = &se->sa,
 			.rt = rt,
@@ -241,9 +249,9 @@ static void fill_run(struct worker *w, struct sa_entry *se, struct wpkt **pk, st
 			op[i].verdict = XI_DROP_OUT_BUNDLE_CHECK;
 			continue;
 		}
-		bytes += pkt_len(&pk[i]->p);
+		bytes += payload;
 		/* A limit is judged packet by packet; without one the run is counted as a whole. */
-		if (unlikely(sa_limited(se)) && !sa_account(w, se, 1, pkt_len(&pk[i]->p)))
+		if (unlikely(sa_limited(se)) && !sa_account(w, se, 1, payload))
 			op[i].verdict = XI_DROP_OUT_EXPIRED;
 	}
 	if (likely(!sa_limited(se) && !stale))
@@ -299,7 +307,7 @@ static void seal_second(struct worker *w, struct wpkt **pk, struct ipsec_op *op,
 static void refuse_sealing(struct worker *w, struct wpkt *pk, enum xi_drop why)
 {
 	if (why != XI_DROP_OUT_EXPIRED && why != XI_DROP_OUT_BUNDLE_CHECK && why != XI_DROP_OUT_ENGINE)
-		sa_unaccount(w, pk->sa, 1, pkt_len(&pk->p));
+		sa_unaccount(w, pk->sa, 1, payload_of(pk->sa, &pk->p));
 	sa_count_error(w, pk->sa);
 	drop(w, pk, why);
 }

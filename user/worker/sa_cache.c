@@ -100,8 +100,11 @@ static int account_limited(struct xi_sa_rt *rt, const struct sa_entry *se, unsig
 {
 	if (__atomic_load_n(&rt->spent, __ATOMIC_RELAXED) == se->gen)
 		return 0;
-	if (take(&rt->bytes, bytes, se->sa.hard_bytes) && take(&rt->packets, packets, se->sa.hard_packets))
-		return 1;
+	if (take(&rt->packets, packets, se->sa.hard_packets)) {
+		if (take(&rt->bytes, bytes, se->sa.hard_bytes))
+			return 1;
+		__atomic_sub_fetch(&rt->packets, packets, __ATOMIC_RELAXED);
+	}
 	/* From here on the SA is dead, also to a shorter packet that would fit: its owner is told. */
 	__atomic_store_n(&rt->spent, se->gen, __ATOMIC_RELAXED);
 	return 0;
