@@ -474,6 +474,51 @@ static void t_spec_6_4_duplicates(void **state)
 	assert_int_equal(plan.policy[1].pol.action, XI_ACTION_DISCARD);
 }
 
+#define GCM "manual-sa add esp-enc-algorithm=aes-128-gcm unsafe-aead=yes esp-spi="
+#define OTHER "\npolicy add copy-from=0 dst-address=10.3.0.0/16 "
+
+/* The same of one that cannot have its SAs: for an SPI or a key that another policy has, for want of a route. */
+static void t_spec_3_5_idle_for_its_sas(void **state)
+{
+	static const char *const cause[] = {
+		TEMPLATE "\n" TUNNEL
+			 "\npolicy add copy-from=0 dst-address=10.3.0.0/16 level=use sa-dst-address=203.0.113.2",
+		GCM "0x101/0x202 name=m esp-enc-key=" K16A "01020304/" K16B "01020304\n" TUNNEL OTHER
+		    "level=use sa-src-address=198.51.100.8 sa-dst-address=203.0.113.2",
+		TEMPLATE "\n" TUNNEL "\npolicy add copy-from=0 dst-address=10.3.0.0/16 level=use sa-src-address=:: "
+			 "sa-dst-address=192.0.2.99",
+	};
+	char script[2000];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cause); i++) {
+		(void)snprintf(script, sizeof(script),
+			       "%s\npolicy add action=discard src-address=10.1.0.0/16 dst-address=10.3.0.0/16",
+			       cause[i]);
+		build(script);
+		assert_string_not_equal(reason(MENU_POLICY, 1), "active");
+		assert_string_equal(reason(MENU_POLICY, 2), "active");
+		assert_int_equal(plan.policies, 3);
+		assert_int_equal(plan.policy[1].pol.flags, XI_POL_INACTIVE);
+		assert_int_equal(plan.policy[2].pol.action, XI_ACTION_DISCARD);
+		assert_int_equal(plan.sas, 2);
+	}
+	/* the one behind it gets the SAs, and a third is its duplicate */
+	build(TEMPLATE "\n" TUNNEL
+		       "\npolicy add copy-from=0 dst-address=10.3.0.0/16 level=use sa-dst-address=203.0.113.2\n"
+		       "policy add copy-from=0 dst-address=10.3.0.0/16\npolicy add copy-from=2");
+	assert_string_not_equal(reason(MENU_POLICY, 1), "active");
+	assert_string_equal(reason(MENU_POLICY, 2), "active");
+	assert_int_equal(plan.policy[2].sa[0], plan.policy[0].sa[0]);
+	assert_string_equal(reason(MENU_POLICY, 3), "same selectors as policy 2, which is evaluated earlier");
+	/* what was idle is judged anew the next time */
+	plan_free(&plan);
+	conf.list[MENU_POLICY].item[0]->disabled = 1;
+	assert_int_equal(plan_build(&plan, &conf, route), 0);
+	assert_string_equal(reason(MENU_POLICY, 1), "active");
+	assert_string_equal(reason(MENU_POLICY, 2), "same selectors as policy 1, which is evaluated earlier");
+}
+
 /* Spec 9: two templates with the same inbound SPI; one template for several policies; conflicts of ends. */
 static void t_spec_9_shared(void **state)
 {
@@ -510,9 +555,6 @@ static void t_spec_9_shared(void **state)
 	assert_int_equal(plan.policy[0].pol.reqid, 1);
 	assert_true(conf_flags(conf.list[MENU_POLICY].item[1]) & ITEM_INACTIVE);
 }
-
-#define GCM "manual-sa add esp-enc-algorithm=aes-128-gcm unsafe-aead=yes esp-spi="
-#define OTHER "\npolicy add copy-from=0 dst-address=10.3.0.0/16 "
 
 /* RFC 4106 §2, RFC 3686 §2: a counter-mode key serves one sender. */
 static void t_rfc4106_2_key_for_one_sender(void **state)
@@ -611,6 +653,7 @@ int main(void)
 		cmocka_unit_test(t_spec_6_4_inactive),
 		cmocka_unit_test(t_spec_3_5_inactive_use),
 		cmocka_unit_test(t_spec_6_4_duplicates),
+		cmocka_unit_test(t_spec_3_5_idle_for_its_sas),
 		cmocka_unit_test(t_spec_9_shared),
 		cmocka_unit_test(t_rfc4106_2_key_for_one_sender),
 		cmocka_unit_test(t_spec_15_replay),

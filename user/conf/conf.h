@@ -23,6 +23,8 @@
 #define ITEM_AUTHORITY 0x2000
 #define ITEM_CRL 0x4000
 #define ITEM_EXPIRED 0x8000
+#define ITEM_IDLE                                                                                                      \
+	0x10000 /* policy of level use, inactive by itself: as if disabled, it stands before no other one (spec 3.5) */
 #define ITEM_WANTED 0x400 /* interface: to be attached by the command in hand */
 
 /* Head of every item. */

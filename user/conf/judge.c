@@ -188,11 +188,13 @@ bool judge_is_duplicate(const struct conf_item *it)
 	return strncmp(it->reason, SAME_SELECTORS, strlen(SAME_SELECTORS)) == 0;
 }
 
-/* One of level use that is inactive by itself is as if disabled (spec 3.5): it stands before no other one. */
+/* Seen by its template, or by plan_build() when it could not have its SAs. */
 static bool is_idle(const struct conf *c, const struct conf_policy *p)
 {
 	struct conf_policy probe = *p;
 
+	if (p->it.flags & ITEM_IDLE)
+		return true;
 	if (p->action != XI_ACTION_ENCRYPT || p->level != XI_LEVEL_USE)
 		return false;
 	judge_encrypt(c, &probe);

@@ -22,7 +22,7 @@ void judge_selector(struct xi_selector *s, const struct conf_policy *p);
 
 /* All templates; flags of earlier runs are cleared. */
 int judge_templates(struct conf *c) __must_check;
-/* Spec 6.4: the later of two policies with equal selectors. */
+/* Spec 6.4: the later of two policies with equal selectors, of which those that are idle (ITEM_IDLE, or by their template) come last. */
 int judge_duplicates(struct conf *c) __must_check;
 /* Is that why it is inactive? */
 bool judge_is_duplicate(const struct conf_item *it);

@@ -296,21 +296,69 @@ static int plan_alloc(struct plan *plan, unsigned policies)
 	return 0;
 }
 
-int plan_build(struct plan *plan, struct conf *c, plan_route_fn route)
+static void plan_policies(struct plan *plan, struct conf *c, plan_route_fn route)
 {
 	struct conf_list *l = &c->list[MENU_POLICY];
 
-	if (plan_alloc(plan, l->count) || judge_templates(c))
-		goto err;
-	for (unsigned i = 0; i < l->count; i++) {
-		l->item[i]->flags &= ~(uint32_t)ITEM_INACTIVE;
-		l->item[i]->reason[0] = '\0';
-	}
-	if (judge_duplicates(c))
-		goto err;
+	plan->policies = 0;
+	forget_sas(plan, 0);
 	for (unsigned i = 0; i < l->count; i++)
 		if (!l->item[i]->disabled && !(l->item[i]->flags & ITEM_DYNAMIC))
 			plan_policy(plan, c, CONF_ITEM(conf_policy, l, i), i, route);
+}
+
+/* What earlier runs said of the policies is forgotten; of the idle ones only on the first run of a plan. */
+static void forget_judgements(struct conf_list *l, bool first)
+{
+	for (unsigned i = 0; i < l->count; i++) {
+		struct conf_item *it = l->item[i];
+
+		if (first)
+			it->flags &= ~(uint32_t)ITEM_IDLE;
+		if (it->flags & ITEM_IDLE)
+			continue;
+		it->flags &= ~(uint32_t)ITEM_INACTIVE;
+		it->reason[0] = '\0';
+	}
+}
+
+/*
+ * A policy of level use that turned out inactive only when its SAs were planned (a conflict, no route) has been taken for one that decides.
+ * True: there are such, and duplicates that may have been inactive for them; they are idle now, and what follows is planned anew.
+ */
+static bool found_idle(struct conf_list *l)
+{
+	bool found = false, duplicates = false;
+
+	for (unsigned i = 0; i < l->count; i++) {
+		struct conf_policy *p = CONF_ITEM(conf_policy, l, i);
+
+		if (!(p->it.flags & ITEM_INACTIVE) || (p->it.flags & ITEM_IDLE))
+			continue;
+		if (judge_is_duplicate(&p->it)) {
+			duplicates = true;
+		} else if (p->action == XI_ACTION_ENCRYPT && p->level == XI_LEVEL_USE) {
+			p->it.flags |= ITEM_IDLE;
+			found = true;
+		}
+	}
+	return found && duplicates;
+}
+
+int plan_build(struct plan *plan, struct conf *c, plan_route_fn route)
+{
+	struct conf_list *l = &c->list[MENU_POLICY];
+	bool first = true;
+
+	if (plan_alloc(plan, l->count) || judge_templates(c))
+		goto err;
+	do { /* ends: each round but the last has more idle ones */
+		forget_judgements(l, first);
+		first = false;
+		if (judge_duplicates(c))
+			goto err;
+		plan_policies(plan, c, route);
+	} while (found_idle(l));
 	return 0;
 err:
 	plan_free(plan);
