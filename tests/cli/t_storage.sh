@@ -50,7 +50,7 @@ is "the policy of spec section 27 is imported verbatim" "$(xi import "$T/office1
 cp "$CONF" "$T/good"
 { cat "$T/good"; printf '/ip ipsec policy\nadd src-address=nonsense\n'; } >"$CONF"
 lines=$(wc -l <"$CONF")
-damaged="configuration file $CONF is damaged: invalid value for argument src-address (line $lines column 17); repair it or move it away, nothing was changed"
+damaged="configuration file $CONF is damaged: invalid value for argument src-address (line $lines column 17); repair it or put a copy that export wrote in its place, nothing was changed"
 fails "a damaged file: one sentence with the place" 1 "$damaged" policy print
 fails "a damaged file is not overwritten" 1 "$damaged" policy add action=none
 head -c 300 "$T/good" >"$CONF"
@@ -58,8 +58,8 @@ rc=0
 xi policy add action=none 2>"$T/err" || rc=$?
 is "a cut file: refused" "$rc $(grep -c 'is damaged' "$T/err")" "1 1"
 : >"$CONF"
-fails "an empty file is not a configuration without policies" 1 "configuration file $CONF is damaged: it is empty; repair it or move it away, nothing was changed" policy print
-fails "nor is it applied" 1 "configuration file $CONF is damaged: it is empty; repair it or move it away, nothing was changed" start
+fails "an empty file is not a configuration without policies" 1 "configuration file $CONF is damaged: it is empty; repair it or put a copy that export wrote in its place, nothing was changed" policy print
+fails "nor is it applied" 1 "configuration file $CONF is damaged: it is empty; repair it or put a copy that export wrote in its place, nothing was changed" start
 head -c 512 /dev/zero >"$CONF"
 rc=0
 xi start 2>"$T/err" || rc=$?

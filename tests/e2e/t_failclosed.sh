@@ -50,6 +50,19 @@ for round in 1 2 3; do
 done
 check "after changes under traffic" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
 
+# The configuration file gets lost: no command takes that for a configuration without policies.
+conf=/etc/xdp-ipsec/${P}g1/ipsec.rsc
+xi 1 export compact file="$T/copy.rsc" && mv "$conf" "$T/lost.rsc" || not_ok "export"
+for command in start "import $T/copy.rsc" "policy add action=none" "peer add address=192.0.2.9" "interface attach lan"; do
+	rc=0
+	# shellcheck disable=SC2086
+	xi 1 $command 2>"$T/err" || rc=$?
+	is "file lost: $command is refused" "$rc $(grep -c "$conf is missing, but 1 encrypt or discard policy is in force" "$T/err")" "1 1"
+done
+check "no file came of it, the policy holds" eval "[ ! -e $conf ] && in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B"
+check "a copy takes its place" eval "cp $T/copy.rsc $conf && xi 1 start"
+check "and all goes on" eval "cmp -s <(xi 1 export compact | tail -n +3) <(tail -n +3 $T/copy.rsc) && in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B"
+
 # The gateway's own packets, both by its LAN address and to the far host.
 in_ns gw1 ip route replace 10.1.101.0/24 via 198.51.100.254 src $GW_LAN1
 check "the gateway's own ping to the far LAN" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 -I $GW_LAN1 $HOST_B

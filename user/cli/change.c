@@ -20,6 +20,7 @@ int change_begin(struct change *ch, struct cli *cli, bool generated, struct conf
 		return -EINVAL;
 	if (!cli->check_only && store_lock(&ch->store, &cli->paths, e))
 		return -EINVAL;
+	ch->no_file = store_missing(&cli->paths);
 	if (store_load(&cli->paths, &ch->before, e))
 		return -EINVAL;
 	if (generated)
@@ -59,10 +60,36 @@ static void restore_former(struct change *ch)
 	cli_warn("the former policies could not be restored: %s", base.text);
 }
 
+/* Policies in force that come from a configuration and keep something from leaving in clear. */
+static unsigned in_force(const struct maps *m)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; m && i < m->meta->spd_max; i++)
+		n += m->spd[i].gen && !(m->spd[i].flags & XI_POL_DYNAMIC) && m->spd[i].action != XI_ACTION_NONE;
+	return n;
+}
+
+/* A file that got lost is not a configuration without policies: what they protect would pass in clear. */
+static int check_file(const struct change *ch, struct conf_err *e)
+{
+	unsigned n = ch->no_file ? in_force(ch->cli->maps) : 0;
+
+	if (!n)
+		return 0;
+	return conf_fail(
+		e, CONF_E_SYSTEM,
+		"configuration file %s is missing, but %u encrypt or discard %s in force: put a copy that export "
+		"wrote in its place or, if they are to go, a file with the one line #; nothing was changed",
+		ch->cli->paths.conf, n, n == 1 ? "policy is" : "policies are");
+}
+
 static int make_plan(struct change *ch, struct conf_err *e)
 {
 	const struct conf_settings *s = &ch->after.settings;
 
+	if (check_file(ch, e))
+		return -EINVAL;
 	if (plan_build(&ch->plan_after, &ch->after, route_source))
 		return conf_fail(e, CONF_E_SYSTEM, "out of memory");
 	if (ch->plan_after.policies > s->max_policies)

@@ -14,6 +14,7 @@ struct change {
 	struct conf before, after;
 	struct plan plan_before, plan_after;
 	bool before_planned; /* plan_before and its judgements: only made when they are needed */
+	bool no_file;	     /* there is none: `before` is not what is in force */
 	bool files;	     /* items of the menus key and certificate changed */
 	char summary[600];   /* import: what differed */
 };

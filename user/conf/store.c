@@ -205,7 +205,8 @@ static void read_ids(struct conf *c, const char *text)
 static int damaged(const struct paths *p, const char *what, struct conf_err *e)
 {
 	return conf_fail(e, CONF_E_SYSTEM,
-			 "configuration file %s is damaged: %.300s; repair it or move it away, nothing was changed",
+			 "configuration file %s is damaged: %.300s; repair it or put a copy that export wrote in its "
+			 "place, nothing was changed",
 			 p->conf, what);
 }
 
@@ -225,13 +226,18 @@ static int load_text(const struct paths *p, char *text, size_t len, struct conf 
 	return e->class ? -EINVAL : 0;
 }
 
+bool store_missing(const struct paths *p)
+{
+	return access(p->conf, F_OK) < 0 && errno == ENOENT;
+}
+
 int store_load(const struct paths *p, struct conf *c, struct conf_err *e)
 {
 	size_t len;
 	char *text;
 
 	conf_init(c);
-	if (access(p->conf, F_OK) < 0 && errno == ENOENT)
+	if (store_missing(p))
 		return 0;
 	text = store_read_file(p->conf, &len, e);
 	/* This program writes none: a crash of the system may have left it. Taken as no policies it would let all pass in clear. */

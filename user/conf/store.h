@@ -20,6 +20,9 @@ struct store {
 int store_lock(struct store *s, const struct paths *p, struct conf_err *e) __must_check;
 void store_unlock(struct store *s);
 
+/* Is there no file? Then store_load() gives an empty configuration. */
+bool store_missing(const struct paths *p);
+
 /*
  * Reads the file into *c (conf_init()ed by it). No file: an empty configuration. A damaged file: one sentence with line and
  * column, -EINVAL. Needs no lock: the file is replaced as a whole.
