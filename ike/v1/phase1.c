@@ -486,6 +486,16 @@ static void whole(struct ike1 *sa, const struct ike_path *path, struct bytes dat
 		ike1_no_exchange(sa, h);
 }
 
+/* A first message that comes again, or one of ours that was thrown back. A longer answer to a stranger than its question goes out once a second at most. */
+static void first_again(struct ike1 *sa, const struct ike_path *path, struct bytes datagram)
+{
+	int longer = sa->hs && !sa->hs->proven && sa->retry.len > datagram.len;
+
+	if (sa->initiator || (longer && !ike_may_answer(sa->ike, &path->remote.a)) ||
+	    !ike1_repeated(sa, &sa->retry, datagram))
+		sa->ike->count[IKE_COUNT_REPLAY]++;
+}
+
 void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datagram, const struct msg_hdr *h)
 {
 	int first = !memcmp(h->rcookie, no_cookie, 8);
@@ -500,9 +510,7 @@ void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datag
 	if (sa && !first && h->next == ISAKMP_P_FRAGMENT && !(h->flags & ISAKMP_F_ENCRYPTED)) {
 		fragment(k, sa, path, datagram);
 	} else if (sa && first && !(sa->initiator && h->exchange == ISAKMP_X_INFORMATIONAL)) {
-		/* a first message that comes again, or one of ours that was thrown back */
-		if (sa->initiator || !ike1_repeated(sa, &sa->retry, datagram))
-			k->count[IKE_COUNT_REPLAY]++;
+		first_again(sa, path, datagram);
 	} else if (sa) {
 		whole(sa, path, datagram, h);
 	} else if (first && (h->exchange == ISAKMP_X_MAIN || h->exchange == ISAKMP_X_AGGRESSIVE ||

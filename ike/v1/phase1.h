@@ -5,13 +5,22 @@
  * Diffie-Hellman on the thread pool. halfopen.c: bounds for strangers.
  *
  * What a stranger gets. Until a message with our cookie came back the peer's address may be a spoofed one: the responder then
- * - repeats nothing by itself; it answers a repeated request, at most 5 times. In aggressive mode, whose last message has no answer, it repeats message
- *   2 when something with our cookie arrives although message 3 did not;
+ * - repeats nothing by itself. It answers a repeated request, at most 5 times, and no more than once a second where the answer is the longer one. In aggressive
+ *   mode, whose last message has no answer, it repeats message 2 when something with our cookie arrives although message 3 did not;
  * - leaves out of its answer in main and base mode whatever makes it longer than the request (vendor IDs; they follow with the next message). What remains is
- *   shorter in main mode; in base mode it has our identity in it, which may be longer than the peer's;
- * - in aggressive mode has to answer with KE, nonce, identity, HASH and NAT-D. With a PSK that is at most some 200 bytes more than the request; with
- *   signatures certificate and SIG come on top. That is the exchange as RFC 2409 §5.4 has it; only prefixes whose peer item says
- *   exchange-mode=aggressive get such an answer, and at most 16 Diffie-Hellman operations for strangers run at a time;
+ *   shorter in main mode; in base mode it has our identity in it, and when that makes it longer there is no answer;
+ * - answers in aggressive mode no vendor ID that it was not asked (spec 20.4 says that DPD is always announced: not there). KE, nonce, identity, proof and
+ *   NAT-D go out at once (RFC 2409 §5.4), so that the answer is longer than the request by HASH, or SIG, certificates and CRs, by NAT-D when the peer announced
+ *   NAT traversal, and by what its nonce (from 8 bytes) and identity are shorter than ours. Bytes with a pre-shared key, aes-128 and modp1024, request -> answer:
+ *
+ *              our own request, without NAT-T   with it        the shortest request there is
+ *       md5          296 -> 316                 376 -> 376     261 -> 332
+ *       sha1                                    376 -> 388     261 -> 344
+ *       sha256                                  376 -> 424     261 -> 380
+ *       sha512                                  376 -> 520     261 -> 476
+ *
+ *   With RSA signatures and certificates 1 to 3 kB come on top. Only prefixes whose peer item says exchange-mode=aggressive get such an answer, a /24 64 at a
+ *   time, each repeated 5 times at most, and at most 16 Diffie-Hellman operations for strangers run at a time (tests/unit/t_ike1_answer.c);
  * - keeps at most 2048 such ISAKMP SAs, 64 of a /24 or /48; the oldest makes room.
  */
 #ifndef IKE_V1_PHASE1_H

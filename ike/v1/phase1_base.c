@@ -87,6 +87,19 @@ static void take4(struct ike1 *sa, const struct msg *m)
 
 /* --- responder --- */
 
+/* A stranger gets no more bytes than it sent: our identity may be longer than the peer's. */
+static int too_long(struct ike1 *sa, const struct msg_wr *w)
+{
+	if (w->wr.len <= sa->hs->request_len)
+		return 0;
+	sa->ike->count[IKE_COUNT_UNEXPECTED]++;
+	p1_fail(sa, 0,
+		"message 1 has %zu bytes, message 2 would have %zu: there is no longer answer to an address that is "
+		"not shown (change my-id-user-fqdn of the peer item to a shorter one)",
+		sa->hs->request_len, w->wr.len);
+	return 1;
+}
+
 static void take1(struct ike1 *sa, const struct msg *m)
 {
 	struct msg_wr w;
@@ -103,6 +116,8 @@ static void take1(struct ike1 *sa, const struct msg *m)
 	neg1_answer(&w, m, &msg_find(m, ISAKMP_P_SA, 0)->sa, sa->hs->transform);
 	p1_put_id(sa, &w);
 	msg_wr_raw(&w, ISAKMP_P_NONCE, blob_bytes(&sa->hs->nr));
+	if (too_long(sa, &w))
+		return;
 	p1_put_vids(sa, &w, sa->hs->request_len);
 	if (p1_msg_send(sa, &w, 0, 0))
 		p1_fail(sa, 0, "message 2 cannot be sent");

@@ -235,6 +235,23 @@ static enum msg_vid natt_vid(const struct ike1 *sa)
 	return vid[sa->natt];
 }
 
+static uint32_t frag_capability(const struct ike1 *sa)
+{
+	return sa->mode == ISAKMP_X_BASE ? CAPABILITY_BASE : CAPABILITY_MAIN;
+}
+
+/* Spec section 25: the vendor ID says for which exchanges; one without that word says it for none. */
+static int takes_fragments(const struct ike1 *sa, struct bytes vid)
+{
+	size_t at = msg_vid_bytes(MSG_VID_FRAGMENTATION).len;
+	uint32_t cap;
+
+	if (vid.len < at + sizeof(cap))
+		return 0;
+	memcpy(&cap, vid.p + at, sizeof(cap));
+	return (ntohl(cap) & frag_capability(sa)) != 0;
+}
+
 static void put_vid(struct ike1 *sa, struct msg_wr *w, enum msg_vid v, size_t max)
 {
 	struct bytes b = msg_vid_bytes(v);
@@ -245,13 +262,19 @@ static void put_vid(struct ike1 *sa, struct msg_wr *w, enum msg_vid v, size_t ma
 		return;
 	memcpy(buf, b.p, b.len);
 	if (v == MSG_VID_FRAGMENTATION) {
-		uint32_t cap = htonl(sa->mode == ISAKMP_X_BASE ? CAPABILITY_BASE : CAPABILITY_MAIN);
+		uint32_t cap = htonl(frag_capability(sa));
 
 		memcpy(buf + b.len, &cap, 4);
 		b.len += 4;
 	}
 	msg_wr_raw(w, ISAKMP_P_VID, (struct bytes){buf, b.len});
 	sa->hs->vids_sent |= (uint16_t)(1u << v);
+}
+
+/* Message 2 of aggressive mode goes to an address that is not shown: what its initiator does not know is no answer to it. */
+static int has_use_for(const struct ike1 *sa, unsigned announced)
+{
+	return announced || sa->initiator || sa->mode != ISAKMP_X_AGGRESSIVE;
 }
 
 /* Spec section 21: the initiator offers all versions, the responder says the one chosen. The most needed first, where room is short. */
@@ -265,8 +288,10 @@ void p1_put_vids(struct ike1 *sa, struct msg_wr *w, size_t max)
 			put_vid(sa, w, offered[i], max);
 	if (!sa->initiator && sa->natt)
 		put_vid(sa, w, natt_vid(sa), max);
-	put_vid(sa, w, MSG_VID_DPD, max);
-	put_vid(sa, w, MSG_VID_FRAGMENTATION, max);
+	if (has_use_for(sa, sa->peer_dpd))
+		put_vid(sa, w, MSG_VID_DPD, max);
+	if (has_use_for(sa, sa->peer_frag))
+		put_vid(sa, w, MSG_VID_FRAGMENTATION, max);
 }
 
 static int nat_hash(const struct ike1 *sa, const struct ike_end *e, uint8_t *out)
@@ -331,7 +356,7 @@ void p1_take_vids(struct ike1 *sa, const struct msg *m)
 		enum msg_vid v = msg_vid_of(p->body);
 
 		sa->peer_dpd |= v == MSG_VID_DPD;
-		sa->peer_frag |= v == MSG_VID_FRAGMENTATION;
+		sa->peer_frag |= v == MSG_VID_FRAGMENTATION && takes_fragments(sa, p->body);
 		for (unsigned n = IKE1_NATT_RFC; sa->peer->natt && n <= IKE1_NATT_02; n++)
 			if (v == order[n] && (!sa->natt || n < sa->natt))
 				sa->natt = (uint8_t)n;

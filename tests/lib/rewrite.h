@@ -107,21 +107,22 @@ static inline int rewrite(struct rig *r, struct rig_packet *p, const struct rewr
 	static uint8_t in[REWRITE_MAX];
 	struct ike1 *sa = rewrite_sa(r, !p->from, p);
 	uint8_t iv[2][CIPHER_BLOCK_MAX], *to;
-	size_t len = p->len - ISAKMP_HDR_LEN, pad = 0, block;
+	size_t len = p->len - ISAKMP_HDR_LEN, pad = 0, block = 1;
 	int sealed, rc = 0;
 	unsigned n;
 
-	if (!sa || p->p[18] != sa->mode || p->len > REWRITE_MAX || w->bytes.len > REWRITE_MAX)
+	if (p->len < ISAKMP_HDR_LEN || p->len > REWRITE_MAX || w->bytes.len > REWRITE_MAX ||
+	    (p->p[18] != ISAKMP_X_MAIN && p->p[18] != ISAKMP_X_AGGRESSIVE && p->p[18] != ISAKMP_X_BASE))
 		return -1;
 	sealed = p->p[19] & ISAKMP_F_ENCRYPTED;
-	block = sealed && sa->keyed ? sa->terms.cipher->block : 1;
-	if (sealed && (!sa->keyed || len % block))
+	if (sealed && (!sa || !sa->keyed || len % (block = sa->terms.cipher->block)))
 		return -1;
 	memcpy(in, p->p + ISAKMP_HDR_LEN, len);
-	memcpy(iv[0], sa->iv, sizeof(iv[0]));
-	memcpy(iv[1], sa->iv, sizeof(iv[1]));
-	if (sealed)
+	if (sealed) {
+		memcpy(iv[0], sa->iv, sizeof(iv[0]));
+		memcpy(iv[1], sa->iv, sizeof(iv[1]));
 		rc = cipher_open(sa->terms.cipher, sa->key, sa->terms.key_len, iv[0], in, len);
+	}
 	n = rewrite_apply(payload, rewrite_read((struct bytes){in, len}, p->p[16], payload), w);
 	to = calloc(1, 2 * REWRITE_MAX + 256);
 	if (rc || !to)
