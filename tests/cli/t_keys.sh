@@ -168,6 +168,18 @@ xi certificate import "$T/crl.pem" name=crl >"$T/out"
 is "CRL" "$(count crls-imported)" 1
 xi certificate import "$T/crl.pem" name=crl2 >"$T/out"
 is "one of the same CA takes its place" "$(xi certificate print count-only)" 3
+openssl ca -config "$T/ca.cnf" -gencrl -keyfile "$T/root.key" -cert "$T/root.pem" -out "$T/crl2.pem" -crl_lastupdate 20250102000000Z -crl_nextupdate 20350101000000Z 2>/dev/null
+openssl ca -config "$T/ca.cnf" -gencrl -keyfile "$T/root.key" -cert "$T/root.pem" -out "$T/crl3.pem" -crl_lastupdate 20250102000000Z -crl_nextupdate 20350101000000Z 2>/dev/null
+number() { openssl crl -in "$ETC/public/certificate/crl.pem" -noout -crlnumber; }
+xi certificate import "$T/crl3.pem" >"$T/out" 2>"$T/err"
+is "an older one does not: what it revokes stays revoked" "$(count crls-imported) $(number) $(cat "$T/err")" \
+	"0 crlNumber=0x01 warning: crl is a newer revocation list of the same authority: it stays"
+xi certificate remove crl
+xi certificate import "$T/crl3.pem" name=crl >"$T/out" 2>"$T/err"
+xi certificate import "$T/crl2.pem" >"$T/out" 2>"$T/err"
+is "nor one of the same date with a smaller number" "$(count crls-imported) $(number)" "0 crlNumber=0x03"
+xi certificate import "$T/crl.pem" >"$T/out"
+is "but the newest does" "$(count crls-imported) $(number)" "1 crlNumber=0x01"
 is "print" "$(xi certificate print terse | sed 's/serial-number=[^ ]* //; s/invalid-[a-z]*=[^ ]* [^ ]* //g')" \
 	' 0  A  name=root.pem subject="CN=root" issuer="CN=root" trusted=yes 
  1 K   name=me subject="C=LV,O=Example,CN=me" issuer="CN=root" trusted=no 

@@ -147,7 +147,22 @@ static int put_cert(struct import *im, X509 *x, struct conf_err *e)
 	return 0;
 }
 
-/* One of a CA that has one already takes its place. */
+/* Of one CA (RFC 5280 §5.1.2.4, §5.2.3): by its date, of one date by its number. */
+static int crl_is_older(X509_CRL *a, X509_CRL *b)
+{
+	int by_date = ASN1_TIME_compare(X509_CRL_get0_lastUpdate(a), X509_CRL_get0_lastUpdate(b)),
+	    older = by_date == -1;
+	ASN1_INTEGER *na = X509_CRL_get_ext_d2i(a, NID_crl_number, NULL, NULL);
+	ASN1_INTEGER *nb = X509_CRL_get_ext_d2i(b, NID_crl_number, NULL, NULL);
+
+	if (!by_date && na && nb)
+		older = ASN1_INTEGER_cmp(na, nb) < 0;
+	ASN1_INTEGER_free(na);
+	ASN1_INTEGER_free(nb);
+	return older;
+}
+
+/* One of a CA that has one already takes its place; an older one would unmake revocations. */
 static int put_crl(struct import *im, X509_CRL *crl, struct conf_err *e)
 {
 	struct cred_file f = {.crl = crl};
@@ -155,10 +170,14 @@ static int put_crl(struct import *im, X509_CRL *crl, struct conf_err *e)
 	for (unsigned i = 0; i < im->have.count; i++) {
 		const struct cred_file *old = &im->have.item[i];
 
-		if (old->crl && X509_NAME_cmp(X509_CRL_get_issuer(old->crl), X509_CRL_get_issuer(crl)) == 0) {
-			f.id = old->id;
-			(void)str_copy(f.name, sizeof(f.name), old->name); /* same size */
+		if (!old->crl || X509_NAME_cmp(X509_CRL_get_issuer(old->crl), X509_CRL_get_issuer(crl)) != 0)
+			continue;
+		if (crl_is_older(crl, old->crl)) {
+			cli_warn("%s is a newer revocation list of the same authority: it stays", old->name);
+			return 0;
 		}
+		f.id = old->id;
+		(void)str_copy(f.name, sizeof(f.name), old->name); /* same size */
 	}
 	if ((!f.id && next_name(im, f.name, e)) || put(im, &f, NULL, e))
 		return -EINVAL;
