@@ -77,6 +77,14 @@ check "LAN not attached: tc egress on WAN still protects" in_ns a ping -n -q -c 
 xi 1 interface attach lan || not_ok "attach lan"
 check "attached again" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
 
+# LAN goes away and comes back while packets for it arrive in the tunnel; README names the route.
+in_ns gw1 ip route add unreachable $LAN1 metric 4294967295
+came=$(policystat 1 0 in-transformed)
+in_ns gw1 ip link set lan down
+check "packets for a LAN that is down arrive" wait_for "[ \"\$(policystat 1 0 in-transformed)\" -ge $((came + 30)) ]"
+in_ns gw1 ip link set lan up
+check "LAN is up again" wait_for "in_ns a ping -n -q -c 1 -W 1 $HOST_B"
+
 stop_pid "${BG_PIDS[0]}" INT
 stop_pid "${BG_PIDS[1]}" INT
 capture_stop w1 || not_ok "capture w1"
