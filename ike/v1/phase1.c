@@ -201,11 +201,14 @@ static int has_secret(struct ike *k, const struct ike_peer *p, const struct ike_
 					  : cred_cert(k->conf->cred, p->certificate).len != 0)
 		return 1;
 	if (ike_may_say(k, &path->remote.a))
-		ike_log(k, LOG_L_ERROR, "couldn't find the %s for %s",
+		ike_log(k, LOG_L_ERROR, "couldn't find the %s for %s (set %s of the peer item)",
 			p->auth == IKE_AUTH_PSK	      ? "pskey"
 			: p->auth == IKE_AUTH_RSA_KEY ? "key"
 						      : "certificate",
-			ike_addr_text(&path->remote.a, a, sizeof(a)));
+			ike_addr_text(&path->remote.a, a, sizeof(a)),
+			p->auth == IKE_AUTH_PSK	      ? "secret"
+			: p->auth == IKE_AUTH_RSA_KEY ? "key"
+						      : "certificate");
 	return 0;
 }
 

@@ -182,12 +182,17 @@ static int verify_certificate(struct ike1 *sa)
 	cert = pinned[0] ? cred_cert(store, pinned) : blob_bytes(&sa->hs->cert);
 	if (!cert.len)
 		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY,
-			       pinned[0] ? "there is no certificate \"%s\"" : "the peer sent no certificate%.0s",
+			       pinned[0] ? "there is no certificate \"%s\" (change remote-certificate of the peer item)"
+					 : "the peer sent no certificate%.0s (change certificate of the peer item "
+					   "there, or "
+					   "remote-certificate here)",
 			       pinned),
 		       -EKEYREJECTED;
 	/* Whoever has its key may have it because it was given up. */
 	if (pinned[0] && cred_valid(store, pinned, sa->ike->env->wall(sa->ike->env->ctx), &why))
-		return p1_fail(sa, ISAKMP_N_INVALID_CERTIFICATE, "remote-certificate \"%s\": %s", pinned, why.text),
+		return p1_fail(sa, ISAKMP_N_INVALID_CERTIFICATE,
+			       "remote-certificate \"%s\": %s (change remote-certificate of the peer item)", pinned,
+			       why.text),
 		       -EKEYREJECTED;
 	if (!pinned[0] && cred_judge(store, cert, &sent, sa->ike->env->wall(sa->ike->env->ctx), &pub, &why))
 		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY,
@@ -205,7 +210,11 @@ static int verify_certificate(struct ike1 *sa)
 	good = sig_good(sa, pinned[0] ? cred_cert_key(store, pinned) : pub);
 	EVP_PKEY_free(pub);
 	if (!good)
-		return p1_fail(sa, ISAKMP_N_INVALID_SIGNATURE, "the signature does not fit the certificate"),
+		return p1_fail(sa, ISAKMP_N_INVALID_SIGNATURE,
+			       "the signature does not fit the certificate of \"%s\"%s%s%s (change %s)", sa->id,
+			       pinned[0] ? ", which is \"" : "", pinned, pinned[0] ? "\"" : "",
+			       pinned[0] ? "remote-certificate of the peer item here, or certificate there"
+					 : "certificate of the peer item there: its private key is another one"),
 		       -EKEYREJECTED;
 	return 0;
 }
@@ -228,7 +237,9 @@ static int verify_key(struct ike1 *sa)
 			}
 	}
 	return p1_fail(sa, ISAKMP_N_INVALID_SIGNATURE,
-		       "no public key of ours fits the signature (change remote-key of the peer item, or key there)"),
+		       "%s%s%s the signature (change remote-key of the peer item, or key there)",
+		       sa->peer->remote_key[0] ? "remote-key \"" : "no public key of ours fits", sa->peer->remote_key,
+		       sa->peer->remote_key[0] ? "\" does not fit" : ""),
 	       -EKEYREJECTED;
 }
 
@@ -282,8 +293,9 @@ static int verify(struct ike1 *sa)
 		}
 		if (!id_type_may(sa)) {
 			p1_fail(sa, ISAKMP_N_INVALID_ID_INFORMATION,
-				"the peer's identity is no address; exchange-mode=main-l2tp takes any with a "
-				"pre-shared key");
+				"the peer's identity \"%s\" is no address; exchange-mode=main-l2tp takes any with a "
+				"pre-shared key (change exchange-mode on both sides, or my-id-user-fqdn there)",
+				sa->id);
 			return -EKEYREJECTED;
 		}
 		return 0;

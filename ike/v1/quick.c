@@ -199,7 +199,7 @@ static void quick_free(struct ike1_quick *q)
 void quick_end(struct ike1_quick *q, const char *why)
 {
 	struct ike *k = q->sa->ike;
-	char local[64], remote[64];
+	char local[64], remote[64], at[64];
 	struct ike_policy p = q->policy;
 	int acquired = q->acquired;
 	uint32_t replaces = q->replaces;
@@ -208,9 +208,9 @@ void quick_end(struct ike1_quick *q, const char *why)
 		quick_free(q);
 		return;
 	}
-	ike_log(k, LOG_L_ERROR, "phase2 negotiation failed: %s<=>%s: %s",
+	ike_log(k, LOG_L_ERROR, "phase2 negotiation failed: %s<=>%s (%s): %s",
 		ike_end_text(&q->sa->path.local, local, sizeof(local)),
-		ike_end_text(&q->sa->path.remote, remote, sizeof(remote)), why);
+		ike_end_text(&q->sa->path.remote, remote, sizeof(remote)), quick_at(q, at, sizeof(at)), why);
 	quick_free(q);
 	if (acquired)
 		k->env->sadb->acquire_failed(k->env->ctx, p.slot, p.gen);
@@ -241,26 +241,15 @@ void quick_end_all(struct ike *k)
 	}
 }
 
-const char *quick_refused_text(const struct ike1_quick *q, unsigned notify, char *buf, size_t size)
-{
-	char own[256];
-
-	(void)snprintf(
-		buf, size,
-		"the peer says %s to what we offered: %s; compare proposal %s and the policy with those of the peer",
-		msg_notify_name(notify), phase2_own_text(&q->own, own, sizeof(own)), q->proposal);
-	return buf;
-}
-
 void quick_gave_up(struct ike1_retry *r)
 {
 	struct ike1_quick *q = (struct ike1_quick *)((char *)r - offsetof(struct ike1_quick, retry));
 	uint64_t asked_ns = q->state == QUICK_SENT1 ? q->asked_ns : 0;
 	struct ike1 *sa = q->sa;
-	char said[512];
+	char said[600];
 
 	quick_take_back(q);
-	quick_end(q, q->refusal ? quick_refused_text(q, q->refusal, said, sizeof(said)) : "time up, no answer");
+	quick_end(q, quick_unanswered_text(q, said, sizeof(said)));
 	if (asked_ns)
 		ike1_unanswered(sa, asked_ns);
 }
@@ -319,7 +308,7 @@ int quick_initiate(struct ike *k, const struct ike_policy *p, const struct ike_p
 
 	if (!peer) {
 		if (ike_may_say(k, &ends->remote.a)) /* each packet of the policy asks again */
-			ike_log(k, LOG_L_ERROR, "no configuration found for %s",
+			ike_log(k, LOG_L_ERROR, "no configuration found for %s: no peer item has its address",
 				ike_addr_text(&ends->remote.a, text, sizeof(text)));
 		return -ENOENT;
 	}
@@ -356,7 +345,7 @@ int quick_own(struct ike1_quick *q, const struct ike_proposal *prop, const char 
 	const struct ike1 *sa = q->sa;
 	struct phase2_own *o = &q->own;
 
-	*why = "the policy's proposal is disabled or gone";
+	*why = "the policy's proposal is disabled or gone (change proposal of the policy)";
 	if (!prop)
 		return -ENOENT;
 	_Static_assert(IKE_ALGS_MAX == PHASE2_ALGS_MAX, "the arrays below");
@@ -373,7 +362,9 @@ int quick_own(struct ike1_quick *q, const struct ike_proposal *prop, const char 
 	if (sa->behind || sa->peer_behind)
 		o->encap = sa->natt == IKE1_NATT_RFC ? PHASE2_UDP : PHASE2_UDP_DRAFT;
 	(void)str_copy(q->proposal, sizeof(q->proposal), prop->name);
-	*why = "ipsec-protocols has ah, and NAT is between us and the peer: AH covers the addresses that NAT rewrites";
+	*why = "ipsec-protocols of the policy has ah, and NAT is between us and the peer: AH covers the addresses that "
+	       "NAT "
+	       "rewrites";
 	return o->encap && (o->protos & XI_PROTOS_AH) ? -ENOENT : 0;
 }
 

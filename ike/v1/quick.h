@@ -127,8 +127,6 @@ void quick_end_all(struct ike *k); /* kill: none is left */
 void quick_take_back(struct ike1_quick *q);
 /* Repeated enough: for ike1_retry.gave_up. */
 void quick_gave_up(struct ike1_retry *r);
-/* What the log says of a refusal (ISAKMP_N_*) of what an initiator offered; in buf, which it returns. */
-const char *quick_refused_text(const struct ike1_quick *q, unsigned notify, char *buf, size_t size);
 /* Behind message 3: the outbound SAs (generated policies: all) wait for CONNECTED, but not longer than that. */
 void quick_wait_connected(struct ike1_quick *q, uint64_t ns);
 /* CONNECTED came, or has been waited for long enough. q may be gone afterwards. */
@@ -175,6 +173,19 @@ int quick_ids_same(const struct ike1_quick *q, const struct msg *m);
 void quick_ids_write(const struct ike1_quick *q, struct msg_wr *w);
 /* "10.1.202.0/24[any] 10.1.101.0/24[any] proto=any" */
 const char *quick_selector_text(const struct xi_selector *s, char *buf, size_t size);
+
+/* Address and length of the prefix that an identity means; the length, or -1: none. */
+int quick_id_prefix(const struct quick_id *id, uint8_t *family, struct xi_addr *a);
+
+/* --- quick_say.c: words for the log, in buf, which is returned --- */
+/* "quick mode, initiator, message 2" */
+const char *quick_at(const struct ike1_quick *q, char *buf, size_t size);
+/* The peer says ISAKMP_N_* to what we, the initiator, offered; it says nothing. */
+const char *quick_refused_text(const struct ike1_quick *q, unsigned notify, char *buf, size_t size);
+const char *quick_unanswered_text(const struct ike1_quick *q, char *buf, size_t size);
+/* Which identities quick_selector() and quick_ids_same() do not take, and what of them. */
+const char *quick_no_prefixes_text(const struct ike1_quick *q, char *buf, size_t size);
+const char *quick_ids_differ_text(const struct ike1_quick *q, const struct msg *m, char *buf, size_t size);
 
 /* --- quick_sa.c --- */
 /* Reserves our SPIs for all protocols of s. 0 or negative errno, logged. */

@@ -95,8 +95,7 @@ static int range_len(const uint8_t *from, const uint8_t *to, unsigned n)
 	return (int)bits;
 }
 
-/* Address and prefix length of an identity; the length, or -1. */
-static int id_prefix(const struct quick_id *id, uint8_t *family, struct xi_addr *a)
+int quick_id_prefix(const struct quick_id *id, uint8_t *family, struct xi_addr *a)
 {
 	int six = id->type == IPSEC_ID_IPV6 || id->type == IPSEC_ID_IPV6_SUBNET || id->type == IPSEC_ID_IPV6_RANGE;
 	unsigned n = six ? 16 : 4;
@@ -150,7 +149,7 @@ static int is_other(const struct quick_id *id)
 	uint8_t family;
 
 	return id->type != IPSEC_ID_IPV4 && id->type != IPSEC_ID_IPV4_SUBNET && id->type != IPSEC_ID_IPV6 &&
-	       id->type != IPSEC_ID_IPV6_SUBNET && id_prefix(id, &family, &a) < 0;
+	       id->type != IPSEC_ID_IPV6_SUBNET && quick_id_prefix(id, &family, &a) < 0;
 }
 
 /* Protocol and ports, which both identities have whatever their type is. */
@@ -181,8 +180,8 @@ int quick_selector(const struct ike1_quick *q, int others, struct xi_selector *s
 		selector_of_path(q, sel);
 		return take_upper(ours, theirs, sel);
 	}
-	src_len = id_prefix(ours, &families[0], &sel->src);
-	dst_len = id_prefix(theirs, &families[1], &sel->dst);
+	src_len = quick_id_prefix(ours, &families[0], &sel->src);
+	dst_len = quick_id_prefix(theirs, &families[1], &sel->dst);
 	if (src_len < 0 || dst_len < 0 || families[0] != families[1] || take_upper(ours, theirs, sel))
 		return -EINVAL;
 	sel->family = families[0];

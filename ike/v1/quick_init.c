@@ -118,6 +118,7 @@ static void take_second(struct ike1_quick *q, const struct msg *m)
 	const struct msg_payload *nonce = msg_find(m, ISAKMP_P_NONCE, 0), *ke = msg_find(m, ISAKMP_P_KE, 0);
 	struct phase2_terms *t = &q->s[0].terms;
 	struct phase2_refusal r;
+	char text[1024];
 
 	if (phase2_answer(m, &msg_find(m, ISAKMP_P_SA, 0)->sa, &q->own, t, &r)) {
 		refuse_answer(q, &r);
@@ -125,12 +126,12 @@ static void take_second(struct ike1_quick *q, const struct msg *m)
 	}
 	if (!!t->use.group != !!ke || (ke && ke->body.len != q->group->public_len)) {
 		quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN,
-			     "KE payload and PFS group of the answer do not fit each other");
+			     "KE payload and PFS group of the answer do not fit each other (change pfs-group of the "
+			     "proposal, here or there)");
 		return;
 	}
 	if (!quick_ids_same(q, m)) {
-		quick_refuse(q, ISAKMP_N_ATTRIBUTES_NOT_SUPPORTED,
-			     "the identities that came back are not those that were sent");
+		quick_refuse(q, ISAKMP_N_ATTRIBUTES_NOT_SUPPORTED, quick_ids_differ_text(q, m, text, sizeof(text)));
 		return;
 	}
 	memcpy(q->nonce[1], nonce->body.p, nonce->body.len);

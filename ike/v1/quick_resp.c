@@ -62,12 +62,14 @@ static int find_policy(struct ike1_quick *q)
 	const struct ike1 *sa = q->sa;
 	const struct ike_env *env = sa->ike->env;
 	struct xi_selector sel;
-	char text[160], b[64];
+	char text[600], b[64];
 	int rc = quick_selector(q, sa->peer->generate != IKE_GENERATE_NO, &sel);
 
 	if (rc) {
-		ike_log(sa->ike, LOG_L_ERROR, "no policy found: the identities (types %u and %u) mean no prefixes",
-			q->id[0].type, q->id[1].type);
+		ike_log(sa->ike, LOG_L_ERROR,
+			"no policy found: %s (message 1 of quick mode from %s; to change: src-address, dst-address, "
+			"protocol and ports of the policy there)",
+			quick_no_prefixes_text(q, text, sizeof(text)), ike_end_text(&sa->path.remote, b, sizeof(b)));
 		return -ENOENT;
 	}
 	rc = env->sadb->policy_find(env->ctx, &sel, &q->policy);
@@ -275,7 +277,8 @@ static void exchange_keys(struct ike1_quick *q, const struct msg_payload *ke)
 	}
 	q->group = id ? group_by_id(id) : NULL;
 	if (!q->group || !ke || ke->body.len != q->group->public_len) {
-		quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN, "KE payload and PFS group do not fit each other");
+		quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN,
+			     "KE payload and PFS group do not fit each other (change pfs-group of the proposal there)");
 		return;
 	}
 	if (!quick_job_new(q, q->group)) {
@@ -315,7 +318,9 @@ static void take_first(struct ike1_quick *q, const struct msg *m)
 	if (choose(q, m))
 		return;
 	if (settle_policy(q)) {
-		quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN, "the peer proposes AH, and NAT is between us");
+		quick_refuse(
+			q, ISAKMP_N_NO_PROPOSAL_CHOSEN,
+			"the peer proposes AH, and NAT is between us (change ipsec-protocols of the policy there)");
 		return;
 	}
 	if (reserve_all(q) || keep_answer(q, m) || k->env->random(k->env->ctx, q->nonce[1], QUICK_NONCE_LEN)) {

@@ -60,23 +60,6 @@ static struct ike1_quick *only_quick(enum quick_state state)
 	return q;
 }
 
-/* What a message of end 1 says behind its HASH. */
-static struct say said(struct bytes datagram, const uint8_t *iv0)
-{
-	static uint8_t body[SAY_BODY_MAX];
-	static struct hashed h;
-	struct say s = {.exchange = datagram.p[18], .body.p = body};
-	uint8_t iv[CIPHER_BLOCK_MAX];
-
-	memcpy(iv, iv0, sizeof(iv));
-	assert_int_equal(hashed_open(r->end[1].sa, iv, &h, datagram), 0);
-	s.mid = h.m.hdr.message_id;
-	s.type = h.m.payload[0].whole.p[0];
-	s.body.len = h.rest.len;
-	memcpy(body, h.rest.p, h.rest.len);
-	return s;
-}
-
 static void t_rfc2409_5_5_each_byte_of_hash1(void **state)
 {
 	uint8_t iv[CIPHER_BLOCK_MAX];
@@ -90,7 +73,7 @@ static void t_rfc2409_5_5_each_byte_of_hash1(void **state)
 	memcpy(&s.mid, p.p + 20, 4);
 	s.mid = ntohl(s.mid);
 	assert_int_equal(ike1_iv(r->end[1].sa, s.mid, iv), 0);
-	s = said((struct bytes){p.p, p.len}, iv);
+	s = rig_said(r, (struct bytes){p.p, p.len}, iv);
 	free(p.p);
 	for (s.wrong = 1; s.wrong <= 20; s.wrong++) {
 		rig_say(r, 1, &s);
@@ -103,28 +86,6 @@ static void t_rfc2409_5_5_each_byte_of_hash1(void **state)
 	(void)only_quick(QUICK_SENT2);
 }
 
-/* End 0 has sent message 1; what end 1 answers is not delivered. */
-static struct say answer_of_end1(void)
-{
-	struct ike1_quick *q;
-	struct rig_packet p;
-	struct say s;
-
-	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
-	while (rig_work_one(r))
-		;
-	rig_deliver(r, 0);
-	while (rig_work_one(r))
-		;
-	assert_int_equal(r->n, 1);
-	p = rig_take(r, 0);
-	q = only_quick(QUICK_SENT1);
-	s = said((struct bytes){p.p, p.len}, q->iv);
-	s.ni = (struct bytes){q->nonce[0], q->nonce_len[0]};
-	free(p.p);
-	return s;
-}
-
 static void t_rfc2409_5_5_each_byte_of_hash2(void **state)
 {
 	uint8_t iv[CIPHER_BLOCK_MAX];
@@ -132,7 +93,7 @@ static void t_rfc2409_5_5_each_byte_of_hash2(void **state)
 
 	(void)state;
 	isakmp();
-	s = answer_of_end1();
+	s = rig_answer(r);
 	memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
 	s.iv = iv;
 	for (s.wrong = 1; s.wrong <= 20; s.wrong++) {
@@ -186,7 +147,7 @@ static void t_message_2_again(void **state)
 
 	(void)state;
 	isakmp();
-	s = answer_of_end1();
+	s = rig_answer(r);
 	memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
 	memcpy(nonce, s.ni.p, 16);
 	s.iv = iv;
@@ -219,7 +180,7 @@ static void t_connected_each_byte_of_hash(void **state)
 
 	(void)state;
 	isakmp();
-	s = answer_of_end1();
+	s = rig_answer(r);
 	memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
 	s.iv = iv;
 	s.flags = ISAKMP_F_COMMIT;
@@ -302,7 +263,7 @@ static struct say message1_of_end1(void)
 	p = rig_take(r, 0);
 	memcpy(&mid, p.p + 20, 4);
 	assert_int_equal(ike1_iv(r->end[1].sa, ntohl(mid), iv), 0);
-	s = said((struct bytes){p.p, p.len}, iv);
+	s = rig_said(r, (struct bytes){p.p, p.len}, iv);
 	free(p.p);
 	return s;
 }
@@ -351,7 +312,7 @@ static void t_public_values_of_another_length(void **state)
 
 			isakmp();
 			if (second) {
-				s = answer_of_end1();
+				s = rig_answer(r);
 				memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
 				s.iv = iv;
 			} else {
@@ -443,7 +404,7 @@ static void t_spec_17_missing_and_double_payloads(void **state)
 		struct say s;
 
 		isakmp();
-		s = row[i].second ? answer_of_end1() : message1_of_end1();
+		s = row[i].second ? rig_answer(r) : message1_of_end1();
 		if (row[i].second)
 			memcpy(iv, r->end[0].sa->quick->iv, sizeof(iv));
 		s.iv = row[i].second ? iv : NULL;

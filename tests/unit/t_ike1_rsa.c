@@ -175,7 +175,7 @@ static void t_every_exchange_both_ways(void **state)
 
 static const char *words(void)
 {
-	return auth == IKE_AUTH_RSA_KEY ? "no public key of ours fits the signature"
+	return auth == IKE_AUTH_RSA_KEY ? "the signature (change remote-key of the peer item"
 					: "the signature does not fit the certificate";
 }
 
