@@ -48,7 +48,8 @@ struct ike_sadb_ops {
 	int (*policy_find)(void *ctx, const struct xi_selector *sel, struct ike_policy *out);
 	/*
 	 * Spec section 19: puts a dynamic policy into force together with its SAs (b is installed by the same commit), or refreshes an equal one. The
-	 * safety net of 19.7 refuses with -EPERM. *p gets slot and gen.
+	 * safety net of 19.7 refuses with -EPERM. *p gets slot, gen, level and reqid: unique with a reqid of its own where other dynamic policies have the
+	 * same ends, as those of several peers behind one NAT do (19.4).
 	 */
 	int (*policy_generate)(void *ctx, struct ike_policy *p, struct ike_bundle *b, struct err *e);
 	int (*policy_remove)(void *ctx, uint32_t slot, uint32_t gen); /* a dynamic one */

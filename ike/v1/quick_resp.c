@@ -40,7 +40,7 @@ static int draft_policy(struct ike1_quick *q, const struct xi_selector *sel)
 
 	*p = (struct ike_policy){.sel = *sel,
 				 .action = XI_ACTION_ENCRYPT,
-				 .level = sa->peer_behind ? XI_LEVEL_UNIQUE : XI_LEVEL_REQUIRE,
+				 .level = XI_LEVEL_REQUIRE, /* policy_generate() knows whether others have these ends */
 				 .dynamic = 1,
 				 .sa_src = sa->path.local.a,
 				 .sa_dst = sa->path.remote.a};
@@ -49,10 +49,6 @@ static int draft_policy(struct ike1_quick *q, const struct xi_selector *sel)
 		p->sel.src_port = p->sel.dst_port = 0;
 	}
 	q->generate = 1;
-	/* 19.4: several peers may share the address of a NAT. */
-	if (p->level == XI_LEVEL_UNIQUE &&
-	    (sa->ike->env->random(sa->ike->env->ctx, &p->reqid, sizeof(p->reqid)) || !p->reqid))
-		return -EIO;
 	return 0;
 }
 

@@ -264,6 +264,53 @@ static void t_spec_19_generated_policy(void **state)
 	assert_int_equal(sad_ops.policy_remove(&s, again.slot, again.gen), -ENOENT);
 }
 
+/* Client n behind a NAT: all have the address of the NAT, each a network of its own. */
+static struct ike_policy generated(unsigned n, uint32_t pair, struct ike_bundle *b)
+{
+	struct ike_policy p = dynamic();
+	struct err e;
+
+	p.mode = XI_MODE_TUNNEL;
+	p.sel.dst.w[0] = htonl(0x0a020000 | n << 8);
+	p.sel.dst_len = 24;
+	*b = bundle(pair);
+	assert_ok(sad_ops.policy_generate(&s, &p, b, &e), &e);
+	return p;
+}
+
+/* The SAs of one are never those that packets for another one go by. */
+static void t_spec_19_4_peers_behind_one_nat_are_unique(void **state)
+{
+	struct ike_bundle b[3], again;
+	struct ike_policy p[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		p[i] = generated(i + 1, i + 1, &b[i]);
+	assert_int_equal(m->spd[p[0].slot].level, XI_LEVEL_REQUIRE);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct xi_policy *pol = &m->spd[p[i].slot];
+
+		assert_int_equal(pol->sa_out, b[i].out_ref[0]);
+		assert_int_equal(pol->sa_in, b[i].in_ref[0]);
+		assert_int_equal(p[i].reqid, pol->reqid);
+		assert_int_equal(m->sad[XI_REF_SLOT(b[i].out_ref[0])].reqid, pol->reqid);
+		assert_int_equal(m->sad[XI_REF_SLOT(b[i].in_ref[0])].reqid, pol->reqid);
+		for (unsigned j = 0; j < i; j++)
+			assert_int_not_equal(pol->reqid, m->spd[p[j].slot].reqid);
+		assert_true(!i || pol->level == XI_LEVEL_UNIQUE);
+	}
+	/* without its own SA one has none, whatever the others have */
+	sad_ops.remove(&s, b[1].out_ref[0]);
+	assert_int_equal(m->spd[p[1].slot].sa_out, 0);
+	assert_int_equal(m->spd[p[0].slot].sa_out, b[0].out_ref[0]);
+	/* the first one renews itself: it is one of several now */
+	p[0] = generated(1, 9, &again);
+	assert_int_equal(m->spd[p[0].slot].level, XI_LEVEL_UNIQUE);
+	assert_int_equal(m->spd[p[0].slot].sa_out, again.out_ref[0]);
+	assert_int_equal(m->spd[p[2].slot].sa_out, b[2].out_ref[0]);
+}
+
 static void t_spec_19_7_safety_net(void **state)
 {
 	struct ike_policy foreign = dynamic(), all = dynamic();
@@ -591,6 +638,7 @@ int main(void)
 		T(t_another_peer_gets_nothing_of_a_policy),
 		T(t_spec_17_exact_before_containing),
 		T(t_spec_19_generated_policy),
+		T(t_spec_19_4_peers_behind_one_nat_are_unique),
 		T(t_spec_19_7_safety_net),
 		T(t_spec_9_manual_spis_are_not_handed_out),
 		T(t_mapping_moves_with_its_numbers),

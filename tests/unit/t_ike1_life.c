@@ -282,6 +282,40 @@ static void t_spec_16_7_bytes_of_phase_1(void **state)
 	assert_true(isakmps(0) <= 2);
 }
 
+/* Spec 16.7: 1 to 1023 bytes are no kilobyte that could be proposed, but each end keeps to its own limit, whatever proposal-check says. */
+static void t_spec_16_7_less_than_a_kilobyte(void **state)
+{
+	static const uint8_t kilobytes[] = {0x80, IKE1_A_LIFE_TYPE, 0, IKE1_LIFE_KILOBYTES};
+
+	(void)state;
+	for (check = CHECK_OBEY; check <= CHECK_EXACT; check++)
+		for (unsigned i = 0; i < 3; i++) {
+			static const unsigned limit[] = {1, 1023, 1024};
+
+			bytes1 = limit[i];
+			r = rig_new(conf);
+			for (unsigned j = 0; j < 2; j++)
+				(void)rig_policy(r, j, 1);
+			rig_acquire(r, 0, r->end[0].sadb.policy);
+			assert_int_equal(memmem(r->q[0].p, r->q[0].len, kilobytes, sizeof(kilobytes)) != NULL,
+					 bytes1 >= 1024);
+			while (!established(0) || !established(1)) {
+				while (rig_work_one(r))
+					;
+				for (unsigned j = 0; j < 2 && r->end[j].k->sas; j++)
+					if (established(j))
+						assert_int_equal(r->end[j].k->sas->terms.life_bytes, bytes1);
+				if (!r->n)
+					break; /* 1 byte: it ends with the first message under it */
+				rig_deliver(r, 0);
+			}
+			rig_settle(r);
+			rig_advance(r, 4000 * NS_PER_S);
+			assert_true(rig_logged(r, 0, "ISAKMP-SA expired") && rig_logged(r, 1, "ISAKMP-SA expired"));
+			(void)teardown(NULL);
+		}
+}
+
 /* --- proposal-check in the engine (18.1, 18.2) --- */
 static void t_spec_18_2_phase_1(void **state)
 {
@@ -588,6 +622,7 @@ int main(void)
 		T(t_one_end_forgets_sooner),
 		T(t_renewal_fails),
 		T(t_spec_16_7_bytes_of_phase_1),
+		T(t_spec_16_7_less_than_a_kilobyte),
 		T(t_spec_18_2_phase_1),
 		T(t_spec_18_1_phase_2),
 		T(t_spec_18_3_of_each_protocol),

@@ -561,22 +561,6 @@ static void t_generated_policy_with_the_ports(void **state)
 	assert_int_equal(r->end[1].sadb.policy[0].sel.src_port, htons(1701));
 }
 
-static void t_generated_policy_behind_nat_is_unique(void **state)
-{
-	(void)state;
-	r = rig_new(conf_generate);
-	(void)rig_policy(r, 0, 1);
-	change_transport_udp(r->end[0].sadb.policy, 0);
-	rig_isakmp(r, 0, 1);
-	set_natt(IKE1_NATT_RFC, 0);
-	rig_acquire(r, 0, r->end[0].sadb.policy);
-	rig_settle(r);
-	both_have(2);
-	assert_int_equal(r->end[1].sadb.policy[0].level, XI_LEVEL_UNIQUE);
-	assert_int_not_equal(r->end[1].sadb.policy[0].reqid, 0);
-	assert_int_equal(r->end[1].sadb.policy[0].reqid, sa_of(1, XI_DIR_OUT, XI_PROTO_ESP)->reqid);
-}
-
 /* --- several SA payloads, made by hand: end 0 is the peer --- */
 static void t_several_sa_payloads(void **state)
 {
@@ -731,7 +715,6 @@ int main(void)
 		cmocka_unit_test_teardown(t_ah_does_not_go_through_nat, teardown),
 		cmocka_unit_test_teardown(t_generated_policy, teardown),
 		cmocka_unit_test_teardown(t_generated_policy_with_the_ports, teardown),
-		cmocka_unit_test_teardown(t_generated_policy_behind_nat_is_unique, teardown),
 		cmocka_unit_test_teardown(t_several_sa_payloads, teardown),
 		cmocka_unit_test_teardown(t_replayed_request, teardown),
 		cmocka_unit_test_teardown(t_install_fails, teardown),
