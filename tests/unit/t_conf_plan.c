@@ -364,9 +364,6 @@ static void t_extensions(void **state)
 	build(TEMPLATE WITH_AH "ah-align8=yes\n" TUNNEL "ipsec-protocols=ah sa-dst-address=2001:db8::1");
 	assert_int_equal(planned(0, false, XI_DIR_OUT)->flags, XI_SA_F_MANUAL);
 	assert_int_equal(plan.policy[0].pol.tcp_mss, XI_MSS_AUTO);
-	/* what has no effect is not in the record */
-	build("policy add action=discard tcp-mss=1300");
-	assert_int_equal(plan.policy[0].pol.tcp_mss, 0);
 }
 
 /* Spec 6.3, 6.4, 9: what is refused. */
@@ -393,6 +390,27 @@ static void t_refused(void **state)
 		{"policy add tcp-mss=65496", "value of tcp-mss out of range (536..65495)"},
 		{"policy add tcp-mss=some", "invalid value for argument tcp-mss"},
 		{"policy add tcp-mss=of", NULL},
+		/* it would have no effect */
+		{"policy add action=discard tcp-mss=1300", "failure: tcp-mss needs action=encrypt; set tcp-mss=auto"},
+		{"policy add action=none tcp-mss=off", "failure: tcp-mss needs action=encrypt; set tcp-mss=auto"},
+		{"policy add protocol=udp tcp-mss=1300",
+		 "failure: tcp-mss needs protocol=all or tcp; set tcp-mss=auto"},
+		{"policy add protocol=tcp tcp-mss=1300", NULL},
+		{"policy add action=none tcp-mss=auto", NULL},
+		{"policy add tcp-mss=1300\npolicy set 0 action=discard",
+		 "failure: tcp-mss needs action=encrypt; set tcp-mss=auto"},
+		{"policy add tcp-mss=1300\npolicy set 0 action=discard tcp-mss=auto", NULL},
+		{"manual-sa add name=x natt-port=4501",
+		 "failure: natt-port needs nat-traversal=yes; set natt-port=4500"},
+		{"manual-sa add name=x natt-port=4500", NULL},
+		{"manual-sa add name=x natt-port=4501 nat-traversal=yes", NULL},
+		{"manual-sa add name=x natt-port=4501 nat-traversal=yes\nmanual-sa set x nat-traversal=no",
+		 "failure: natt-port needs nat-traversal=yes; set natt-port=4500"},
+		{"manual-sa add name=x ah-align8=yes",
+		 "failure: ah-align8=yes needs an outgoing ah-algorithm other than null"},
+		{"manual-sa add name=x ah-align8=yes ah-algorithm=md5/null",
+		 "failure: ah-align8=yes needs an outgoing ah-algorithm other than null"},
+		{"manual-sa add name=x ah-align8=yes ah-algorithm=null/md5", NULL},
 		{"manual-sa add name=x ah-algorithm=crc32", "input does not match any value of ah-algorithm"},
 		{"manual-sa add name=x ah-spi=0xff", "value of ah-spi out of range (0x100..0xFFFFFFFF)"},
 		{"manual-sa add name=x ah-key=xyz", "invalid value for argument ah-key"},

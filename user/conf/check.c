@@ -6,6 +6,8 @@
 #include "bpf/abi/xi_alg.h"
 #include "user/conf/conf.h"
 
+#define NATT_PORT 4500 /* RFC 3948: default of natt-port */
+
 static bool has_ports(int64_t proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE || proto == IPPROTO_SCTP ||
@@ -17,6 +19,18 @@ static bool one_family(const struct conf_policy *p)
 {
 	return (!p->sa_src.family || p->sa_src.family == p->src.family) &&
 	       (!p->sa_dst.family || p->sa_dst.family == p->src.family);
+}
+
+/* What is accepted has its effect: the MSS is that of TCP in a tunnel. (What spec 6.1 has from level on is stored whatever the action.) */
+static int check_mss(const struct conf_policy *p, struct conf_err *e)
+{
+	if (p->tcp_mss == XI_MSS_AUTO)
+		return 0;
+	if (p->action != XI_ACTION_ENCRYPT)
+		return conf_fail(e, CONF_E_FAIL, "failure: tcp-mss needs action=encrypt; set tcp-mss=auto");
+	if (p->proto >= 0 && p->proto != IPPROTO_TCP)
+		return conf_fail(e, CONF_E_FAIL, "failure: tcp-mss needs protocol=all or tcp; set tcp-mss=auto");
+	return 0;
 }
 
 static int check_policy(const struct conf *c, const struct conf_policy *p, struct conf_err *e)
@@ -32,6 +46,8 @@ static int check_policy(const struct conf *c, const struct conf_policy *p, struc
 				 "failure: ports can only be matched for tcp, udp, udp-lite, sctp and dccp");
 	if (p->action == XI_ACTION_ENCRYPT && !p->protos)
 		return conf_fail(e, CONF_E_FAIL, "failure: action encrypt needs ipsec-protocols");
+	if (check_mss(p, e))
+		return -1;
 	if (conf_index_of_name(c, MENU_PROPOSAL, p->proposal) < 0)
 		return conf_fail(e, CONF_E_ENUM, "input does not match any value of proposal");
 	if (p->manual_sa[0] && conf_index_of_name(c, MENU_MANUAL_SA, p->manual_sa) < 0)
@@ -84,6 +100,12 @@ static int check_msa(const struct conf_msa *m, struct conf_err *e)
 	for (int d = 0; d < 2; d++)
 		if (check_algorithms(m, d, e))
 			return -1;
+	if (!m->natt && m->natt_port != NATT_PORT)
+		return conf_fail(e, CONF_E_FAIL, "failure: natt-port needs nat-traversal=yes; set natt-port=%d",
+				 NATT_PORT);
+	if (m->ah_align8 && !prop_alg(ALG_AUTH, m->ah_alg[XI_DIR_OUT])->abi)
+		return conf_fail(e, CONF_E_FAIL,
+				 "failure: ah-align8=yes needs an outgoing ah-algorithm other than null");
 	return 0;
 }
 

@@ -84,7 +84,8 @@ static const struct prop policy_props[] = {
 	{ .name = "tcp-mss", .type = PT_INT, .flags = PF_SKIP_DEFAULT | PF_STATIC, AT(conf_policy, tcp_mss), .def = "auto",
 	  .min = 536, .max = 65495, .special = "auto", .special_value = XI_MSS_AUTO, .special2 = "off",
 	  .special2_value = XI_MSS_OFF, .unit = "bytes", .help = "largest MSS that TCP connections through the policy may "
-	  "agree on, either way; auto: what fits into the path, off: left alone" },
+	  "agree on, either way; auto: what fits into the path, off: left alone; others than auto need action=encrypt and "
+	  "protocol=all or tcp" },
 	COMMON(conf_policy),
 	{ .name = "ph2-state", .type = PT_ENUM, .flags = PF_READONLY | PF_STATS, AT(conf_policy, ph2_state),
 	  .words = ph2_words, .help = "established while usable SAs in both directions are installed" },
