@@ -204,8 +204,11 @@ static __always_inline int was_natted(struct __sk_buff *skb, const struct xi_pkt
  * They are asked first. Not so of what goes against a translated connection (NAT_ASK_LAST): its translation was decided with the first packet,
  * which was judged by the addresses that this one leaves with; the original ones see to it that nothing they protect leaves all the same.
  * The original source of an ICMP error about such a connection is not known, only whom it is about.
+ *
+ * accepts: if nothing is there yet, the policy that lets it pass by those addresses, which counts it unless one has a say on the final ones.
  */
-static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f, int malformed, int last)
+static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f, int malformed, int last,
+				       struct xi_hit *accepts)
 {
 	struct xi_nat n = {};
 	__u32 reason;
@@ -219,8 +222,11 @@ static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f,
 	if (reason < XI_PASS_BASE)
 		return drop(reason);
 	change_places(&f->pkt, &n);
-	if (reason != XI_TO_WORKER)
+	if (reason != XI_TO_WORKER) {
+		if (!accepts->found)
+			*accepts = f->hit[XI_DIR_OUT];
 		return GO_ON;
+	}
 	if (take_back(skb, &f->pkt, &n, malformed)) {
 		xi_count_policy(&f->hit[XI_DIR_OUT], out_dropped);
 		return drop(XI_DROP_OUT_NAT);
@@ -305,8 +311,8 @@ static __always_inline int judge_final(struct __sk_buff *skb, struct xi_find *f,
 
 static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int malformed)
 {
-	int original = have_ct ? judge_before_nat(skb, f, malformed, 0) : GO_ON, rc;
-	struct xi_hit hit;
+	struct xi_hit accepts = {};
+	int original = have_ct ? judge_before_nat(skb, f, malformed, 0, &accepts) : GO_ON, rc;
 	__u32 reason;
 
 	if (original != GO_ON && original != NAT_ASK_LAST)
@@ -314,15 +320,16 @@ static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int m
 	rc = judge_final(skb, f, &reason, malformed);
 	if (rc != GO_ON)
 		return rc;
-	hit = f->hit[XI_DIR_OUT];
+	if (f->hit[XI_DIR_OUT].found)
+		accepts = f->hit[XI_DIR_OUT];
 	if (!malformed && xi_is_icmp(&f->pkt))
 		rc = judge_quoted(skb, f);
 	if (rc == GO_ON && original == NAT_ASK_LAST)
-		rc = judge_before_nat(skb, f, malformed, 1);
+		rc = judge_before_nat(skb, f, malformed, 1, &accepts);
 	if (rc != GO_ON)
 		return rc;
-	if (reason == XI_PASS_NONE || reason == XI_PASS_USE)
-		xi_count_policy(&hit, out_accepted);
+	if (accepts.found)
+		xi_count_policy(&accepts, out_accepted);
 	return pass(to_many(&f->pkt) ? XI_PASS_MULTICAST : reason);
 }
 

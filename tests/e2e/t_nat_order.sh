@@ -58,7 +58,8 @@ decides() {
 from() { # COMMAND... from where the round is about
 	if [ "$FROM" = gateway ]; then in_ns gw1 "$@"; else in_ns a "$@"; fi
 }
-echoes() { from ping -n -q -c 3 -i 0.02 -W "${2:-1}" -I "$SOURCE" "$1"; }
+echoes() { from ping -n -q -c 3 -i 0.02 -W "${2:-5}" -I "$SOURCE" "$1"; }
+answered() { check "IPv$V, $FROM: it has its answers" grep '3 received' "$T/decides.out" || note "$(cat "$T/decides.out"; drops_seen 1; drops_seen 2)"; }
 round() {
 	local to=$SERVICE service="ip daddr $SERVICE" host=$HOST_B table=ip out
 	[ $V = 4 ] || to=$SERVICE_6 service="ip6 daddr $SERVICE_6" host=$HOST_B_6 table=ip6
@@ -66,21 +67,21 @@ round() {
 	[ $V = 4 ] || out="[$host]"
 	nat $table "$service udp dport 7000 dnat to $out:7001; $service dnat to $host;" ""
 	decides "destination NAT" out-transformed "yes no no " echoes $to
-	check "IPv$V, $FROM: it has its answers" grep -q '3 received' "$T/decides.out"
+	answered
 	check "IPv$V, $FROM: with ports: UDP" from "$LIBDIR/udpsweep.py" sweep $to 7000 --bind $SOURCE --from 1 --to 20
 	nat $table "" "oifname wan masquerade;"
 	decides "source NAT" out-transformed "no yes no " echoes $host
-	check "IPv$V, $FROM: it has its answers" grep -q '3 received' "$T/decides.out"
+	answered
 	check "IPv$V, $FROM: source NAT: UDP" from "$LIBDIR/udpsweep.py" sweep $host 7001 --bind $SOURCE --from 1 --to 20
 	nat $table "$service dnat to $host;" "oifname wan masquerade;"
 	decides "both" out-transformed "yes no no " echoes $to
-	check "IPv$V, $FROM: it has its answers" grep -q '3 received' "$T/decides.out"
+	answered
 	xi 1 policy set "${ITEMS[0]}" action=discard || fatal "policy"
 	decides "discard before NAT" out-dropped "yes no no " echoes $to 0.1
 	xi 1 policy set "${ITEMS[0]}" action=none || fatal "policy"
 	nat $table "$service dnat to $host;" ""
 	decides "none before NAT, encrypt behind it" out-transformed "no yes no " echoes $to
-	check "IPv$V, $FROM: it has its answers" grep -q '3 received' "$T/decides.out"
+	answered
 	xi 1 policy set "${ITEMS[1]}" action=discard || fatal "policy"
 	decides "none before NAT, discard behind it" out-dropped "no yes no " echoes $to 0.1
 	xi 1 policy set "${ITEMS[0]}" action=encrypt && xi 1 policy set "${ITEMS[1]}" action=encrypt || fatal "policy"
@@ -129,4 +130,20 @@ decides "answers" out-transformed "no yes no " in_ns b ping -n -q -c 3 -i 0.02 -
 capture_stop w1 || not_ok "capture"
 is "nothing of it in clear" "$(tcpdump -nn -r "$T/w1.pcap" 'ip and net 10.0.0.0/8' 2>/dev/null | wc -l)" 0
 is "nor of IPv6" "$(tcpdump -nn -r "$T/w1.pcap" 'ip6 and udp or icmp6 and (ip6[40] == 128 or ip6[40] == 129)' 2>/dev/null | wc -l)" 0
+# A policy of action none that the packet leaves by counts it, also behind NAT, where no policy matches.
+xi 1 policy add src-address=$LAN1 dst-address=$INTERNET/32 action=none &&
+	xi 1 policy add src-address=$LAN1_6 dst-address=$INTERNET_6/128 action=none || fatal "policy"
+nat ip "" "oifname wan masquerade;"
+nat ip6 "" "oifname wan masquerade;"
+accepted() { # WHAT ITEM COMMAND...
+	local what=$1 item=$2 before
+	before=$(policystat 1 "$item" out-accepted)
+	shift 2
+	check "$what: none, then masqueraded: it has its answers" "$@" ping -n -q -c 3 -i 0.02 -W 2 -I "$SOURCE" "$TO"
+	is "$what: out-accepted" "$(($(policystat 1 "$item" out-accepted) - before))" 3
+}
+SOURCE=$HOST_A TO=$INTERNET accepted "IPv4, LAN" 7 in_ns a
+SOURCE=$GW_LAN1 TO=$INTERNET accepted "IPv4, gateway" 7 in_ns gw1
+SOURCE=$HOST_A_6 TO=$INTERNET_6 accepted "IPv6, LAN" 8 in_ns a
+SOURCE=$GW_LAN1_6 TO=$INTERNET_6 accepted "IPv6, gateway" 8 in_ns gw1
 tap_done
