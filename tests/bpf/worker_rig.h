@@ -23,6 +23,9 @@
 #define AH XI_PROTO_AH
 #define US "192.0.2.2" /* RIG_DST */
 #define PEER "192.0.2.1"
+#ifndef RIG_POLICIES
+#define RIG_POLICIES 16 /* room in the maps */
+#endif
 
 static struct maps *m;
 static struct rt *rt;
@@ -45,7 +48,7 @@ static inline int setup(void **state)
 	struct err e;
 
 	(void)state;
-	m = sandbox_maps(64, 16);
+	m = sandbox_maps(64, RIG_POLICIES);
 	m->ifs[1].ifindex = 1; /* lo */
 	assert_ok(rt_open(&rt, 1, m->fd[MAP_LOCAL], m->fd[MAP_VLAN], &e), &e);
 	conf.frags = frags_new(&bytes);
