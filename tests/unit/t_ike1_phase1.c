@@ -416,31 +416,6 @@ static void t_both_at_the_same_time(void **state)
 	}
 }
 
-/* The oldest datagram from an end; r->n: none. */
-static unsigned first_from(unsigned end)
-{
-	unsigned i = 0;
-
-	while (i < r->n && r->q[i].from != end)
-		i++;
-	return i;
-}
-
-/* Both directions and the thread pool are as slow as they like; none overtakes itself. */
-static void settle_in_an_order(uint32_t seed)
-{
-	while (r->n || r->n_jobs) {
-		unsigned what;
-
-		seed = seed * 1664525 + 1013904223;
-		what = (seed >> 16) % 3;
-		if (what == 2)
-			(void)rig_work_one(r);
-		else if (first_from(what) < r->n)
-			rig_deliver(r, first_from(what));
-	}
-}
-
 /* What came too early has been repeated: nothing is half done, and what one end sends the other one opens. */
 static void assert_settled(void)
 {

@@ -143,10 +143,11 @@ static void consistent(void)
 	}
 }
 
-static void begin(void)
+static void two_ends(int (*filter)(struct rig *, struct rig_packet *))
 {
+	memset(&spoilt, 0, sizeof(spoilt));
 	r = rig_new(conf);
-	r->filter = spoil;
+	r->filter = filter;
 	for (unsigned i = 0; i < 2; i++) {
 		struct ike_policy *p = rig_policy(r, i, 1);
 
@@ -155,17 +156,16 @@ static void begin(void)
 		r->end[i].env.sign = rsa_sign_later;
 		r->end[i].env.wall = auth == IKE_AUTH_PSK ? rig_wall : rsa_wall;
 	}
-	rig_acquire(r, from, &r->end[from].sadb.policy[0]);
 }
 
 /* Whatever happens to one message, those of quick mode included: all comes up by repetition, or both ends give up; no end sends what the other cannot open. */
 static void spoil_one(unsigned how, unsigned target, size_t param)
 {
-	memset(&spoilt, 0, sizeof(spoilt));
+	two_ends(spoil);
 	spoilt.how = how;
 	spoilt.target = target;
 	spoilt.param = param;
-	begin();
+	rig_acquire(r, from, &r->end[from].sadb.policy[0]);
 	rig_settle(r);
 	rig_advance(r, 17 * NS_PER_S);
 	if (spoilt.held.p)
@@ -274,12 +274,117 @@ static void t_each_message_flipped(void **state)
 	each(FLIP, at_places);
 }
 
+/* --- everything at once --- */
+
+static int only_nat(struct rig *rig, struct rig_packet *p)
+{
+	if (nat)
+		translate(rig, p);
+	return 1;
+}
+
+/* Both have an ISAKMP SA and SAs, and what one sends the other one opens; a packet brings up what has gone. */
+static void assert_works(void)
+{
+	consistent();
+	for (unsigned i = 0; i < 2; i++)
+		if (!r->end[i].sadb.policy_out[0])
+			rig_acquire(r, i, &r->end[i].sadb.policy[0]);
+	rig_settle(r);
+	rig_advance(r, 65 * NS_PER_S);
+	consistent();
+	for (unsigned i = 0; i < 2; i++)
+		if (!established(i) || !r->end[i].sadb.policy_out[0])
+			fail_msg("mode %u, auth %u, nat %u, seed %u: end %u does not come up", mode, auth, nat,
+				 spoilt.target, i);
+}
+
+/* Both begin at once; datagrams, Diffie-Hellman and signatures take as long as they like. */
+static void t_both_begin_in_many_orders(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i < ARRAY_SIZE(ways); i++)
+		for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++)
+			for (uint32_t seed = 1; seed <= 20; seed++) {
+				auth = ways[i].auth;
+				nat = ways[i].nat;
+				from = 1; /* the NAT keeps the ports, so that either may begin */
+				two_ends(only_nat);
+				for (unsigned e = 0; e < 2; e++)
+					rig_acquire(r, e, &r->end[e].sadb.policy[0]);
+				spoilt.target = seed;
+				settle_in_an_order(seed);
+				rig_advance(r, 65 * NS_PER_S);
+				assert_works();
+				(void)end(NULL);
+			}
+}
+
+/* One in five datagrams is lost, doubled, late, cut, or has a bit flipped; then the sky clears. */
+static int weather(struct rig *rig, struct rig_packet *p)
+{
+	uint64_t x = rig_rand(rig) >> 20, y = rig_rand(rig) >> 20;
+
+	(void)only_nat(rig, p);
+	switch (x % 25) {
+	case LOSE:
+		return 0;
+	case TWICE:
+		rig_push(rig, p->from, &p->path, p->p, p->len);
+		return 1;
+	case SWAP:
+	case LATE:
+		if (spoilt.held.p)
+			let_go(rig);
+		hold(p);
+		return 0;
+	case CUT:
+		p->len = y % p->len;
+		return 1;
+	case FLIP:
+		p->p[y / 8 % p->len] ^= (uint8_t)(1 << y % 8);
+		return 1;
+	default:
+		return 1;
+	}
+}
+
+static void t_random_weather(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++)
+		for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++)
+			for (unsigned seed = 1; seed <= 3; seed++) {
+				auth = ways[i].auth;
+				nat = ways[i].nat;
+				from = 1;
+				two_ends(weather);
+				spoilt.target = seed;
+				r->seed = seed * 0x9e3779b97f4a7c15ull;
+				for (unsigned round = 0; round < 8; round++) {
+					for (unsigned e = 0; e < 2; e++)
+						if (!r->end[e].sadb.policy_out[0])
+							rig_acquire(r, e, &r->end[e].sadb.policy[0]);
+					rig_settle(r);
+					rig_advance(r, 700 * NS_PER_S);
+				}
+				if (spoilt.held.p)
+					let_go(r);
+				r->filter = only_nat;
+				rig_settle(r);
+				rig_advance(r, 2000 * NS_PER_S);
+				assert_works();
+				(void)end(NULL);
+			}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, end)
 	const struct CMUnitTest tests[] = {
-		T(t_each_message_lost),	   T(t_each_message_doubled), T(t_each_message_reordered),
-		T(t_each_message_delayed), T(t_each_message_cut),     T(t_each_message_flipped),
+		T(t_each_message_lost),		T(t_each_message_doubled), T(t_each_message_reordered),
+		T(t_each_message_delayed),	T(t_each_message_cut),	   T(t_each_message_flipped),
+		T(t_both_begin_in_many_orders), T(t_random_weather),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
