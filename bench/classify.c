@@ -216,7 +216,7 @@ static const struct shape shapes[] = {
 	{"site-to-site-ipv6", site6_make, site6_packet, site6_none, XI_IP6, 0},
 	{"host-pairs", host_make, host_packet, no_flow4, XI_IP4, 0},
 	{"wide-over-narrow", wide_make, wide_packet, no_flow4, XI_IP4, 0},
-	{"ports-of-one-pair", ports_make, ports_packet, ports_none, XI_IP4, 1},
+	{"ports-of-one-pair", ports_make, ports_packet, ports_none, XI_IP4, 0},
 	{"many-lengths", lengths_make, lengths_packet, lengths_none, XI_IP4, 1},
 };
 

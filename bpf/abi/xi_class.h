@@ -8,6 +8,11 @@
  * order of their first rule, so that the search ends when no better one can follow. Usual policies have one to five shapes. A shape is
  * asked only when the first bits of both addresses are those of a rule of it (xi_filter).
  *
+ * Rules of one pair of networks that differ in protocol or ports are one run. A short one is walked. Of a longer one than xi_shape.walk each
+ * rule has an entry of its own, too: its key is that of the run together with what the rule asks of protocol and ports (xi_kind_key). Keys are of
+ * kinds: which of the fields count. A packet asks for each kind that the shape has. A field that it does not show (spec 13.6) matches every rule
+ * that protects: the first one of those stands under a kind of its own.
+ *
  * Everything is there twice. Readers use copy spd_gen & 1 of xi_meta; a writer fills the other one and then raises spd_gen, one store.
  * A reader that was so slow that a second change has begun meanwhile sees spd_begin > its spd_gen + 1 and starts again: no
  * packet is judged by a mixture. Writers and readers of other processors rely on the total store order of x86.
@@ -28,9 +33,15 @@
 struct xi_shape {
 	struct xi_addr src_mask;
 	struct xi_addr dst_mask;
-	__u32 best; /* evaluation order of its first rule */
-	__u32 pad;
+	__u32 best;  /* evaluation order of its first rule */
+	__u16 walk;  /* longer runs than this are not walked, if there are kinds */
+	__u16 kinds; /* bit k = a run of this shape has entries of kind k; 0: every run is walked */
 };
+
+/* Kinds of entries of a long run: 0 to 7 are XI_SEL_* flags, the rest are for packets that do not show what the rule asks for. */
+#define XI_KIND_NO_PORTS 8  /* the first rule that protects and asks for ports; with XI_SEL_PROTO: of that protocol */
+#define XI_KIND_NO_PROTO 10 /* the first rule that protects and asks for a protocol or ports */
+#define XI_KINDS 11
 
 /* By the first bits of an address (xi_filter_index): bit i = some rule of shape i may match it. */
 #define XI_FILTER 256
@@ -122,6 +133,36 @@ static inline __u64 xi_class_hash6(const struct xi_addr *src, const struct xi_ad
 	h = xi_mix((h + xi_class_half(src, &s->src_mask, 2)) * 0xc2b2ae3d27d4eb4full);
 	h = xi_mix((h + xi_class_half(dst, &s->dst_mask, 0)) * 0x165667b19e3779f9ull);
 	return xi_mix((h + xi_class_half(dst, &s->dst_mask, 2)) * 0x9e3779b97f4a7c15ull);
+}
+
+/* The kinds that a packet with these XI_TUPLE_* asks for. */
+static inline __u32 xi_kinds_asked(__u8 flags)
+{
+	if (flags & XI_TUPLE_NO_PROTO)
+		return 1u | 1u << XI_KIND_NO_PROTO;
+	if (flags & XI_TUPLE_NO_PORTS)
+		return 1u | 1u << XI_SEL_PROTO | 1u << XI_KIND_NO_PORTS | 1u << (XI_KIND_NO_PORTS | XI_SEL_PROTO);
+	return 0xff;
+}
+
+/* Protocol and ports, as far as they count for the kind. Ports in the order of the policy: inbound the roles swap (spec 13.2). */
+static inline __u64 xi_kind_key(__u32 kind, __u8 proto, __be16 src_port, __be16 dst_port)
+{
+	__u64 key = (__u64)(kind + 1) << 40;
+
+	if (kind != XI_KIND_NO_PROTO && (kind & XI_SEL_PROTO))
+		key |= (__u64)proto << 32;
+	if (kind < XI_KIND_NO_PORTS && (kind & XI_SEL_SRC_PORT))
+		key |= (__u64)src_port << 16;
+	if (kind < XI_KIND_NO_PORTS && (kind & XI_SEL_DST_PORT))
+		key |= dst_port;
+	return key;
+}
+
+/* Of an entry of a run, whose own hash is run. */
+static inline __u64 xi_kind_hash(__u64 run, __u64 key)
+{
+	return xi_mix((run ^ key) * 0x9e3779b97f4a7c15ull);
 }
 
 /* The salt of shape i: equal addresses of different shapes are different keys. */

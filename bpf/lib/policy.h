@@ -31,15 +31,16 @@ struct xi_walk {
 	const struct xi_class_head *head;
 	const struct xi_tuple *t;
 	__u64 ask;   /* bit i: shape i may know something */
+	__u64 hash;  /* of the run */
+	__u32 kinds; /* bit k: is to be asked for its entries of kind k */
 	__u32 first; /* of the run that is walked */
 	__u32 dir;
 	struct xi_hit hit; /* the best so far */
 };
 
-/* One rule of a run, which stands in evaluation order: the first that matches ends the walk. */
-static long xi_find_rule(__u32 i, void *ctx)
+/* Is rule i of the run a hit? */
+static __always_inline int xi_try_rule(struct xi_walk *f, __u32 i)
 {
-	struct xi_walk *f = ctx;
 	__u32 key = f->head->rule_base + f->first + i;
 	const struct xi_rule *r = bpf_map_lookup_elem(&xi_rules, &key);
 
@@ -56,6 +57,12 @@ static long xi_find_rule(__u32 i, void *ctx)
 		f->hit.found = 1;
 	}
 	return 1;
+}
+
+/* One rule of a run, which stands in evaluation order: the first that matches ends the walk. */
+static long xi_find_rule(__u32 i, void *ctx)
+{
+	return xi_try_rule(ctx, i);
 }
 
 /* The way with the tag, or NULL. No two keys that can meet in their buckets have one tag: class_compile() sees to it. */
@@ -78,6 +85,34 @@ static __always_inline const struct xi_way *xi_find_way(const struct xi_class_he
 	return NULL;
 }
 
+static __always_inline __u32 xi_lowest_bit(__u32 bits)
+{
+	__u32 low = bits & -bits;
+
+	return !!(low & 0xaaaa) | !!(low & 0xcccc) << 1 | !!(low & 0xf0f0) << 2 | !!(low & 0xff00) << 3;
+}
+
+/* The next kind of a long run. */
+static long xi_find_kind(__u32 i __attribute__((unused)), void *ctx)
+{
+	struct xi_walk *w = ctx;
+	int in = w->dir == XI_DIR_IN;
+	__u32 kind = xi_lowest_bit(w->kinds);
+	const struct xi_way *way;
+
+	if (!w->kinds)
+		return 1;
+	w->kinds &= w->kinds - 1;
+	way = xi_find_way(w->head,
+			  xi_kind_hash(w->hash, xi_kind_key(kind, w->t->proto, in ? w->t->dst_port : w->t->src_port,
+							    in ? w->t->src_port : w->t->dst_port)));
+	if (way && !(w->hit.found && w->hit.order < way->best)) {
+		w->first = way->first;
+		xi_try_rule(w, 0);
+	}
+	return 0;
+}
+
 /* One shape. By bpf_loop(), since the verifier would walk a loop of ours once for each shape there may be. */
 static long xi_find_shape(__u32 i, void *ctx)
 {
@@ -87,6 +122,7 @@ static long xi_find_shape(__u32 i, void *ctx)
 	const struct xi_addr *src = in ? &w->t->dst : &w->t->src, *dst = in ? &w->t->src : &w->t->dst;
 	const struct xi_shape *s;
 	const struct xi_way *way;
+	__u64 hash;
 
 	if (!(w->ask >> (i & 63)) || at >= 2 * XI_SHAPES_MAX)
 		return 1;
@@ -95,11 +131,19 @@ static long xi_find_shape(__u32 i, void *ctx)
 	s = &w->head->shape[at];
 	if (w->hit.found && w->hit.order < s->best)
 		return 1; /* shapes stand in the order of their best rules */
-	way = xi_find_way(w->head, six ? xi_class_hash6(src, dst, s, salt) : xi_class_hash4(src, dst, s, salt));
-	if (way) {
-		w->first = way->first;
-		bpf_loop(way->count, xi_find_rule, w, 0);
+	hash = six ? xi_class_hash6(src, dst, s, salt) : xi_class_hash4(src, dst, s, salt);
+	way = xi_find_way(w->head, hash);
+	if (!way || (w->hit.found && w->hit.order < way->best))
+		return 0;
+	w->first = way->first;
+	if (s->kinds && way->count > s->walk) {
+		w->hash = hash;
+		w->kinds = s->kinds & xi_kinds_asked(w->t->flags);
+		bpf_loop(XI_KINDS, xi_find_kind, w, 0);
+		__asm__ volatile("# two calls: the kernel puts only one with a constant callback in line" ::: "memory");
+		return 0;
 	}
+	bpf_loop(way->count, xi_find_rule, w, 0);
 	return 0;
 }
 

@@ -38,6 +38,18 @@ static const char *const ours[] = {"10.1.0.3", "10.2.0.0", "fd01::3",
 static const int protos[] = {6, 17, 1, 132};
 static const int ports[] = {22, 53, 500, 4500};
 
+static int many_ports; /* two prefix lengths and many ports: many policies of one pair of networks */
+
+static int a_port(void)
+{
+	return many_ports ? 1000 + rnd(24) : ports[rnd(4)];
+}
+
+static int a_length(const int lengths[8])
+{
+	return lengths[many_ports ? 2 + 2 * rnd(2) : rnd(8)];
+}
+
 static void a_host(char text[64], int six)
 {
 	(void)snprintf(text, 64, "%s%d", (six ? nets6 : nets4)[rnd(4)], rnd(4));
@@ -91,11 +103,11 @@ static void one_policy(unsigned i, uint64_t sa)
 	a_destination(dst, d->six);
 	to_bits(d->src, src);
 	to_bits(d->dst, dst);
-	d->src_len = (d->six ? len6 : len4)[rnd(8)];
-	d->dst_len = (d->six ? len6 : len4)[rnd(8)];
+	d->src_len = a_length(d->six ? len6 : len4);
+	d->dst_len = a_length(d->six ? len6 : len4);
 	d->proto = rnd(2) ? protos[rnd(4)] : -1;
-	d->sport = d->proto != -1 && d->proto != 1 && rnd(4) == 0 ? ports[rnd(4)] : -1;
-	d->dport = d->proto != -1 && d->proto != 1 && rnd(2) == 0 ? ports[rnd(4)] : -1;
+	d->sport = d->proto != -1 && d->proto != 1 && rnd(4) == 0 ? a_port() : -1;
+	d->dport = d->proto != -1 && d->proto != 1 && rnd(2) == 0 ? a_port() : -1;
 	d->action = rnd(5) < 3 ? XI_ACTION_ENCRYPT : rnd(2);
 	d->level = rnd(3);
 	d->dynamic = rnd(4) == 0;
@@ -217,6 +229,28 @@ static const struct model *first(const struct question *q)
 	return NULL;
 }
 
+/* 13.6: a field that the packet does not show (hidden: XI_TUPLE_*) fits every policy that protects, and no other one. */
+static int fits_hidden(const struct model *d, const struct question *q, uint8_t hidden)
+{
+	int protects = d->action == XI_ACTION_DISCARD || (d->action == XI_ACTION_ENCRYPT && d->level != XI_LEVEL_USE);
+
+	if (!addresses_fit(d, q))
+		return 0;
+	if ((hidden & XI_TUPLE_NO_PROTO) && (d->proto != -1 || d->sport != -1 || d->dport != -1))
+		return protects;
+	if (d->proto != -1 && d->proto != q->proto)
+		return 0;
+	return (d->sport == -1 && d->dport == -1) || protects;
+}
+
+static const struct model *first_hidden(const struct question *q, uint8_t hidden)
+{
+	for (unsigned i = 0; i < models; i++)
+		if (!absent(&model[i]) && fits_hidden(&model[i], q, hidden))
+			return &model[i];
+	return NULL;
+}
+
 /* 13.2: inbound the roles swap. */
 static struct question swapped(const struct question *q)
 {
@@ -331,8 +365,8 @@ static void a_packet(struct packet *p, struct question *q, char src[64], char ds
 	q->ttl_used_up = rnd(16) == 0;
 	q->forwarded = rnd(2);
 	q->proto = protos[rnd(4)];
-	q->sport = ports[rnd(4)];
-	q->dport = ports[rnd(4)];
+	q->sport = a_port();
+	q->dport = a_port();
 	p->src = src;
 	p->dst = dst;
 	p->ttl = q->ttl_used_up ? 1 : 64;

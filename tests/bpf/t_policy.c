@@ -26,12 +26,16 @@ static void assert_same_by_the_worker(const struct question *q, const char *src,
 	struct question in = swapped(q);
 
 	for (int dir = 0; dir < 2; dir++) {
-		const struct model *d = first(dir == XI_DIR_IN ? &in : q);
-		struct xi_rule r;
+		for (uint8_t hidden = 0; hidden <= (XI_TUPLE_NO_PORTS | XI_TUPLE_NO_PROTO); hidden++) {
+			const struct question *as = dir == XI_DIR_IN ? &in : q;
+			const struct model *d = hidden ? first_hidden(as, hidden) : first(as);
+			struct xi_rule r;
 
-		assert_int_equal(class_match(m, &t, dir, &r), d != NULL);
-		if (d)
-			assert_int_equal(r.slot, d->slot);
+			t.flags = hidden;
+			assert_int_equal(class_match(m, &t, dir, &r), d != NULL);
+			if (d)
+				assert_int_equal(r.slot, d->slot);
+		}
 	}
 }
 
@@ -168,6 +172,22 @@ static void t_ten_thousand_policies(void **state)
 	rounds(1, 10000, 20000);
 }
 
+/* Runs that are not walked: protocol and ports are looked up, too, and what a fragment does not show. */
+static void t_many_ports_of_few_networks(void **state)
+{
+	const struct xi_class_head *h;
+
+	(void)state;
+	many_ports = 1;
+	rounds(40, 100, 300);
+	rounds(4, 1000, 2000);
+	rounds(1, 10000, 3000);
+	h = &m->class[m->meta->spd_gen & 1];
+	assert_int_not_equal(h->shape[0].kinds, 0);
+	assert_int_not_equal(h->shape[XI_SHAPES_MAX].kinds, 0);
+	many_ports = 0;
+}
+
 /* --- in the middle of a stream of changes --- */
 
 #define STREAM_PACKETS 20000
@@ -267,9 +287,13 @@ static void t_stream_of_changes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t_no_policy),	       cmocka_unit_test(t_one_policy),
-		cmocka_unit_test(t_ten_policies),      cmocka_unit_test(t_three_hundred_policies),
-		cmocka_unit_test(t_thousand_policies), cmocka_unit_test(t_ten_thousand_policies),
+		cmocka_unit_test(t_no_policy),
+		cmocka_unit_test(t_one_policy),
+		cmocka_unit_test(t_ten_policies),
+		cmocka_unit_test(t_three_hundred_policies),
+		cmocka_unit_test(t_thousand_policies),
+		cmocka_unit_test(t_ten_thousand_policies),
+		cmocka_unit_test(t_many_ports_of_few_networks),
 		cmocka_unit_test(t_stream_of_changes),
 	};
 

@@ -10,6 +10,8 @@
 
 #define LENGTHS 129 /* prefix lengths of IPv6; IPv4 uses the first 33 */
 #define NO_SHAPE 0xff
+#define NO_INDEX 0xffff
+#define HIDDEN 257 /* keys of XI_KIND_NO_PORTS: by protocol, and without */
 
 /* A rule on its way into the table. */
 struct keyed {
@@ -32,8 +34,9 @@ struct compiler {
 	struct xi_rule *rules; /* of the copy */
 	struct xi_bucket *bucket;
 	struct shapes four, six;
-	struct keyed *key; /* [n] */
-	unsigned keys;
+	struct keyed *key;   /* [n] */
+	struct keyed *entry; /* [n], of one run */
+	unsigned walk;	     /* longer runs have an entry for each rule; NO_INDEX: none has */
 };
 
 static unsigned mask_len(const struct xi_addr *mask)
@@ -165,21 +168,110 @@ static int enter(struct compiler *c, uint64_t hash, const struct xi_way *way)
 	return -ENOSPC;
 }
 
+static int protects(const struct xi_rule *r)
+{
+	return r->action == XI_ACTION_DISCARD || (r->action == XI_ACTION_ENCRYPT && r->level != XI_LEVEL_USE);
+}
+
+static struct xi_shape *shape_at(struct xi_class_head *h, const struct keyed *k)
+{
+	return &h->shape[(k->family == XI_IP4 ? 0 : XI_SHAPES_MAX) + k->shape];
+}
+
+/* The entry of one kind for rule i of the run of k. */
+static int enter_kind(struct compiler *c, const struct keyed *k, unsigned i, unsigned kind)
+{
+	const struct xi_rule *r = &c->rules[i];
+	uint64_t hash = xi_kind_hash(k->hash, xi_kind_key(kind, r->proto, r->src_port, r->dst_port));
+
+	shape_at(c->head, k)->kinds |= (uint16_t)(1u << kind);
+	return enter(c, hash, &(struct xi_way){.tag = xi_class_tag(hash), .first = i, .count = 1, .best = r->order});
+}
+
+/* For packets that do not show protocol or ports: the first rule that protects, of each protocol that is named with ports, and of all. */
+static int enter_hidden(struct compiler *c, const struct keyed *k, unsigned first, unsigned end)
+{
+	uint8_t seen[HIDDEN] = {0}, any = 0;
+	int rc = 0;
+
+	for (unsigned i = first; i < end && !rc; i++) {
+		const struct xi_rule *r = &c->rules[i];
+		uint8_t *s = &seen[r->flags & XI_SEL_PROTO ? r->proto : HIDDEN - 1];
+
+		if (!r->flags || !protects(r))
+			continue;
+		if (!any)
+			rc = enter_kind(c, k, i, XI_KIND_NO_PROTO);
+		any = 1;
+		if (rc || *s || !(r->flags & (XI_SEL_SRC_PORT | XI_SEL_DST_PORT)))
+			continue;
+		rc = enter_kind(c, k, i, XI_KIND_NO_PORTS | (r->flags & XI_SEL_PROTO));
+		*s = 1;
+	}
+	return rc;
+}
+
+/* An entry for each rule of a long run; of equal selectors only the first one counts. */
+static int enter_run(struct compiler *c, const struct keyed *k, unsigned first, unsigned end)
+{
+	unsigned n = end - first;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct xi_rule *r = &c->rules[first + i];
+
+		if (memcmp(&r->src, &c->rules[first].src, offsetof(struct xi_rule, src_port)) != 0)
+			return -ENOSPC; /* two pairs of networks have one hash: another salt */
+		c->entry[i] = (struct keyed){
+			.hash = xi_kind_hash(k->hash, xi_kind_key(r->flags, r->proto, r->src_port, r->dst_port)),
+			.order = first + i,
+			.family = k->family};
+	}
+	qsort(c->entry, n, sizeof(*c->entry), by_key);
+	for (unsigned i = 0; i < n; i++) {
+		const struct keyed *e = &c->entry[i];
+
+		if (!(i && e->hash == e[-1].hash) && enter_kind(c, k, e->order, c->rules[e->order].flags))
+			return -ENOSPC;
+	}
+	return enter_hidden(c, k, first, end);
+}
+
+/* Are runs of this length found by their index? With rounded lengths a run has several pairs of networks, and is walked. */
+static int has_index(const struct compiler *c, const struct keyed *k, unsigned rules)
+{
+	return k->family && rules > c->walk && c->walk != NO_INDEX &&
+	       (k->family == XI_IP4 ? &c->four : &c->six)->round == 1;
+}
+
+/* End of the run of equal keys that begins at k[i]. */
+static unsigned run_end(const struct keyed *k, unsigned i, unsigned n)
+{
+	unsigned end = i;
+
+	while (end < n && k[end].hash == k[i].hash && !k[end].family == !k[i].family)
+		end++;
+	return end;
+}
+
 static int fill(struct compiler *c, const struct xi_rule *rule, unsigned n)
 {
 	const struct keyed *k = c->key;
+	int rc = 0;
 
 	memset(c->bucket, 0, ((size_t)c->head->bucket_mask + 1) * sizeof(*c->bucket));
-	for (unsigned i = 0, end; i < n; i = end) {
+	for (unsigned i = 0, end; i < n && !rc; i = end) {
 		struct xi_way way = {.tag = xi_class_tag(k[i].hash), .first = i, .best = k[i].order};
 
-		for (end = i; end < n && k[end].hash == k[i].hash && !k[end].family == !k[i].family; end++)
-			c->rules[end] = rule[k[end].order];
+		end = run_end(k, i, n);
+		for (unsigned j = i; j < end; j++)
+			c->rules[j] = rule[k[j].order];
 		way.count = end - i;
-		if (k[i].family && enter(c, k[i].hash, &way))
-			return -ENOSPC;
+		if (k[i].family)
+			rc = enter(c, k[i].hash, &way);
+		if (!rc && has_index(c, &k[i], end - i))
+			rc = enter_run(c, &k[i], i, end);
 	}
-	return 0;
+	return rc;
 }
 
 static void key_rules(struct compiler *c, const struct xi_rule *rule, unsigned n)
@@ -194,6 +286,52 @@ static void key_rules(struct compiler *c, const struct xi_rule *rule, unsigned n
 	qsort(c->key, n, sizeof(*c->key), by_key);
 }
 
+/* Buckets for n rules and for the entries of long runs: no more than needed, what is small stays in the cache. */
+static uint32_t buckets_for(const struct compiler *c, unsigned n)
+{
+	unsigned ways = 0;
+
+	for (unsigned i = 0, end; i < n; i = end) {
+		end = run_end(c->key, i, n);
+		ways += has_index(c, &c->key[i], end - i) ? end - i + XI_KINDS : 1;
+	}
+	return MIN(xi_buckets(MAX(n, ways)), xi_buckets(c->m->meta->spd_max));
+}
+
+static void begin_shapes(struct compiler *c)
+{
+	for (unsigned i = 0; i < 2 * XI_SHAPES_MAX; i++) {
+		c->head->shape[i].walk = (uint16_t)c->walk;
+		c->head->shape[i].kinds = 0;
+	}
+}
+
+#define WALK 4	/* rules of a run: a walk costs less than another look-up */
+#define TRIES 2 /* salts until runs have to be twice as long for an index */
+
+/*
+ * A salt with which no key finds its buckets full is there at once, but for a table that is nearly full of policies with an index: then shorter
+ * runs have none.
+ */
+static void find_room(struct compiler *c, const struct xi_rule *rule, unsigned n, const struct keyed *shaped)
+{
+	int rc;
+
+	c->walk = WALK;
+	for (unsigned try = 1;; try++) {
+		c->head->salt++;
+		memcpy(c->key, shaped, n * sizeof(*shaped));
+		key_rules(c, rule, n);
+		c->head->bucket_mask = buckets_for(c, n) - 1;
+		begin_shapes(c);
+		rc = fill(c, rule, n);
+		if (!rc)
+			return;
+		if (try % TRIES == 0)
+			c->walk = c->walk < 16 * WALK ? 2 * c->walk : NO_INDEX;
+	}
+}
+
 int class_compile(struct maps *m, struct xi_rule *rule, unsigned n)
 {
 	uint32_t copy = (m->meta->spd_gen + 1) & 1, spd_max = m->meta->spd_max, buckets = xi_buckets(spd_max);
@@ -201,9 +339,11 @@ int class_compile(struct maps *m, struct xi_rule *rule, unsigned n)
 	struct keyed *shaped = calloc(n + 1, sizeof(*shaped));
 	int rc = -ENOMEM;
 
-	if (c && shaped)
+	if (c) {
 		c->key = calloc(n + 1, sizeof(*c->key));
-	if (c && c->key) {
+		c->entry = calloc(n + 1, sizeof(*c->entry));
+	}
+	if (c && shaped && c->key && c->entry) {
 		c->m = m;
 		c->head = &m->class[copy];
 		c->rules = &m->rules[(size_t)copy * spd_max];
@@ -211,22 +351,18 @@ int class_compile(struct maps *m, struct xi_rule *rule, unsigned n)
 		c->head->rules = n;
 		c->head->rule_base = copy * spd_max;
 		c->head->bucket_base = copy * buckets;
-		/* no larger than needed: what is small stays in the cache */
-		c->head->bucket_mask = MIN(xi_buckets(n), buckets) - 1;
 		find_shapes(&c->four, c->head->shape, rule, n, XI_IP4, shaped);
 		find_shapes(&c->six, c->head->shape + XI_SHAPES_MAX, rule, n, XI_IP6, shaped);
 		c->head->shapes4 = c->four.n;
 		c->head->shapes6 = c->six.n;
 		make_filters(c->head, rule, n, shaped);
-		do { /* a salt with which no key finds its buckets full is there at once, but for a table that is much too small */
-			c->head->salt++;
-			memcpy(c->key, shaped, n * sizeof(*shaped));
-			key_rules(c, rule, n);
-			rc = fill(c, rule, n);
-		} while (rc == -ENOSPC);
+		find_room(c, rule, n, shaped);
+		rc = 0;
 	}
-	if (c)
+	if (c) {
 		free(c->key);
+		free(c->entry);
+	}
 	free(shaped);
 	free(c);
 	return rc;
@@ -248,12 +384,10 @@ static const struct xi_rule *better(const struct xi_rule *a, const struct xi_rul
 	return !a || (b && b->order < a->order) ? b : a;
 }
 
-static const struct xi_rule *match_key(const struct maps *m, const struct xi_class_head *h, uint64_t hash,
-				       const struct xi_tuple *t, int dir)
+static const struct xi_way *find_way(const struct maps *m, const struct xi_class_head *h, uint64_t hash)
 {
-	uint32_t spd_max = m->meta->spd_max, buckets = xi_buckets(spd_max), copy = (uint32_t)(h - m->class);
+	uint32_t buckets = xi_buckets(m->meta->spd_max), copy = (uint32_t)(h - m->class);
 	const struct xi_bucket *bucket = &m->bucket[(size_t)copy * buckets];
-	const struct xi_rule *rules = &m->rules[(size_t)copy * spd_max];
 	uint32_t tag = xi_class_tag(hash);
 
 	for (uint32_t p = 0; p < XI_PROBE_MAX; p++) {
@@ -261,11 +395,43 @@ static const struct xi_rule *match_key(const struct maps *m, const struct xi_cla
 
 		for (int i = 0; i < XI_BUCKET_WAYS; i++)
 			if (b->way[i].tag == tag)
-				return match_run(rules, &b->way[i], t, dir, spd_max);
+				return &b->way[i];
 		if (!b->way[XI_BUCKET_WAYS - 1].tag)
 			break;
 	}
 	return NULL;
+}
+
+/* A long run: the best of what the kinds of its entries have. */
+static const struct xi_rule *match_kinds(const struct maps *m, const struct xi_class_head *h, uint64_t run,
+					 uint32_t kinds, const struct xi_tuple *t, int dir)
+{
+	uint32_t spd_max = m->meta->spd_max;
+	const struct xi_rule *rules = &m->rules[(size_t)(h - m->class) * spd_max], *best = NULL;
+	__be16 sport = dir == XI_DIR_IN ? t->dst_port : t->src_port,
+	       dport = dir == XI_DIR_IN ? t->src_port : t->dst_port;
+
+	for (kinds &= xi_kinds_asked(t->flags); kinds; kinds &= kinds - 1) {
+		uint64_t key = xi_kind_key((uint32_t)__builtin_ctz(kinds), t->proto, sport, dport);
+		const struct xi_way *w = find_way(m, h, xi_kind_hash(run, key));
+
+		if (w)
+			best = better(best, match_run(rules, w, t, dir, spd_max));
+	}
+	return best;
+}
+
+static const struct xi_rule *match_key(const struct maps *m, const struct xi_class_head *h, const struct xi_shape *s,
+				       uint64_t hash, const struct xi_tuple *t, int dir)
+{
+	uint32_t spd_max = m->meta->spd_max;
+	const struct xi_way *w = find_way(m, h, hash);
+
+	if (!w)
+		return NULL;
+	if (s->kinds && w->count > s->walk)
+		return match_kinds(m, h, hash, s->kinds, t, dir);
+	return match_run(&m->rules[(size_t)(h - m->class) * spd_max], w, t, dir, spd_max);
 }
 
 static const struct xi_rule *search(const struct maps *m, const struct xi_class_head *h, const struct xi_tuple *t,
@@ -282,15 +448,15 @@ static const struct xi_rule *search(const struct maps *m, const struct xi_class_
 
 	for (unsigned i = 0; i < n && !(best && best->order < shape[i].best); i++)
 		if (ask >> i & 1)
-			best = better(best, match_key(m, h, hash_of(h, src, dst, t->family, i), t, dir));
+			best = better(best, match_key(m, h, &shape[i], hash_of(h, src, dst, t->family, i), t, dir));
 	return best;
 }
 
-#define TRIES 100
+#define OVERTAKEN_MAX 100
 
 int class_match(const struct maps *m, const struct xi_tuple *t, int dir, struct xi_rule *rule)
 {
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < OVERTAKEN_MAX; i++) {
 		uint64_t gen = __atomic_load_n(&m->meta->spd_gen, __ATOMIC_ACQUIRE);
 		const struct xi_rule *r = search(m, &m->class[gen & 1], t, dir);
 
