@@ -26,8 +26,6 @@ classify() { "$O/bench/classify" >"$O/classify.json" && bench/classify.py "$O/cl
 part run bash bench/run.sh
 part classify classify
 part ike bash bench/ike.sh
-grep -q '^bound: ' "$T/ike" || # the rows of bench/ike say it
-	echo "bound: handshakes are at least 0.6 of their Diffie-Hellman operations: $(grep -q 'below 0.6' "$T/ike" && echo 'does not hold' || echo holds)" >>"$T/ike"
 part strongswan bash bench/strongswan.sh
 
 echo

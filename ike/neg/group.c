@@ -63,6 +63,10 @@ struct x25519_kept {
 	OSSL_LIB_CTX *lib;
 	EVP_PKEY_CTX *make, *derive;
 	EVP_PKEY *own, *point;
+	uint8_t drawn
+		[16 *
+		 32]; /* private values: OpenSSL's generator takes as long for one as for some; wiped when they are taken */
+	size_t left;
 };
 
 static pthread_once_t x25519_once = PTHREAD_ONCE_INIT;
@@ -78,7 +82,7 @@ static void x25519_free(void *arg)
 	EVP_PKEY_free(kept->own);
 	EVP_PKEY_free(kept->point);
 	OSSL_LIB_CTX_free(kept->lib);
-	free(kept);
+	OPENSSL_clear_free(kept, sizeof(*kept));
 }
 
 static void x25519_begin(void)
@@ -106,7 +110,7 @@ static int x25519_own(struct x25519_kept *kept, const uint8_t *priv)
 static struct x25519_kept *x25519_new(void)
 {
 	static const uint8_t any[32] = {9};
-	struct x25519_kept *kept = calloc(1, sizeof(*kept));
+	struct x25519_kept *kept = OPENSSL_zalloc(sizeof(*kept));
 
 	if (!kept)
 		return NULL;
@@ -133,25 +137,56 @@ static struct x25519_kept *x25519_kept(void)
 	return kept ? kept : x25519_new();
 }
 
-/* RFC 7748 §6.1: the point has low order when the product is 0; EVP_PKEY_derive refuses that. */
-static int x25519_product(const uint8_t *priv, const uint8_t *point, uint8_t *out)
+/* Products of one private value; what EVP_PKEY_derive() has to do with it and with the context is done once. */
+static int x25519_products(const uint8_t *priv, const uint8_t *const *point, uint8_t *const *out, unsigned n)
 {
 	struct x25519_kept *kept = x25519_kept();
 	uint8_t zero[32] = {0};
-	size_t len = 32;
-	int rc = -EIO;
+	int rc;
 
 	if (!kept)
 		return -ENOMEM;
-	if (!x25519_own(kept, priv) && EVP_PKEY_set1_encoded_public_key(kept->point, point, 32) == 1 &&
-	    EVP_PKEY_derive_init(kept->derive) == 1 && EVP_PKEY_derive_set_peer_ex(kept->derive, kept->point, 0) == 1)
-		rc = EVP_PKEY_derive(kept->derive, out, &len) == 1 && len == 32 && CRYPTO_memcmp(out, zero, 32)
-			     ? 0
-			     : -EINVAL;
+	rc = x25519_own(kept, priv);
+	if (!rc &&
+	    (EVP_PKEY_derive_init(kept->derive) != 1 || EVP_PKEY_derive_set_peer_ex(kept->derive, kept->point, 0) != 1))
+		rc = -EIO;
+	for (unsigned i = 0; i < n && !rc; i++) {
+		size_t len = 32;
+
+		/* The context has the key itself, not a copy. */
+		if (EVP_PKEY_set1_encoded_public_key(kept->point, point[i], 32) != 1)
+			rc = -EIO;
+		/* RFC 7748 §6.1: the point has low order when the product is 0; EVP_PKEY_derive refuses that. */
+		else if (EVP_PKEY_derive(kept->derive, out[i], &len) != 1 || len != 32 ||
+			 !CRYPTO_memcmp(out[i], zero, 32))
+			rc = -EINVAL;
+	}
 	/* A public key for the private one: OpenSSL wipes what it held. */
 	if (EVP_PKEY_set1_encoded_public_key(kept->own, zero, 32) != 1)
 		rc = -EIO;
 	return rc;
+}
+
+static int x25519_product(const uint8_t *priv, const uint8_t *point, uint8_t *out)
+{
+	return x25519_products(priv, &point, &out, 1);
+}
+
+static int x25519_private(uint8_t *priv)
+{
+	struct x25519_kept *kept = x25519_kept();
+
+	if (!kept)
+		return -ENOMEM;
+	if (!kept->left) {
+		if (RAND_priv_bytes(kept->drawn, sizeof(kept->drawn)) != 1)
+			return -EIO;
+		kept->left = sizeof(kept->drawn);
+	}
+	kept->left -= 32;
+	memcpy(priv, kept->drawn + kept->left, 32);
+	OPENSSL_cleanse(kept->drawn + kept->left, 32);
+	return 0;
 }
 
 int group_private(const struct group *g, uint8_t *priv)
@@ -163,15 +198,15 @@ int group_private(const struct group *g, uint8_t *priv)
 	case GROUP_ECP:
 		return group_ec_private(g, priv);
 	case GROUP_X25519:
-		return RAND_priv_bytes(priv, g->private_len) == 1 ? 0 : -EIO;
+		return x25519_private(priv);
 	}
 	return -EINVAL;
 }
 
+static const uint8_t x25519_base[32] = {9}; /* RFC 7748 §4.1 */
+
 int group_public(const struct group *g, const uint8_t *priv, uint8_t *pub)
 {
-	static const uint8_t base[32] = {9}; /* RFC 7748 §4.1 */
-
 	switch (g->kind) {
 	case GROUP_MODP:
 		return group_modp_power(g, priv, NULL, pub);
@@ -179,7 +214,7 @@ int group_public(const struct group *g, const uint8_t *priv, uint8_t *pub)
 	case GROUP_ECP:
 		return group_ec_product(g, priv, NULL, pub);
 	case GROUP_X25519:
-		return x25519_product(priv, base, pub);
+		return x25519_product(priv, x25519_base, pub);
 	}
 	return -EINVAL;
 }
@@ -214,6 +249,20 @@ int group_secret(const struct group *g, const uint8_t *priv, struct bytes peer, 
 		rc = x25519_product(priv, peer.p, secret);
 	else
 		rc = group_ec_product(g, priv, &peer, secret);
+	if (rc)
+		OPENSSL_cleanse(secret, g->secret_len);
+	return rc;
+}
+
+int group_both(const struct group *g, const uint8_t *priv, uint8_t *pub, struct bytes peer, uint8_t *secret)
+{
+	int rc;
+
+	if (g->kind != GROUP_X25519 || peer.len != g->public_len) {
+		rc = group_public(g, priv, pub);
+		return rc ? rc : group_secret(g, priv, peer, secret);
+	}
+	rc = x25519_products(priv, (const uint8_t *const[]){x25519_base, peer.p}, (uint8_t *const[]){pub, secret}, 2);
 	if (rc)
 		OPENSSL_cleanse(secret, g->secret_len);
 	return rc;

@@ -50,4 +50,8 @@ int group_check(const struct group *g, struct bytes peer) __must_check;
 /* g^xy, secret_len bytes; refuses what group_check() refuses, which is not needed before it. *secret is wiped when it fails. The caller wipes it when done. Errors as above. */
 int group_secret(const struct group *g, const uint8_t *priv, struct bytes peer, uint8_t *secret) __must_check;
 
+/* Both of them, for a little less; errors as above. */
+int group_both(const struct group *g, const uint8_t *priv, uint8_t *pub, struct bytes peer,
+	       uint8_t *secret) __must_check;
+
 #endif

@@ -321,11 +321,12 @@ static void differs(struct neg1_report *r, enum fit fit, const struct neg1_terms
 	(void)snprintf(r->differs, sizeof(r->differs), "%s: %s, not %s", r->setting, theirs, ours);
 }
 
-static void report_begin(struct neg1_report *r, const struct neg1_terms *own)
+/* Where all goes well nobody reads it: what takes time is written when it is known that it does not. */
+static void report_begin(struct neg1_report *r)
 {
-	*r = (struct neg1_report){0};
-	(void)neg1_text(own, r->own, sizeof(r->own));
-	(void)snprintf(r->differs, sizeof(r->differs), "no transform of IKE at all");
+	r->offered[0] = '\0';
+	(void)str_copy(r->differs, sizeof(r->differs), "no transform of IKE at all");
+	r->setting = NULL;
 }
 
 static void report_offer(struct neg1_report *r, const struct neg1_terms *t)
@@ -347,7 +348,7 @@ int neg1_choose(const struct msg *m, const struct msg_sa *sa, enum check_mode mo
 {
 	enum fit best = FIT_SYNTAX;
 
-	report_begin(r, own);
+	report_begin(r);
 	for (unsigned i = 0; i < sa->n_proposals; i++) {
 		const struct msg_proposal *p = &m->proposal[sa->proposal + i];
 
@@ -395,7 +396,7 @@ int neg1_check_answer(const struct msg *m, const struct msg_sa *sa, enum check_m
 	const char *why = NULL;
 	enum fit fit;
 
-	report_begin(r, own);
+	report_begin(r);
 	if (sa->n_proposals != 1 || p->n_transforms != 1 || p->protocol != IPSEC_PROTO_ISAKMP) {
 		(void)snprintf(r->differs, sizeof(r->differs), "the answer is not exactly one transform");
 		return -EINVAL;
@@ -404,12 +405,12 @@ int neg1_check_answer(const struct msg *m, const struct msg_sa *sa, enum check_m
 		(void)snprintf(r->differs, sizeof(r->differs), "%s", why);
 		return -EINVAL;
 	}
-	report_offer(r, &t);
 	fit = judge(mode, &t, own, use);
 	if (fit > FIT_KEY && key_bits(&t) != key_bits(own))
 		fit = FIT_KEY; /* 16.1: it must be the one that was sent */
 	if (fit == FIT_ALL)
 		return 0;
+	report_offer(r, &t);
 	differs(r, fit, &t, own);
 	return -EINVAL;
 }

@@ -21,8 +21,7 @@ struct neg1_terms {
 
 /* Why nothing was agreed, for the operator. */
 struct neg1_report {
-	char own[128];	   /* "aes-128 sha1 pre-shared-key modp1024 lifetime=86400s" */
-	char offered[512]; /* the same of each transform of the peer's, with commas; cut when there are many */
+	char offered[512]; /* neg1_text() of each transform of the peer's, with commas; cut when there are many */
 	char differs
 		[256]; /* "hash-algorithm: md5, not sha1" of the transform that comes closest, or what is wrong with it */
 	const char *setting; /* of the peer item: "hash-algorithm"; NULL: nothing of ours would help */

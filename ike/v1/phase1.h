@@ -200,9 +200,11 @@ struct p1_job {
 	const struct group *group;
 	unsigned what;
 	uint8_t stranger;
-	uint8_t priv[GROUP_PRIVATE_MAX], pub[GROUP_PUBLIC_MAX], peer[GROUP_PUBLIC_MAX], secret[GROUP_PUBLIC_MAX];
-	size_t peer_len;
+	uint8_t *priv, *pub, *peer, *secret; /* in room */
+	size_t peer_len;		     /* other than the group's: nothing is in peer */
 	int rc;
+	size_t size; /* of all */
+	uint8_t room[];
 };
 
 /* --- phase1_auth.c --- */

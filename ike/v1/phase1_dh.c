@@ -11,18 +11,17 @@
 static void run(struct ike_job *job)
 {
 	struct p1_job *j = (struct p1_job *)job;
+	struct bytes peer = {j->peer, j->peer_len};
 
-	j->rc = 0;
-	if (j->what & P1_DH_PUBLIC) {
-		j->rc = group_private(j->group, j->priv);
-		if (!j->rc)
-			j->rc = group_public(j->group, j->priv, j->pub);
-	}
-	if (!j->rc && j->what & P1_DH_SECRET) {
-		struct bytes peer = {j->peer, j->peer_len};
-
+	j->rc = j->what & P1_DH_PUBLIC ? group_private(j->group, j->priv) : 0;
+	if (j->rc)
+		return;
+	if (j->what == (P1_DH_PUBLIC | P1_DH_SECRET))
+		j->rc = group_both(j->group, j->priv, j->pub, peer, j->secret);
+	else if (j->what & P1_DH_PUBLIC)
+		j->rc = group_public(j->group, j->priv, j->pub);
+	else
 		j->rc = group_secret(j->group, j->priv, peer, j->secret);
-	}
 }
 
 static int take(struct ike1 *sa, const struct p1_job *j)
@@ -55,8 +54,7 @@ static void done(struct ike_job *job)
 		if (!rc)
 			rc = take(sa, j);
 	}
-	OPENSSL_cleanse(j, sizeof(*j));
-	free(j);
+	OPENSSL_clear_free(j, j->size);
 	if (!sa)
 		return;
 	if (rc == -EINVAL)
@@ -67,30 +65,48 @@ static void done(struct ike_job *job)
 		sa->hs->next(sa);
 }
 
+/* As large as the group wants it: most are small. Products have public_len bytes, secrets too. */
+static struct p1_job *job_new(struct ike1 *sa, unsigned what)
+{
+	const struct group *g = sa->terms.group;
+	size_t size = sizeof(struct p1_job) + g->private_len + 3u * g->public_len;
+	struct p1_job *j = calloc(1, size);
+
+	if (!j)
+		return NULL;
+	*j = (struct p1_job){.job = {.run = run, .done = done, .slow = (uint8_t)group_slow(g)},
+			     .ike = sa->ike,
+			     .sa = sa,
+			     .group = g,
+			     .what = what,
+			     .size = size};
+	j->priv = j->room;
+	j->pub = j->priv + g->private_len;
+	j->peer = j->pub + g->public_len;
+	j->secret = j->peer + g->public_len;
+	return j;
+}
+
 int p1_dh(struct ike1 *sa, unsigned what, void (*next)(struct ike1 *sa))
 {
 	const struct blob *peer = sa->initiator ? &sa->hs->gxr : &sa->hs->gxi;
 	int stranger = !sa->initiator && !sa->hs->proven;
 	struct p1_job *j;
 
-	if (peer->len > GROUP_PUBLIC_MAX || sa->hs->priv.len > GROUP_PRIVATE_MAX)
+	if (sa->hs->priv.len > sa->terms.group->private_len)
 		return -EINVAL;
 	if (stranger && sa->ike->stranger_jobs >= P1_STRANGER_JOBS) {
 		sa->ike->count[IKE_COUNT_HALF_OPEN]++;
 		return -EBUSY;
 	}
-	j = calloc(1, sizeof(*j));
+	j = job_new(sa, what);
 	if (!j)
 		return -ENOMEM;
-	*j = (struct p1_job){.job = {.run = run, .done = done, .slow = (uint8_t)group_slow(sa->terms.group)},
-			     .ike = sa->ike,
-			     .sa = sa,
-			     .group = sa->terms.group,
-			     .what = what,
-			     .stranger = (uint8_t)stranger};
-	if (what & P1_DH_SECRET && peer->len) {
-		memcpy(j->peer, peer->p, peer->len);
+	j->stranger = (uint8_t)stranger;
+	if (what & P1_DH_SECRET) {
 		j->peer_len = peer->len;
+		if (peer->len == j->group->public_len)
+			memcpy(j->peer, peer->p, peer->len);
 	}
 	if (sa->hs->priv.len)
 		memcpy(j->priv, sa->hs->priv.p, sa->hs->priv.len);

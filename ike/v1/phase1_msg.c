@@ -72,7 +72,7 @@ int p1_set_terms(struct ike1 *sa, const struct neg1_terms *t)
 
 static void report(struct ike1 *sa, const struct neg1_report *r)
 {
-	char a[128];
+	char a[128], own[128];
 
 	sa->ike->count[IKE_COUNT_NO_PROPOSAL]++;
 	if (sa->hs->told || (!sa->initiator && !ike_may_say(sa->ike, &sa->path.remote.a)))
@@ -80,8 +80,9 @@ static void report(struct ike1 *sa, const struct neg1_report *r)
 	sa->hs->told = 1;
 	ike_log(sa->ike, LOG_L_ERROR,
 		"no suitable proposal found. phase 1 with %s: we have %s, offered was %s; differs: %s%s%s%s",
-		p1_who(sa, a, sizeof(a)), r->own, r->offered, r->differs, r->setting ? " (change " : "",
-		r->setting ? r->setting : "", r->setting ? " of the peer item, here or there)" : "");
+		p1_who(sa, a, sizeof(a)), neg1_text(&sa->hs->own, own, sizeof(own)), r->offered, r->differs,
+		r->setting ? " (change " : "", r->setting ? r->setting : "",
+		r->setting ? " of the peer item, here or there)" : "");
 }
 
 void p1_put_sa(const struct ike1 *sa, struct msg_wr *w)

@@ -19,15 +19,16 @@ static void job_run(struct ike_job *job)
 	struct quick_job *j = (struct quick_job *)job;
 	struct bytes peer = {j->peer, j->peer_len};
 
-	j->rc = 0;
-	if (!j->have_priv) {
-		j->rc = group_private(j->group, j->priv);
-		if (!j->rc)
-			j->rc = group_public(j->group, j->priv, j->pub);
-		j->have_priv = !j->rc;
-	}
-	if (!j->rc && peer.len)
+	if (j->have_priv) {
 		j->rc = group_secret(j->group, j->priv, peer, j->secret);
+		return;
+	}
+	j->rc = group_private(j->group, j->priv);
+	if (j->rc)
+		return;
+	j->rc = peer.len ? group_both(j->group, j->priv, j->pub, peer, j->secret)
+			 : group_public(j->group, j->priv, j->pub);
+	j->have_priv = !j->rc;
 }
 
 static void job_done(struct ike_job *job)

@@ -206,9 +206,11 @@ void ike1_answers(struct ike1_retry *r, struct bytes request)
 
 int ike1_repeated(struct ike1 *sa, struct ike1_retry *r, struct bytes datagram)
 {
+	static const uint8_t none[32]; /* it repeats by itself: no request is answered by it */
 	uint8_t d[32];
 
-	if (!r->buf || ike1_digest(datagram, d) || memcmp(d, r->digest, sizeof(d)))
+	if (!r->buf || !memcmp(r->digest, none, sizeof(none)) || ike1_digest(datagram, d) ||
+	    memcmp(d, r->digest, sizeof(d)))
 		return 0;
 	sa->ike->count[IKE_COUNT_REPLAY]++;
 	if (r->answers < ANSWERS_MAX) {

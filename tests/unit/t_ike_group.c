@@ -164,6 +164,7 @@ static void t_both_sides_agree(void **state)
 	(void)state;
 	for (unsigned i = 0; (g = group_at(i)); i++) {
 		uint8_t priv[2][GROUP_PRIVATE_MAX], pub[2][GROUP_PUBLIC_MAX], secret[2][GROUP_PUBLIC_MAX];
+		uint8_t both[2][GROUP_PUBLIC_MAX];
 
 		assert_true(g->public_len <= GROUP_PUBLIC_MAX && g->private_len <= GROUP_PRIVATE_MAX);
 		assert_ptr_equal(group_by_id(g->id), g);
@@ -179,6 +180,9 @@ static void t_both_sides_agree(void **state)
 			assert_int_equal(group_secret(g, priv[s], (struct bytes){pub[!s], g->public_len}, secret[s]),
 					 0);
 		assert_memory_equal(secret[0], secret[1], g->secret_len);
+		assert_int_equal(group_both(g, priv[0], both[0], (struct bytes){pub[1], g->public_len}, both[1]), 0);
+		assert_memory_equal(both[0], pub[0], g->public_len);
+		assert_memory_equal(both[1], secret[0], g->secret_len);
 	}
 	assert_null(group_by_id(22));
 	assert_null(group_by_name("none"));
@@ -188,11 +192,15 @@ static void t_both_sides_agree(void **state)
 static void refused(const struct group *g, const uint8_t *pub)
 {
 	static const uint8_t zero[GROUP_PUBLIC_MAX];
-	uint8_t priv[GROUP_PRIVATE_MAX], secret[GROUP_PUBLIC_MAX];
+	uint8_t priv[GROUP_PRIVATE_MAX], own[GROUP_PUBLIC_MAX], secret[GROUP_PUBLIC_MAX];
 	struct bytes peer = {pub, g->public_len};
 
 	memset(secret, 0xaa, sizeof(secret));
 	assert_int_equal(group_private(g, priv), 0);
+	if (group_both(g, priv, own, peer, secret) != -EINVAL)
+		fail_msg("%s accepted", g->name);
+	assert_memory_equal(secret, zero, g->secret_len);
+	memset(secret, 0xaa, sizeof(secret));
 	if (group_check(g, peer) != -EINVAL || group_secret(g, priv, peer, secret) != -EINVAL)
 		fail_msg("%s accepted", g->name);
 	assert_memory_equal(secret, zero, g->secret_len);
