@@ -628,7 +628,7 @@ static void t_spec_16_5_names_in_main_mode(void **state)
 			begin(0);
 			rig_settle(r);
 			assert_int_equal(established(named == 1), mode != IKE_MODE_MAIN);
-			assert_int_equal(rig_logged(r, named == 1, "identity is no address"), mode == IKE_MODE_MAIN);
+			assert_int_equal(rig_logged(r, named == 1, "is no address"), mode == IKE_MODE_MAIN);
 			(void)teardown(NULL);
 		}
 }
