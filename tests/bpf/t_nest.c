@@ -198,6 +198,28 @@ static void t_rfc3948_fragments_of_nested_esp_in_udp(void **state)
 	free(k);
 }
 
+/* Spec 13.5: UDP port 4500 is like any other until there is an SA with UDP. Then what is no ESP of ours is dropped, as on the wire. */
+static void t_spec_13_5_nested_port_4500(void **state)
+{
+	static const struct {
+		uint8_t natt, marked;
+		unsigned want;
+	} rows[] = {{0, 0, ACCEPTED}, {1, 0, XI_DROP_IN_NO_SA}, {1, 1, ACCEPTED}};
+	struct rig_frame f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint8_t *p = plain(&f, "10.2.0.1", US);
+
+		m->meta->natt = rows[i].natt;
+		u16_put(p + IP4_HDR + 2, 4500);
+		if (rows[i].marked) /* IKE */
+			memset(p + IP4_HDR + 8, 0, 4);
+		peer_seals(&f, ESP, TUN, OUTSIDE);
+		assert_int_equal(comes_in(&f, outside), rows[i].want);
+	}
+}
+
 /* The peer's ESP packet of IPv6, with an extension header of 8 bytes in front of ESP. */
 static void protected_packet6(struct rig_frame *f, const struct xi_sa *sa, uint8_t extension)
 {
@@ -261,7 +283,7 @@ int main(void)
 		T(t_spec_13_6_fragments_of_nested_esp),	   T(t_spec_13_6_fragments_of_nested_ah),
 		T(t_rfc4301_7_fragments_by_different_sas), T(t_nested_fragments_that_overlap),
 		T(t_other_fragments_are_payload),	   T(t_rfc3948_fragments_of_nested_esp_in_udp),
-		T(t_rfc8200_4_5_nested_fragments_of_ipv6),
+		T(t_spec_13_5_nested_port_4500),	   T(t_rfc8200_4_5_nested_fragments_of_ipv6),
 	};
 
 	rig_enter();

@@ -13,6 +13,12 @@
 
 #define NATT_PORT 4500 /* RFC 3948 §2.1 */
 
+/* Spec 13.5: before that the port is like any other. */
+static int natt_used(const struct worker *w)
+{
+	return __atomic_load_n(&w->maps->meta->natt, __ATOMIC_RELAXED) != 0;
+}
+
 static int is_extension(uint8_t proto)
 {
 	return proto == NH_HOP_BY_HOP || proto == NH_ROUTING || proto == NH_DST_OPTIONS;
@@ -32,8 +38,7 @@ static int is_piece(const struct worker *w, const struct pkt *p)
 		if (is_extension(proto))
 			return 1;
 	}
-	return proto == XI_PROTO_ESP || proto == XI_PROTO_AH ||
-	       (proto == IPPROTO_UDP && __atomic_load_n(&w->maps->meta->natt, __ATOMIC_RELAXED));
+	return proto == XI_PROTO_ESP || proto == XI_PROTO_AH || (proto == IPPROTO_UDP && natt_used(w));
 }
 
 /*
@@ -59,7 +64,7 @@ static int may_nest(const struct worker *w, const struct pkt *p, int *udp)
 			return is_piece(w, p) ? NEST_FRAGMENT : 1;
 	}
 	up = ip + hdr;
-	*udp = proto == IPPROTO_UDP && p->tail - up >= 4 && u16_get(up + 2) == NATT_PORT;
+	*udp = proto == IPPROTO_UDP && p->tail - up >= 4 && u16_get(up + 2) == NATT_PORT && natt_used(w);
 	return *udp || proto == XI_PROTO_ESP || proto == XI_PROTO_AH;
 }
 
