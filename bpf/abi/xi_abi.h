@@ -148,6 +148,8 @@ struct xi_local_key {
 #define XI_IF_TAGS_GONE 0x100  /* it could not be switched off: XDP sees no 802.1Q tag */
 #define XI_IF_RXSTAG 0x200     /* as XI_IF_RXVLAN, of ethtool's rx-vlan-stag-hw-parse */
 #define XI_IF_STAGS_GONE 0x400 /* as XI_IF_TAGS_GONE, of 802.1ad tags */
+#define XI_IF_LOST                                                                                                     \
+	0x800 /* the interface of this name vanished; the slot waits for it, with ifindex 0 but while it is attached again */
 
 /*
  * xi_if: one attached interface. Writer: the loader; sock_mask, zc_mask: xdp-ipsecd.

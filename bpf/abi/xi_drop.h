@@ -95,7 +95,9 @@ enum xi_statistic {
 	X(IN_FRAG_BAD, IN_HEADER_ERRORS, "fragment of ESP or AH overlaps another, is too small or out of bounds")      \
 	X(IN_FRAG_FULL, IN_BUFFER_ERRORS, "no room to put another fragmented ESP or AH packet together")               \
 	X(IN_FRAG_OLD, IN_ERRORS, "not all fragments of an ESP or AH packet arrived in time")                          \
-	X(OUT_ENDPOINTS, OUT_BUNDLE_ERRORS, "transport mode, but the packet's addresses are not the SA's endpoints")
+	X(OUT_ENDPOINTS, OUT_BUNDLE_ERRORS, "transport mode, but the packet's addresses are not the SA's endpoints")   \
+	X(IN_UNATTACHED, IN_ERRORS, "arrived in clear by an interface made anew, not yet attached again")              \
+	X(OUT_UNATTACHED, OUT_ERRORS, "to be protected, but its interface was made anew and is not yet attached again")
 
 /* X(symbol, text) */
 #define XI_PASSES(X)                                                                                                   \

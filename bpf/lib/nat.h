@@ -53,6 +53,9 @@ struct nf_conn___xi {
 
 struct sk_buff___xi {
 	unsigned long _nfct;
+	unsigned char *head;
+	__u16 network_header;
+	unsigned int len;
 } XI_CORE;
 
 /* Linux 6.2. Weak: the call is dead code where `have_ct` says that there is none. */
@@ -95,9 +98,8 @@ struct xi_nat {
  * The packet before NAT; of an ICMP error, the ends of the connection that it is about, as they were before NAT. 0, or -1: no connection
  * tracking saw it, or its connection is not translated.
  */
-static __always_inline int xi_nat_read(struct __sk_buff *skb, struct xi_nat *n)
+static __always_inline int xi_nat_read_kernel(const struct sk_buff___xi *kskb, struct xi_nat *n)
 {
-	const struct sk_buff___xi *kskb = bpf_cast_to_kern_ctx(skb);
 	const struct nf_conntrack_tuple___xi *t;
 	unsigned long nfct = 0, status = 0;
 	const struct nf_conn___xi *ct;
@@ -119,6 +121,11 @@ static __always_inline int xi_nat_read(struct __sk_buff *skb, struct xi_nat *n)
 	    bpf_core_read(&n->proto, sizeof(n->proto), &t->dst.protonum))
 		return -1;
 	return 0;
+}
+
+static __always_inline int xi_nat_read(struct __sk_buff *skb, struct xi_nat *n)
+{
+	return xi_nat_read_kernel(bpf_cast_to_kern_ctx(skb), n);
 }
 
 static __always_inline int xi_same_addr(const struct xi_addr *a, const struct xi_addr *b)

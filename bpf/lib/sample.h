@@ -45,7 +45,7 @@ static __always_inline void xi_left_out(void)
 /* What is known of it: the program may have dropped it before it had read everything. */
 static __noinline void xi_write_sample(const struct xi_find *f, __u32 reason, __u32 ifindex, __u32 len)
 {
-	int arrived = reason == XI_DROP_IN_PLAIN || reason == XI_DROP_IN_BLOCKED;
+	int arrived = reason == XI_DROP_IN_PLAIN || reason == XI_DROP_IN_BLOCKED || reason == XI_DROP_IN_UNATTACHED;
 	const struct xi_hit *hit = arrived ? &f->hit[XI_DIR_IN] : &f->hit[XI_DIR_OUT];
 	const struct xi_tuple *t = &f->pkt.tuple;
 	__u64 now = bpf_ktime_get_boot_ns();

@@ -435,6 +435,50 @@ static void t_vanished_interface(void **state)
 	assert_int_equal(m->ifs[0].ifindex, 0);
 }
 
+/* One that vanished keeps its slot, for the guard: other interfaces come and go beside it. */
+static void t_lost_interface_is_waited_for(void **state)
+{
+	int slot;
+
+	(void)state;
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	slot = attach_find(m, "lan0");
+	sh("ip link del lan0");
+	assert_ok(attach("wan0", ATTACH_NATIVE, 0), &e);
+	assert_int_equal(attach_find(m, "lan0"), slot);
+	assert_int_equal(m->ifs[slot].ifindex, 0);
+	assert_int_equal(m->ifs[slot].flags, XI_IF_LOST);
+	assert_ok(detach_interface(m, "wan0", &e), &e);
+	/* what cannot be attached is waited for all the same */
+	sh("ip link add lan0 mtu 60000 type veth peer name lan1 && ip link set lan0 up");
+	assert_int_equal(attach("lan0", ATTACH_NATIVE, 0), -EINVAL);
+	assert_int_equal(m->ifs[slot].flags, XI_IF_LOST);
+	sh("ip link set lan0 mtu 1500");
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_int_equal(attach_find(m, "lan0"), slot);
+	assert_int_equal(m->ifs[slot].flags & (XI_IF_LOST | XI_IF_ATTACHED), XI_IF_ATTACHED);
+	sh("ip link del lan0");
+	assert_ok(attach("wan0", ATTACH_NATIVE, 0), &e);
+	assert_ok(detach_interface(m, "lan0", &e), &e);
+	assert_int_equal(attach_find(m, "lan0"), -ENOENT);
+}
+
+/* tc egress taken off by somebody: the interface counts as lost, and attaching it makes it whole. */
+static void t_without_its_tc_program(void **state)
+{
+	int slot;
+
+	(void)state;
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	slot = attach_find(m, "lan0");
+	assert_true(attach_whole(m, (unsigned)slot));
+	sh("tc qdisc del dev lan0 clsact");
+	assert_false(attach_whole(m, (unsigned)slot));
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_int_equal(attach_find(m, "lan0"), slot);
+	assert_true(attach_whole(m, (unsigned)slot));
+}
+
 /* What a loader that died between its steps leaves is no obstacle. */
 static void t_half_made_attach_is_cleared(void **state)
 {
@@ -625,6 +669,8 @@ int main(void)
 		T(t_attach_kinds),
 		T(t_attach_other_ends_of_xi0),
 		T(t_vanished_interface),
+		T(t_lost_interface_is_waited_for),
+		T(t_without_its_tc_program),
 		T(t_half_made_attach_is_cleared),
 		T(t_daemon_is_told_and_may_refuse),
 		T(t_starting_daemon_keeps_its_maps),

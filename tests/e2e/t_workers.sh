@@ -100,7 +100,7 @@ check "the others go on" in_ns a ping -n -q -c 20 -i 0.02 -W 2 $HOST_B
 
 # --- an interface that goes away and comes back is attached again by xdp-ipsecd ---
 in_ns gw1 ip link del lan
-check "the status says what is missing" eval 'wait_for "xi 1 status | grep -q \"lan is not attached: what policies protect may leave\""'
+check "the status says what is missing" eval 'wait_for "xi 1 status | grep -q \"lan is not attached: what policies protect is dropped there\""'
 link a eth0 gw1 lan && in_ns gw1 ip addr add $GW_LAN1/24 dev lan && in_ns gw1 ip link set lan mtu 1400 || fatal "lan again"
 check "the log says it" wait_for 'grep -q "lan was made anew" $T/gw1.log'
 is "once" "$(grep -c "lan was made anew" "$T/gw1.log")" 1

@@ -27,12 +27,26 @@
 /* Queues of the internal pair, one worker for each at most. */
 #define INTERNAL_QUEUES_MAX 16
 
+static int in_use(const struct xi_if *nic)
+{
+	return nic->ifindex || (nic->flags & XI_IF_LOST);
+}
+
 int attach_find(const struct maps *m, const char *ifname)
 {
 	for (int slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++)
-		if (m->ifs[slot].ifindex && strncmp(m->ifs[slot].name, ifname, sizeof(m->ifs[slot].name)) == 0)
+		if (in_use(&m->ifs[slot]) && strncmp(m->ifs[slot].name, ifname, sizeof(m->ifs[slot].name)) == 0)
 			return slot;
 	return -ENOENT;
+}
+
+int attach_whole(const struct maps *m, unsigned slot)
+{
+	const struct xi_if *nic = &m->ifs[slot];
+	char name[IF_NAMESIZE];
+
+	return nic->ifindex && (nic->flags & XI_IF_ATTACHED) && if_indextoname(nic->ifindex, name) &&
+	       prog_egress_there(nic);
 }
 
 static int attached_count(const struct maps *m)
@@ -42,6 +56,14 @@ static int attached_count(const struct maps *m)
 	for (int slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++)
 		n += m->ifs[slot].ifindex != 0;
 	return n;
+}
+
+static int any_in_use(const struct maps *m)
+{
+	for (int slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++)
+		if (in_use(&m->ifs[slot]))
+			return 1;
+	return 0;
 }
 
 /* --- xdp-ipsecd --- */
@@ -98,11 +120,11 @@ uint32_t attach_mtu_max(void)
 
 static int check_nic(const struct maps *m, const struct nic *n, struct err *e)
 {
-	int rc = kind_check(n, e);
+	int rc = kind_check(n, e), slot = attach_find(m, n->name);
 
 	if (rc)
 		return rc;
-	if (attach_find(m, n->name) >= 0)
+	if (slot >= 0 && m->ifs[slot].ifindex)
 		return err_set(e, -EEXIST, "%s is attached already", n->name);
 	for (int slot = 1; slot < XI_IF_MAX; slot++)
 		if (m->ifs[slot].ifindex == n->ifindex)
@@ -132,21 +154,28 @@ static int choose_queues(const struct nic *n, unsigned wanted, unsigned *queues,
 	return 0;
 }
 
-static int free_slot(const struct maps *m, struct err *e)
+/* The slot that waits for this interface, or a free one. */
+static int slot_for(const struct maps *m, const char *ifname, struct err *e)
 {
+	int lost = attach_find(m, ifname);
+
+	if (lost >= 0)
+		return lost;
 	for (int slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++)
-		if (!m->ifs[slot].ifindex)
+		if (!in_use(&m->ifs[slot]))
 			return slot;
 	return err_set(e, -ENOSPC, "%d interfaces are attached, no more fit: detach one first", XI_IF_MAX - 1);
 }
 
 /* --- one slot --- */
 
-/* The ifindex comes last: whoever sees it sees the rest. */
+/*
+ * The ifindex comes last: whoever sees it sees the rest. The guard knows a slot by its name, which never goes while it is lost, and asks for
+ * XI_IF_ATTACHED.
+ */
 static void enter(struct xi_if *to, const struct nic *n, uint32_t flags, unsigned queues)
 {
-	memset(to, 0, sizeof(*to));
-	to->flags = flags;
+	to->flags = flags | (to->flags & XI_IF_LOST);
 	to->queues = queues;
 	to->mtu = n->mtu;
 	memcpy(to->name, n->name, sizeof(to->name));
@@ -154,10 +183,16 @@ static void enter(struct xi_if *to, const struct nic *n, uint32_t flags, unsigne
 	__atomic_store_n(&to->ifindex, n->ifindex, __ATOMIC_RELEASE);
 }
 
+/* Lost: the slot goes on waiting for an interface of that name. */
 static void leave(struct xi_if *nic)
 {
+	struct xi_if left = {.flags = nic->flags & XI_IF_LOST};
+
 	__atomic_store_n(&nic->ifindex, 0, __ATOMIC_RELEASE);
-	memset(nic, 0, sizeof(*nic));
+	nic->flags = left.flags;
+	if (left.flags)
+		memcpy(left.name, nic->name, sizeof(left.name));
+	memcpy(nic, &left, sizeof(*nic));
 }
 
 static void slot_down(struct maps *m, unsigned slot)
@@ -189,7 +224,7 @@ static int slot_up(struct maps *m, unsigned slot, const struct nic *n, uint32_t 
 	if (rc)
 		slot_down(m, slot);
 	else
-		nic->flags |= XI_IF_ATTACHED;
+		nic->flags = (nic->flags | XI_IF_ATTACHED) & ~(uint32_t)XI_IF_LOST;
 	return rc;
 }
 
@@ -200,6 +235,13 @@ static void internal_down(struct maps *m)
 	(void)tell_daemon(m, "detach", XI_IF_INTERNAL, NULL); /* its sockets end with the interface at the latest */
 	slot_down(m, XI_IF_INTERNAL);
 	(void)veth_remove(&m->paths, NULL); /* gone already, or renamed: then it is no longer ours */
+}
+
+/* The last interface has been taken off, or the first could not be attached. */
+static void all_down(struct maps *m)
+{
+	internal_down(m);
+	guard_remove(m);
 }
 
 static int internal_up(struct maps *m, struct err *e)
@@ -248,17 +290,20 @@ static int internal_ready(struct maps *m, int *made, struct err *e)
 
 /* --- the two calls --- */
 
-/* Entries of interfaces that vanished while nobody looked, and those that a loader left half-made when it died. */
+/*
+ * Entries of interfaces that vanished, or lost their programs, while nobody looked, and those that a loader left half-made when it died. The
+ * guard goes on with the first.
+ */
 static void sweep(struct maps *m)
 {
-	char name[IF_NAMESIZE];
-
 	for (unsigned slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++) {
-		const struct xi_if *nic = &m->ifs[slot];
+		struct xi_if *nic = &m->ifs[slot];
 
-		if (!nic->ifindex || ((nic->flags & XI_IF_ATTACHED) && if_indextoname(nic->ifindex, name)))
+		if (!nic->ifindex || attach_whole(m, slot))
 			continue;
 		(void)tell_daemon(m, "detach", slot, NULL); /* it may have noticed by itself */
+		if (nic->flags & XI_IF_ATTACHED)
+			nic->flags |= XI_IF_LOST;
 		slot_down(m, slot);
 	}
 }
@@ -267,6 +312,7 @@ static int attach_locked(struct maps *m, const struct attach_req *req, struct er
 {
 	uint32_t flags = req->mode == ATTACH_GENERIC ? XI_IF_GENERIC : 0;
 	unsigned queues = 0;
+	uint32_t lost;
 	struct nic n;
 	int rc, slot, made;
 
@@ -279,12 +325,14 @@ static int attach_locked(struct maps *m, const struct attach_req *req, struct er
 		rc = choose_queues(&n, req->queues, &queues, e);
 	if (rc)
 		return rc;
-	slot = free_slot(m, e);
+	slot = slot_for(m, n.name, e);
 	if (slot < 0)
 		return slot;
+	lost = m->ifs[slot].flags & XI_IF_LOST;
 	rc = internal_ready(m, &made, e);
 	if (rc)
 		return rc;
+	(void)attach_guard(m, 0); /* who asks is told (attach_guard_missing) */
 	rc = rt_local_sync(m->fd[MAP_LOCAL], e);
 	if (!rc)
 		rc = rt_vlan_sync(m->fd[MAP_VLAN], e);
@@ -292,11 +340,13 @@ static int attach_locked(struct maps *m, const struct attach_req *req, struct er
 		rc = slot_up(m, (unsigned)slot, &n, flags, queues, e);
 	if (!rc) {
 		rc = tell_daemon(m, "attach", (unsigned)slot, e);
-		if (rc)
+		if (rc) {
+			m->ifs[slot].flags |= lost; /* what the guard stopped before goes on being stopped */
 			slot_down(m, (unsigned)slot);
+		}
 	}
-	if (rc && made)
-		internal_down(m);
+	if (rc && made && !any_in_use(m))
+		all_down(m);
 	return rc;
 }
 
@@ -307,10 +357,11 @@ static int detach_locked(struct maps *m, const char *ifname, struct err *e)
 	if (slot < 0)
 		return err_set(e, -ENOENT, "%s is not attached", ifname);
 	(void)tell_daemon(m, "detach", (unsigned)slot, NULL); /* taking off must work with a daemon that does not */
+	m->ifs[slot].flags &= ~(uint32_t)XI_IF_LOST;
 	slot_down(m, (unsigned)slot);
-	if (attached_count(m))
+	if (any_in_use(m))
 		return 0;
-	internal_down(m);
+	all_down(m);
 	if (!daemon_runs(m))
 		rc = maps_unpin(&m->paths, e);
 	return rc;
@@ -402,9 +453,10 @@ int attach_leave(struct maps *m, void (*note)(struct maps *m), struct err *e)
 
 	if (lock < 0)
 		return lock;
-	if (!attached_count(m) && !m->ifs[XI_IF_INTERNAL].ifindex && !still_pinned(m, NULL)) {
+	if (!any_in_use(m) && !m->ifs[XI_IF_INTERNAL].ifindex && !still_pinned(m, NULL)) {
 		if (note)
 			note(m);
+		guard_remove(m);
 		rc = maps_unpin(&m->paths, e);
 	}
 	close(lock);

@@ -50,8 +50,21 @@ int attach_lock(const struct paths *p, struct err *e) __must_check;
  */
 int attach_leave(struct maps *m, void (*note)(struct maps *m), struct err *e) __must_check;
 
-/* Slot of an attached interface in m->ifs, or -ENOENT. */
+/* Slot of an attached interface in m->ifs, or of one that is lost (XI_IF_LOST), or -ENOENT. */
 int attach_find(const struct maps *m, const char *ifname);
+
+/* Do our programs stand on the interface of this slot, under whatever name it has now? */
+int attach_whole(const struct maps *m, unsigned slot);
+
+/*
+ * The guard (guard.c): drops what policies protect on an interface with the name of an attached one that is not it. Part of attaching in the
+ * network namespace of pid 1, where it outlives everybody; in another one xdp-ipsecd calls this with hold=1 at its start, as root, and has it to its end.
+ * 0, or a negative errno where the kernel has none (before Linux 6.4): such an interface enforces nothing until it is attached again.
+ * attach_guard_pinned(): 1: it is there, whoever runs. attach_guard_missing(): 1: in the namespace of pid 1, and not pinned.
+ */
+int attach_guard(const struct maps *m, int hold);
+int attach_guard_pinned(const struct maps *m);
+int attach_guard_missing(const struct maps *m);
 
 /*
  * 1: this kernel lets tc egress see what packets were before source NAT (spec 27.4). 0: Linux before 6.2, or nf_conntrack is a module and

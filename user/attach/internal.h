@@ -8,6 +8,8 @@
 
 #include "user/attach/attach.h"
 
+struct bpf_object;
+
 /* --- nic.c --- */
 
 struct nic {
@@ -67,6 +69,17 @@ void prog_egress_detach(const struct xi_if *nic);
 
 /* tc inject on the ingress of xi0. */
 int prog_inject_attach(struct maps *m, struct err *e) __must_check;
+
+/* Every map of the object that has a pinned one is replaced by it; .rodata stays the program's own. Negative errno. */
+int prog_reuse_maps(const struct bpf_object *obj, const struct maps *m) __must_check;
+
+/* Is tc egress on the interface of the slot? It goes when an interface changes its network namespace, and anybody can take it off. */
+int prog_egress_there(const struct xi_if *nic);
+
+/* --- guard.c --- */
+
+/* Takes the pinned links away; those that xdp-ipsecd holds end with it. */
+void guard_remove(const struct maps *m);
 
 /* -EBUSY with a text when a program is attached to XDP there already. */
 int prog_xdp_free(const struct nic *n, struct err *e) __must_check;

@@ -32,8 +32,7 @@ static int loading(struct err *e, int rc, const char *what)
 		       strerror(-rc));
 }
 
-/* Every map of the object that has a pinned one is replaced by it; .rodata stays the program's own. */
-static int reuse_maps(const struct bpf_object *obj, const struct maps *m)
+int prog_reuse_maps(const struct bpf_object *obj, const struct maps *m)
 {
 	struct bpf_map *map;
 
@@ -134,7 +133,7 @@ int prog_xdp_attach(struct maps *m, unsigned slot, struct err *e)
 	s->rodata->generic = (nic->flags & XI_IF_GENERIC) != 0;
 	for (int i = 0; i < 6; i++)
 		s->rodata->inject_mac[i] = m->meta->inject_mac[i];
-	rc = reuse_maps(s->obj, m);
+	rc = prog_reuse_maps(s->obj, m);
 	if (!rc)
 		rc = xdp_ingress__load(s);
 	if (rc) {
@@ -231,7 +230,7 @@ int prog_egress_attach(struct maps *m, unsigned slot, struct err *e)
 		return loading(e, -errno, "tc_egress");
 	s->rodata->stack_ifindex = if_nametoindex(XI_VETH_STACK);
 	s->rodata->have_ct = (uint8_t)attach_sees_nat();
-	rc = s->rodata->stack_ifindex ? reuse_maps(s->obj, m) : -ENODEV;
+	rc = s->rodata->stack_ifindex ? prog_reuse_maps(s->obj, m) : -ENODEV;
 	if (!rc)
 		rc = tc_egress__load(s);
 	if (rc) {
@@ -274,6 +273,16 @@ static int has_filters(unsigned ifindex, uint32_t minor)
 	return nic_netlink(nlh, on_filter, &any) || any;
 }
 
+int prog_egress_there(const struct xi_if *nic)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)nic->ifindex, .attach_point = BPF_TC_EGRESS);
+	libbpf_print_fn_t old = libbpf_set_print(NULL); /* one that is not there is an answer */
+	int there = tc_ours(&hook, "xi_tc_egress");
+
+	(void)libbpf_set_print(old);
+	return there;
+}
+
 void prog_egress_detach(const struct xi_if *nic)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)nic->ifindex, .attach_point = BPF_TC_EGRESS);
@@ -298,7 +307,7 @@ int prog_inject_attach(struct maps *m, struct err *e)
 		return loading(e, -errno, "tc_inject");
 	for (int i = 0; i < 6; i++)
 		s->rodata->inject_mac[i] = m->meta->inject_mac[i];
-	rc = reuse_maps(s->obj, m);
+	rc = prog_reuse_maps(s->obj, m);
 	if (!rc)
 		rc = tc_inject__load(s);
 	if (rc) {

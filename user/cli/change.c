@@ -217,6 +217,10 @@ static void warn_interfaces(const struct change *ch)
 		cli_warn("what source NAT rewrites is judged by its final addresses alone (Linux before 6.2, or "
 			 "nf_conntrack is "
 			 "not loaded): exempt protected pairs from NAT, or load it and attach again");
+	if (m && has > had && attach_guard_missing(m))
+		cli_warn(
+			"an interface that is deleted and made anew protects nothing until it is attached again (Linux "
+			"before 6.4, or without CONFIG_NETFILTER_BPF_LINK)");
 	if (m && has && (m->meta->sad_max != s->max_sas || m->meta->spd_max != s->max_policies) &&
 	    !conf_item_same(MENU_SETTINGS, &ch->before.settings.it, &s->it))
 		cli_warn("the new sizes are in force after all interfaces were detached, xdp-ipsecd was stopped, and "

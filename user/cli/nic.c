@@ -27,7 +27,7 @@ bool nic_live(const struct maps *m, const char *name)
 	unsigned now = if_nametoindex(name);
 	char renamed[IF_NAMESIZE];
 
-	if (slot < 0)
+	if (slot < 0 || !attach_whole(m, (unsigned)slot))
 		return false;
 	/* Nobody has the name: then ours may have got another one. */
 	return now ? m->ifs[slot].ifindex == now : if_indextoname(m->ifs[slot].ifindex, renamed) != NULL;

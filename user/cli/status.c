@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 
+#include "user/attach/attach.h"
 #include "user/base/datasock.h"
 #include "user/cli/apply.h"
 #include "user/cli/cli.h"
@@ -48,9 +49,15 @@ static json_t *policies(const struct conf *c)
 			 "encrypt", (int)protect, "not-enforceable", not_enforceable(c));
 }
 
-static json_t *interfaces(const struct conf *c)
+/* Does the guard stand in for an interface that is not attached? guard: there is one. */
+static bool guarded(const struct maps *m, const char *name, bool guard)
 {
-	const struct menu *m = &menus[MENU_INTERFACE];
+	return guard && m && attach_find(m, name) >= 0;
+}
+
+static json_t *interfaces(const struct conf *c, const struct maps *m, bool guard)
+{
+	const struct menu *menu = &menus[MENU_INTERFACE];
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < c->list[MENU_INTERFACE].count; i++) {
@@ -59,11 +66,13 @@ static json_t *interfaces(const struct conf *c)
 		char name[VALUE_MAX], mode[VALUE_MAX], state[VALUE_MAX], zc[VALUE_MAX];
 		json_t *o;
 
-		prop_format(prop_named(m, "name"), it, name, sizeof(name));
-		prop_format(prop_named(m, "mode"), it, mode, sizeof(mode));
-		prop_format(prop_named(m, "state"), it, state, sizeof(state));
-		prop_format(prop_named(m, "zero-copy"), it, zc, sizeof(zc));
+		prop_format(prop_named(menu, "name"), it, name, sizeof(name));
+		prop_format(prop_named(menu, "mode"), it, mode, sizeof(mode));
+		prop_format(prop_named(menu, "state"), it, state, sizeof(state));
+		prop_format(prop_named(menu, "zero-copy"), it, zc, sizeof(zc));
 		o = json_pack("{s:s,s:s,s:s,s:s}", "name", name, "mode", mode, "state", state, "zero-copy", zc);
+		if (strcmp(state, "not-attached") == 0)
+			(void)json_object_set_new(o, "guarded", json_boolean(guarded(m, nic->name, guard)));
 		if (nic->refused[0])
 			(void)json_object_set_new(o, "not-served", json_string(nic->refused));
 		(void)json_array_append_new(list, o);
@@ -178,6 +187,15 @@ static unsigned attached(const json_t *interfaces)
 	return n;
 }
 
+/* By an interface that is attached, or by the guard. */
+static bool enforced(const json_t *interfaces)
+{
+	for (size_t i = 0; i < json_array_size(interfaces); i++)
+		if (json_is_true(json_object_get(json_array_get(interfaces, i), "guarded")))
+			return true;
+	return attached(interfaces) > 0;
+}
+
 static void print_no_daemon(const char *instance, bool needed)
 {
 	bool usual = strcmp(instance, "default") == 0;
@@ -234,14 +252,17 @@ static void print_status(const json_t *o)
 		if (*text(json_array_get(l, i), "not-served"))
 			(void)printf("\n               %s is not served: %s", text(json_array_get(l, i), "name"),
 				     text(json_array_get(l, i), "not-served"));
-	if (attached(l) && number(p, "encrypt"))
+	if (enforced(l) && number(p, "encrypt"))
 		for (size_t i = 0; i < n; i++)
 			if (!strcmp(text(json_array_get(l, i), "state"), "not-attached"))
-				(void)printf(
-					"\n               %s is not attached: what policies protect may leave by it in "
-					"clear; xdp-ipsec start attaches it",
-					text(json_array_get(l, i), "name"));
-	if (!attached(l) && number(p, "encrypt"))
+				(void)printf("\n               %s is not attached: what policies protect %s; xdp-ipsec "
+					     "start "
+					     "attaches it",
+					     text(json_array_get(l, i), "name"),
+					     json_is_true(json_object_get(json_array_get(l, i), "guarded"))
+						     ? "is dropped there"
+						     : "may leave by it in clear");
+	if (!enforced(l) && number(p, "encrypt"))
 		(void)printf("\n               nothing is attached: no policy is enforced, packets of the %lld enabled "
 			     "encrypt %s pass in clear",
 			     number(p, "encrypt"), number(p, "encrypt") == 1 ? "policy" : "policies");
@@ -258,8 +279,9 @@ int show_status(struct cli *cli, struct conf_err *e)
 	enum daemon_state daemon;
 	struct plan plan;
 	struct conf c;
-	json_t *o;
+	json_t *o, *plane;
 	int rc = cli_open_maps(cli, e), pid;
+	bool guard;
 
 	if (rc)
 		return rc;
@@ -271,9 +293,11 @@ int show_status(struct cli *cli, struct conf_err *e)
 		daemon = daemon_status(cli, reply, &pid);
 		view_interfaces(cli, &c, daemon, reply);
 		view_sas(&c, cli->maps);
+		plane = data_plane(daemon, reply, pid);
+		guard = json_is_true(json_object_get(plane, "guard")) || (cli->maps && attach_guard_pinned(cli->maps));
 		o = json_pack("{s:s,s:s,s:o,s:o,s:i,s:o,s:o,s:o,s:o}", "version", XI_VERSION, "instance",
-			      cli->paths.instance, "data-plane", data_plane(daemon, reply, pid), "ike", ike(cli),
-			      "peers", enabled_peers(&c), "interfaces", interfaces(&c), "policies", policies(&c), "sas",
+			      cli->paths.instance, "data-plane", plane, "ike", ike(cli), "peers", enabled_peers(&c),
+			      "interfaces", interfaces(&c, cli->maps, guard), "policies", policies(&c), "sas",
 			      sas(&c, cli->maps), "dropped", drops(cli->maps));
 		if (cli->json) {
 			(void)json_dumpf(o, stdout, JSON_INDENT(2));

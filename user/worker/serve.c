@@ -142,6 +142,12 @@ static int open_all(struct serve *sv, struct err *e)
 	if (rc)
 		return rc;
 	spd_unlock(sv->maps);
+	sv->guard = attach_guard(sv->maps, 1);
+	if (sv->guard)
+		log_warning("an attached interface that is made anew protects nothing until it is attached again: no "
+			    "netfilter "
+			    "program (%s; Linux 6.4 with CONFIG_NETFILTER_BPF_LINK)",
+			    strerror(-sv->guard));
 	rc = rt_open(&sv->rt, sv->conf->workers ? sv->conf->workers : XI_WORKER_MAX, sv->maps->fd[MAP_LOCAL],
 		     sv->maps->fd[MAP_VLAN], e);
 	if (!rc)
@@ -203,7 +209,7 @@ static void close_all(struct serve *sv)
 }
 
 /*
- * An attached interface that vanished may come back under its name: no program of ours is on it until it is attached again.
+ * An attached interface that vanished may come back under its name: until it is attached again there is only the guard on it (attach/guard.c).
  * Once for each.
  */
 static void check_came_back(struct serve *sv, const struct rt_link *link)
@@ -211,14 +217,13 @@ static void check_came_back(struct serve *sv, const struct rt_link *link)
 	for (unsigned i = XI_IF_INTERNAL + 1; i < XI_IF_MAX && link->name && !link->gone; i++) {
 		const struct xi_if *xi = &sv->maps->ifs[i];
 
-		if (!xi->ifindex || strncmp(xi->name, link->name, sizeof(xi->name)) != 0 ||
+		if (!(xi->ifindex || xi->flags & XI_IF_LOST) || strncmp(xi->name, link->name, sizeof(xi->name)) != 0 ||
 		    sv->came_back[i] == link->ifindex)
 			continue;
 		sv->came_back[i] = link->ifindex;
 		log_warning("interface %s was made anew: it is attached again", xi->name);
 		if (again_ask(sv->again_fd))
-			log_error("interface %s: nothing protects it until `xdp-ipsec start` attaches it again",
-				  xi->name);
+			log_error("interface %s is not attached: run `xdp-ipsec start`", xi->name);
 	}
 }
 
@@ -239,6 +244,10 @@ static void on_link(void *arg, const struct rt_link *link)
 			log_warning("interface %s is gone", xi->name);
 			sockets_detach(sv, i);
 		}
+		if (!link->gone && sv->came_back[i] == GONE)
+			break; /* it was in another network namespace, and kept its number */
+		if (link->gone)
+			sv->came_back[i] = GONE;
 		return;
 	}
 	check_came_back(sv, link);

@@ -23,6 +23,8 @@ struct serve_conf {
 	unsigned ncpus;		 /* 0 = the allowed CPUs in turn */
 };
 
+#define GONE (-1)
+
 struct serve {
 	const struct serve_conf *conf;
 	struct paths paths;
@@ -32,16 +34,18 @@ struct serve {
 	struct events *events;
 	int epoll; /* of the main thread */
 	struct worker *worker;
-	struct frags *frags;	   /* shared by them */
-	unsigned workers;	   /* initialised */
-	unsigned running;	   /* threads started */
-	size_t memory;		   /* bytes allocated at start */
-	unsigned ticks;		   /* seconds that it runs */
-	int came_back[XI_IF_MAX];  /* ifindex of an interface that has the name of an attached one */
-	int again_fd;		   /* again.c */
-	int lock_fd;		   /* one data plane an instance */
-	int ctl_fd;		   /* listening control socket */
-	uint8_t wanted[XI_IF_MAX]; /* slots to be served */
+	struct frags *frags; /* shared by them */
+	unsigned workers;    /* initialised */
+	unsigned running;    /* threads started */
+	size_t memory;	     /* bytes allocated at start */
+	unsigned ticks;	     /* seconds that it runs */
+	int guard;	     /* attach_guard() */
+	int came_back
+		[XI_IF_MAX]; /* ifindex of an interface that has the name of an attached one; GONE: that one is gone */
+	int again_fd;	     /* again.c */
+	int lock_fd;	     /* one data plane an instance */
+	int ctl_fd;	     /* listening control socket */
+	uint8_t wanted[XI_IF_MAX];			/* slots to be served */
 	uint32_t open[XI_IF_MAX], zero_copy[XI_IF_MAX]; /* bit q: a socket on queue q, in zero-copy mode */
 	uint32_t sg[XI_IF_MAX];				/* likewise: a packet may come in several frames */
 	unsigned spread;				/* workers that the internal pair's queues are spread over */
