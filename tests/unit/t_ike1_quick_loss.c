@@ -77,7 +77,17 @@ static void nothing_left_over(void)
 	}
 }
 
-static unsigned pfs;
+static unsigned pfs, both_protocols;
+
+/* With its mirror image; either end's. */
+static struct ike_policy *policies(void)
+{
+	struct ike_policy *p = rig_policy(r, initiator, 1), *other = rig_policy(r, !initiator, 1);
+
+	if (both_protocols)
+		p->protos = other->protos = XI_PROTOS_ESP | XI_PROTOS_AH;
+	return p;
+}
 
 static void conf(struct ike_conf *c, unsigned end)
 {
@@ -96,8 +106,7 @@ static void run(enum mangle how, unsigned message, size_t param, int established
 	plan.count = 0;
 	plan.held.p = NULL;
 	r = rig_new(conf);
-	p = rig_policy(r, initiator, 1);
-	(void)rig_policy(r, !initiator, 1);
+	p = policies();
 	rig_isakmp(r, 0, 1);
 	r->filter = filter;
 	rig_acquire(r, initiator, p);
@@ -112,7 +121,7 @@ static void run(enum mangle how, unsigned message, size_t param, int established
 	rig_advance(r, 115 * NS_PER_S);
 	nothing_left_over();
 	for (unsigned i = 0; i < 2 && established != EITHER; i++)
-		if (fake_count(&r->end[i].sadb) != (established ? 2 : 0))
+		if (fake_count(&r->end[i].sadb) != (established ? 2U << both_protocols : 0))
 			fail_msg("how %d, message %u, param %zu, initiator %u: %u SAs", how, message, param, initiator,
 				 fake_count(&r->end[i].sadb));
 	if (established != EITHER)
@@ -120,12 +129,15 @@ static void run(enum mangle how, unsigned message, size_t param, int established
 	(void)teardown(NULL);
 }
 
+/* With and without PFS, ESP, and ESP inside AH. */
 static void each_message(void (*test)(unsigned message))
 {
-	for (pfs = 0; pfs <= 31; pfs += 31)
-		for (initiator = 0; initiator < 2; initiator++)
-			for (unsigned message = 0; message < 3; message++)
-				test(message);
+	for (both_protocols = 0; both_protocols < 2; both_protocols++)
+		for (pfs = 0; pfs <= 31; pfs += 31)
+			for (initiator = 0; initiator < 2; initiator++)
+				for (unsigned message = 0; message < 3; message++)
+					test(message);
+	both_protocols = pfs = 0;
 }
 
 static void lose(unsigned message)
@@ -179,8 +191,7 @@ static void find_len(unsigned message)
 
 	plan.message = message;
 	r = rig_new(conf);
-	p = rig_policy(r, initiator, 1);
-	(void)rig_policy(r, !initiator, 1);
+	p = policies();
 	rig_isakmp(r, 0, 1);
 	r->filter = note_len;
 	rig_acquire(r, initiator, p);
@@ -188,34 +199,36 @@ static void find_len(unsigned message)
 	(void)teardown(NULL);
 }
 
+static void cut(unsigned message)
+{
+	find_len(message);
+	for (size_t n = 0; n < message_len; n++)
+		run(CUT, message, n, 1);
+}
+
 static void t_cut(void **state)
 {
 	(void)state;
-	pfs = 0;
-	for (initiator = 0; initiator < 2; initiator++) {
-		for (unsigned message = 0; message < 3; message++) {
-			find_len(message);
-			for (size_t n = 0; n < message_len; n++)
-				run(CUT, message, n, 1);
-		}
-	}
+	each_message(cut);
 }
 
 /*
  * HASH does not cover the padding (RFC 2409 appendix B), but the last block is the IV of what follows. In message 1 a bit there may cost the exchange,
  * not more; in message 2 it must not cost the initiator its HASH(3), for it has the SAs by then.
  */
+static void flip(unsigned message)
+{
+	size_t step = pfs || both_protocols ? 5 : 1;
+
+	find_len(message);
+	for (size_t n = 0; n < message_len * 8; n += step)
+		run(FLIP, message, n, message || n / 8 < message_len - CIPHER_BLOCK_MAX ? 1 : EITHER);
+}
+
 static void t_bit_flipped(void **state)
 {
 	(void)state;
-	pfs = 0;
-	for (initiator = 0; initiator < 2; initiator++) {
-		for (unsigned message = 0; message < 3; message++) {
-			find_len(message);
-			for (size_t n = 0; n < message_len * 8; n++)
-				run(FLIP, message, n, message || n / 8 < message_len - CIPHER_BLOCK_MAX ? 1 : EITHER);
-		}
-	}
+	each_message(flip);
 }
 
 /* --- both sides start at once --- */
