@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a worker learns from ICMP about its own packets, and from whom (RFC 1191, RFC 8201 §4, RFC 4301 §8.2.1): a worker without sockets, as in
- * t_worker.c. Every message goes on into the stack, which counts as XI_DROP_IN_INJECT here.
+ * t_worker.c. Every message goes on into the stack, which counts as XI_DROP_IN_INJECT here. And how often it tells senders.
  */
 #include "tests/bpf/sandbox.h"
 
 #include <arpa/inet.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/lib/esp_rig.h"
 #include "tests/lib/ip6_packet.h"
@@ -295,6 +298,89 @@ static void t_cut_short(void **state)
 	assert_int_equal(w.pool.nfree, nfree);
 }
 
+/* --- what a worker tells senders --- */
+
+#define SENDER "192.0.2.9"
+#define SENDER6 "2001:db8::9"
+#define MARK 1333 /* an MTU that only the last message has */
+
+static int listen_to(int family)
+{
+	int s = socket(family, SOCK_RAW | SOCK_CLOEXEC, family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6),
+	    room = 8 << 20;
+	struct timeval patience = {.tv_sec = 10};
+
+	assert_true(s >= 0);
+	assert_int_equal(setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)), 0);
+	assert_int_equal(setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	return s;
+}
+
+/* What came before the message with MARK, which is waited for. */
+static unsigned heard(int s, size_t ip_hdr)
+{
+	const uint8_t type = ip_hdr ? 3 : 2; /* a socket of IPv6 shows no header */
+	uint8_t buf[2048];
+
+	for (unsigned n = 0;;) {
+		ssize_t len = recv(s, buf, sizeof(buf), 0);
+
+		assert_true(len >= (ssize_t)ip_hdr + 8);
+		if (buf[ip_hdr] != type)
+			continue;
+		if (u16_get(buf + ip_hdr + 6) == MARK)
+			return n;
+		n++;
+	}
+}
+
+/* So many at this moment, a mark behind them that is always let through. */
+static unsigned told(int s, size_t ip_hdr, const struct pkt *p, unsigned n)
+{
+	uint32_t left;
+
+	for (unsigned i = 0; i < n; i++)
+		slow_too_big(&w, p, 1400);
+	left = w.icmp_tokens;
+	w.icmp_tokens = 1;
+	slow_too_big(&w, p, MARK);
+	w.icmp_tokens = left;
+	return heard(s, ip_hdr);
+}
+
+/* RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f): 100 at once, then 1000 a second, of both families together. */
+static void t_rfc1812_4_3_2_8_rate_of_too_big(void **state)
+{
+	struct rig_frame f;
+	cpu_set_t here;
+
+	(void)state;
+	CPU_ZERO(&here); /* what goes over the loopback stays in order */
+	CPU_SET((unsigned)sched_getcpu(), &here);
+	assert_int_equal(sched_setaffinity(0, sizeof(here), &here), 0);
+	for (int v6 = 0; v6 < 2; v6++) {
+		int s = listen_to(v6 ? AF_INET6 : AF_INET);
+		size_t hdr = v6 ? 0 : IP4_HDR;
+		uint8_t *p = rig_inner_of(&f, v6 ? XI_IP6 : XI_IP4, 1480);
+
+		(void)inet_pton(v6 ? AF_INET6 : AF_INET, v6 ? SENDER6 : SENDER, p + (v6 ? IP6_SRC : IP4_SRC));
+		if (!v6)
+			ip4_sum_put(p);
+		w.now += NS_PER_S;
+		assert_int_equal(told(s, hdr, &f.pkt, 250), 100);
+		assert_int_equal(told(s, hdr, &f.pkt, 10), 0);
+		w.now += 7 * NS_PER_S / 1000;
+		assert_int_equal(told(s, hdr, &f.pkt, 20), 7);
+		for (unsigned i = 0; i < 10; i++) { /* parts of a token are not lost, and none is made */
+			w.now += NS_PER_S / 10000;
+			assert_int_equal(told(s, hdr, &f.pkt, 1), i == 9);
+		}
+		w.now += 3600 * NS_PER_S; /* a long rest saves no more than 100 */
+		assert_int_equal(told(s, hdr, &f.pkt, 101), 100);
+		close(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,8 +388,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(t_rfc1191_6_3_estimate, setup, teardown),
 		cmocka_unit_test_setup_teardown(t_rfc4301_8_2_1_young_sa, setup, teardown),
 		cmocka_unit_test_setup_teardown(t_cut_short, setup, teardown),
+		cmocka_unit_test_setup_teardown(t_rfc1812_4_3_2_8_rate_of_too_big, setup, teardown),
 	};
 
 	sandbox_enter();
+	sandbox_must(system("ip link set lo up && ip addr add " SENDER "/32 dev lo && ip addr add " SENDER6
+			    "/128 dev lo nodad"),
+		     "lo");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
