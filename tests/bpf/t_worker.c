@@ -377,7 +377,7 @@ static void seals_with(uint8_t protos, uint8_t mode, uint64_t esp, uint64_t ah)
 }
 
 /*
- * Spec section 12, out-state-protocol-errors: the engine refuses what does not fit the keys it has made, which no running gateway comes to: here
+ * Spec section 12, out-state-protocol-errors: the engine refuses what does not fit the keys it has made, which no sound gateway comes to: here
  * the worker's copy of the SA is changed under them. The packet has used its number.
  */
 static void t_spec_12_engine_refuses(void **state)

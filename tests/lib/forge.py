@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Packets a peer or a stranger could send, made here and sent through AF_PACKET.
 
-  forge.py [--dev DEV --dst-mac MAC [--src-mac MAC] | --out FILE] [--count N] clear|esp ...
+  forge.py [--dev DEV --dst-mac MAC [--src-mac MAC] | --out FILE] [--count N] clear|esp|raw ...
 
 clear: a packet in clear (a spoof, when its addresses are the protected ones).
 esp:   an IPv4-in-IPv4 ESP packet (RFC 4303) with the given keys, sound unless one of the options spoils it.
        ESP is put together by hand, ciphers and HMACs come from python3-cryptography: nothing of ours is in it.
+raw:   ESP or AH with SPI and number, whatever they are, and bytes that no key fits; IPv4 or IPv6, as the addresses.
 
 --out writes the first frame to a file instead (for bench/gen).
 """
@@ -16,11 +17,7 @@ import socket
 import struct
 import sys
 
-from cryptography.hazmat.primitives import hashes, hmac
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-ETH_P_IP = 0x0800
+ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86DD
 
 
 def checksum(data):
@@ -39,9 +36,17 @@ def ipv4(src, dst, proto, payload, *, ttl=64, tos=0, ident=0, flags_off=0, total
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
 
+def ipv6(src, dst, proto, payload):
+    return struct.pack("!IHBB", 6 << 28, len(payload), proto, 64) + address(src) + address(dst) + payload
+
+
+def address(text):
+    return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+
+
 def udp(src, dst, sport, dport, data):
     length = 8 + len(data)
-    pseudo = socket.inet_aton(src) + socket.inet_aton(dst) + struct.pack("!BBH", 0, 17, length)
+    pseudo = address(src) + address(dst) + (struct.pack("!II", length, 17) if ":" in src else struct.pack("!BBH", 0, 17, length))
     head = struct.pack("!HHHH", sport, dport, length, 0)
     return head[:6] + struct.pack("!H", checksum(pseudo + head + data) or 0xFFFF) + data
 
@@ -76,6 +81,11 @@ def flip(data, offset):
 
 def seal(a, seq, text):
     """The ESP packet from the SPI on, RFC 4303 section 2; text: padded plaintext with its trailer."""
+    # here: it takes longer to load than all else to run
+    from cryptography.hazmat.primitives import hashes, hmac
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     head = struct.pack("!II", a.spi, seq & 0xFFFFFFFF)
     key = bytes.fromhex(a.enc_key)
     if a.wrong_key:
@@ -190,9 +200,22 @@ def sequences(text):
         yield from range(int(first, 0), int(last or first, 0) + 1)
 
 
+def raw(a):
+    """RFC 4303 section 2, RFC 4302 section 2 with an ICV of 12 bytes; as long as an AES-CBC packet of 3 blocks with such an ICV."""
+    body = struct.pack("!II", a.spi, a.seq) + bytes(range(16 + 48 + 12))
+    if a.proto == 51:
+        body = struct.pack("!BBH", 4, 4, 0) + body
+    body = body[:a.cut]
+    return ipv6(a.src, a.dst, a.proto, body) if ":" in a.src else ipv4(a.src, a.dst, a.proto, body)
+
+
 def packets(a):
+    if a.kind == "raw":
+        return [raw(a)]
     if a.kind == "clear":
         proto, body = upper(a, a.src, a.dst)
+        if ":" in a.src:
+            return [ipv6(a.src, a.dst, proto, body)]
         whole = ipv4(a.src, a.dst, proto, body, ttl=a.ttl, tos=a.tos, flags_off=0x4000 if a.df else 0)
         return cut(a, a.ident, whole) if a.fragment else [whole]
     return [p for seq in sequences(a.seq) for p in fragments(a, seq, esp_packet(a, seq))]
@@ -214,9 +237,10 @@ def arguments():
     p.add_argument("--out", help="write the first frame here, send nothing")
     p.add_argument("--count", type=number, default=1, help="send everything so many times")
     kinds = p.add_subparsers(dest="kind", required=True)
-    clear, esp = kinds.add_parser("clear"), kinds.add_parser("esp")
-    for k in (clear, esp):
+    clear, esp, plain = kinds.add_parser("clear"), kinds.add_parser("esp"), kinds.add_parser("raw")
+    for k in (clear, esp, plain):
         k.add_argument("--count", type=number, default=argparse.SUPPRESS, help="as above")
+    for k in (clear, esp):
         k.add_argument("--proto", choices=("udp", "tcp", "icmp"), default="udp")
         k.add_argument("--sport", type=number, default=4000)
         k.add_argument("--dport", type=number, default=4001)
@@ -230,6 +254,12 @@ def arguments():
     clear.add_argument("--fragment", type=number, help="in IP fragments of at most so many bytes")
     clear.add_argument("--ident", type=number, default=1, help="of the fragments")
     clear.add_argument("--reverse", action="store_true", help="last fragment first")
+    plain.add_argument("--src", required=True)
+    plain.add_argument("--dst", required=True)
+    plain.add_argument("--proto", type=number, choices=(50, 51), required=True)
+    plain.add_argument("--spi", type=number, required=True)
+    plain.add_argument("--seq", type=number, default=5000)
+    plain.add_argument("--cut", type=number, help="keep so many bytes of ESP or AH")
     esp.add_argument("--natt", action="store_true", help="in UDP, port 4500 at both ends")
     for name in ("outer-src", "outer-dst", "inner-src", "inner-dst"):
         esp.add_argument("--" + name, required=True)
@@ -274,8 +304,8 @@ def main():
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
         sock.bind((a.dev, 0))
         src_mac = src_mac or sock.getsockname()[4].hex()
-    head = mac_bytes(a.dst_mac) + mac_bytes(src_mac or "02:00:00:00:00:01") + struct.pack("!H", ETH_P_IP)
-    frames = [head + p for p in packets(a)]
+    macs = mac_bytes(a.dst_mac) + mac_bytes(src_mac or "02:00:00:00:00:01")
+    frames = [macs + struct.pack("!H", ETH_P_IPV6 if p[0] >> 4 == 6 else ETH_P_IP) + p for p in packets(a)]
     if a.out:
         with open(a.out, "wb") as f:
             f.write(frames[0])
