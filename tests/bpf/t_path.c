@@ -351,7 +351,7 @@ static unsigned told(int s, size_t ip_hdr, const struct pkt *p, unsigned n)
 /* RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f): 100 at once, then 1000 a second, of both families together. */
 static void t_rfc1812_4_3_2_8_rate_of_too_big(void **state)
 {
-	struct rig_frame f;
+	struct rig_frame f, error;
 	cpu_set_t here;
 
 	(void)state;
@@ -366,7 +366,15 @@ static void t_rfc1812_4_3_2_8_rate_of_too_big(void **state)
 		(void)inet_pton(v6 ? AF_INET6 : AF_INET, v6 ? SENDER6 : SENDER, p + (v6 ? IP6_SRC : IP4_SRC));
 		if (!v6)
 			ip4_sum_put(p);
+		/* RFC 1122 §3.2.2, RFC 4443 §2.4 (e): an ICMP error has no answer, and takes nothing from those that have */
+		p = rig_inner_of(&error, v6 ? XI_IP6 : XI_IP4, 1480);
+		p[v6 ? IP6_NEXT : IP4_PROTO] = v6 ? 58 : 1;
+		p[v6 ? IP6_HDR : IP4_HDR] = v6 ? 1 : 3;
+		if (!v6)
+			ip4_sum_put(p);
 		w.now += NS_PER_S;
+		for (int i = 0; i < 200; i++)
+			slow_too_big(&w, &error.pkt, 1400);
 		assert_int_equal(told(s, hdr, &f.pkt, 250), 100);
 		assert_int_equal(told(s, hdr, &f.pkt, 10), 0);
 		w.now += 7 * NS_PER_S / 1000;

@@ -83,7 +83,7 @@ int slow_send(struct worker *w, const struct pkt *p)
 	return ip_version(p) == 4 ? send4(w, p) : send6(w, p);
 }
 
-/* RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f). */
+/* RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f). What is sent takes a token. */
 static int icmp_allowed(struct worker *w)
 {
 	uint64_t earned = (w->now - w->icmp_at) / (NS_PER_S / ICMP_RATE);
@@ -92,10 +92,7 @@ static int icmp_allowed(struct worker *w)
 		w->icmp_tokens = (uint32_t)MIN(w->icmp_tokens + earned, (uint64_t)ICMP_BURST);
 		w->icmp_at = w->now;
 	}
-	if (!w->icmp_tokens)
-		return 0;
-	w->icmp_tokens--;
-	return 1;
+	return w->icmp_tokens != 0;
 }
 
 /* The stack writes the IPv6 header, its address towards the sender, and the checksum. A link-local sender is not forwarded for. */
@@ -121,10 +118,13 @@ void slow_too_big(struct worker *w, const struct pkt *p, size_t mtu)
 		icmp.tail += icmp4_too_big(buf, sizeof(buf), p->data, pkt_len(p), 0, (uint16_t)mtu);
 	else
 		icmp.tail += icmp6_too_big(buf, sizeof(buf), p->data, pkt_len(p), &any, (uint32_t)mtu);
+	if (!pkt_len(&icmp)) /* who must not be answered takes nothing from the others */
+		return;
+	w->icmp_tokens--;
 	/* Best effort, as every ICMP; the drop itself is counted. */
-	if (pkt_len(&icmp) && ip_version(p) == 4)
+	if (ip_version(p) == 4)
 		(void)!send4(w, &icmp);
-	else if (pkt_len(&icmp))
+	else
 		send_icmp6(w, &icmp);
 }
 
