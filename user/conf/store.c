@@ -214,7 +214,10 @@ static int load_text(const struct paths *p, char *text, size_t len, struct conf 
 {
 	struct conf_err bad = {0};
 
-	if (exec_script(c, text, len, NULL, &bad)) {
+	/* Each line of ours is ended: what was cut off may be policies, and the piece of a line may look like a whole one. */
+	if (len && text[len - 1] != '\n') {
+		(void)damaged(p, "it ends within a line", e);
+	} else if (exec_script(c, text, len, NULL, &bad)) {
 		conf_free(c);
 		conf_init(c);
 		(void)damaged(p, bad.text, e);
