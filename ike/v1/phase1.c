@@ -255,8 +255,8 @@ static uint32_t payloads_of(const struct ike1 *sa, const struct msg *m)
 		else
 			has |= type < P1_OTHER ? P1_HAS(type) : P1_HAS(P1_OTHER);
 	}
-	/* accepted anywhere (spec 16.2) */
-	return has & ~(P1_HAS(ISAKMP_P_VID) | P1_HAS(ISAKMP_P_NOTIFY));
+	/* accepted anywhere (spec 16.2; RFC 2408 §3.10) */
+	return has & ~(P1_HAS(ISAKMP_P_VID) | P1_HAS(ISAKMP_P_NOTIFY) | P1_HAS_CR);
 }
 
 /* RFC 2408 §4: what a message is made of stands once; a second one would be authenticated and not looked at, or the other way round. */
@@ -301,6 +301,7 @@ static void undecodable(struct ike1 *sa, const struct p1_step *s, const struct m
 	if (sa->hs->told || (!sa->initiator && !sa->hs->proven && !ike_may_say(sa->ike, &sa->path.remote.a)))
 		return;
 	sa->hs->told = 1;
+	sa->hs->number = s->number;
 	ike_log(sa->ike, LOG_L_ERROR, "phase 1 with %s: message %u is not readable (%s)%s", p1_who(sa, b, sizeof(b)),
 		s->number, msg_err_text(e, text, sizeof(text)),
 		secrets ? ": the secrets may differ (change secret of the peer item, here or there)" : "");

@@ -6,6 +6,8 @@
 #ifndef LIB_REWRITE_H
 #define LIB_REWRITE_H
 
+#include <limits.h>
+
 #include "tests/lib/quick_rig.h"
 
 #define REWRITE_PAYLOADS 32
@@ -100,51 +102,87 @@ static inline void rewrite_follow(struct rig *r, const struct rig_packet *p, con
 		memcpy(from->iv, iv, block);
 }
 
-/* 0: p is another one now; -1: it is none of phase 1, or cannot be read, and stays as it was. */
+/* The payloads of p, in clear, in in[] and payload[]; their number, or -1: it is none of phase 1, or cannot be read. */
+static inline int rewrite_open(struct rig *r, const struct rig_packet *p, uint8_t in[REWRITE_MAX],
+			       struct rewrite_payload payload[REWRITE_PAYLOADS])
+{
+	const struct ike1 *sa = rewrite_sa(r, !p->from, p);
+	uint8_t iv[CIPHER_BLOCK_MAX];
+	size_t len;
+
+	if (p->len < ISAKMP_HDR_LEN || p->len > REWRITE_MAX ||
+	    (p->p[18] != ISAKMP_X_MAIN && p->p[18] != ISAKMP_X_AGGRESSIVE && p->p[18] != ISAKMP_X_BASE))
+		return -1;
+	len = p->len - ISAKMP_HDR_LEN;
+	memcpy(in, p->p + ISAKMP_HDR_LEN, len);
+	if (p->p[19] & ISAKMP_F_ENCRYPTED) {
+		if (!sa || !sa->keyed || !len || len % sa->terms.cipher->block)
+			return -1;
+		memcpy(iv, sa->iv, sizeof(iv));
+		if (cipher_open(sa->terms.cipher, sa->key, sa->terms.key_len, iv, in, len))
+			abort();
+	}
+	return (int)rewrite_read((struct bytes){in, len}, p->p[16], payload);
+}
+
+/* Pads and encrypts len bytes of payloads at `to` for the end that is to read p; the new length. */
+static inline size_t rewrite_seal(struct rig *r, const struct rig_packet *p, uint8_t *to, size_t len)
+{
+	const struct ike1 *sa = rewrite_sa(r, !p->from, p);
+	size_t block = sa->terms.cipher->block;
+	uint8_t iv[CIPHER_BLOCK_MAX];
+
+	len += block - len % block;
+	memcpy(iv, sa->iv, sizeof(iv));
+	if (cipher_seal(sa->terms.cipher, sa->key, sa->terms.key_len, iv, to, len))
+		abort();
+	rewrite_follow(r, p, p->p + p->len - block, iv, (unsigned)block);
+	return len;
+}
+
+/* 0: p is another one now; -1: as rewrite_open(), and it stays as it was. */
 static inline int rewrite(struct rig *r, struct rig_packet *p, const struct rewrite *w)
 {
 	struct rewrite_payload payload[REWRITE_PAYLOADS];
 	static uint8_t in[REWRITE_MAX];
-	struct ike1 *sa = rewrite_sa(r, !p->from, p);
-	uint8_t iv[2][CIPHER_BLOCK_MAX], *to;
-	size_t len = p->len - ISAKMP_HDR_LEN, pad = 0, block = 1;
-	int sealed, rc = 0;
+	int had = rewrite_open(r, p, in, payload);
+	uint8_t *to;
 	unsigned n;
+	size_t len;
 
-	if (p->len < ISAKMP_HDR_LEN || p->len > REWRITE_MAX || w->bytes.len > REWRITE_MAX ||
-	    (p->p[18] != ISAKMP_X_MAIN && p->p[18] != ISAKMP_X_AGGRESSIVE && p->p[18] != ISAKMP_X_BASE))
+	if (had < 0 || w->bytes.len > REWRITE_MAX)
 		return -1;
-	sealed = p->p[19] & ISAKMP_F_ENCRYPTED;
-	if (sealed && (!sa || !sa->keyed || len % (block = sa->terms.cipher->block)))
-		return -1;
-	memcpy(in, p->p + ISAKMP_HDR_LEN, len);
-	if (sealed) {
-		memcpy(iv[0], sa->iv, sizeof(iv[0]));
-		memcpy(iv[1], sa->iv, sizeof(iv[1]));
-		rc = cipher_open(sa->terms.cipher, sa->key, sa->terms.key_len, iv[0], in, len);
-	}
-	n = rewrite_apply(payload, rewrite_read((struct bytes){in, len}, p->p[16], payload), w);
+	n = rewrite_apply(payload, (unsigned)had, w);
 	to = calloc(1, 2 * REWRITE_MAX + 256);
-	if (rc || !to)
+	if (!to)
 		abort();
 	memcpy(to, p->p, ISAKMP_HDR_LEN);
 	to[16] = n ? payload[0].type : 0;
 	len = rewrite_write(payload, n, to + ISAKMP_HDR_LEN);
-	if (sealed)
-		pad = block - len % block;
-	len += pad;
+	if (p->p[19] & ISAKMP_F_ENCRYPTED)
+		len = rewrite_seal(r, p, to + ISAKMP_HDR_LEN, len);
+	len += ISAKMP_HDR_LEN;
 	to[24] = to[25] = 0;
-	to[26] = (uint8_t)((len + ISAKMP_HDR_LEN) >> 8);
-	to[27] = (uint8_t)(len + ISAKMP_HDR_LEN);
-	if (sealed && cipher_seal(sa->terms.cipher, sa->key, sa->terms.key_len, iv[1], to + ISAKMP_HDR_LEN, len))
-		abort();
-	if (sealed)
-		rewrite_follow(r, p, iv[0], iv[1], (unsigned)block);
+	to[26] = (uint8_t)(len >> 8);
+	to[27] = (uint8_t)len;
 	free(p->p);
-	p->p = malloc(len + ISAKMP_HDR_LEN); /* of its size, so that a read behind it is seen */
-	memcpy(p->p, to, p->len = len + ISAKMP_HDR_LEN);
+	p->p = malloc(len); /* of its size, so that a read behind it is seen */
+	memcpy(p->p, to, p->len = len);
 	free(to);
 	return 0;
+}
+
+/* Which payload of p is the nth of a type, from 0; UINT_MAX: none. */
+static inline unsigned rewrite_place(struct rig *r, const struct rig_packet *p, uint8_t type, unsigned nth)
+{
+	struct rewrite_payload payload[REWRITE_PAYLOADS];
+	static uint8_t in[REWRITE_MAX];
+	int n = rewrite_open(r, p, in, payload);
+
+	for (int i = 0; i < n; i++)
+		if (payload[i].type == type && !nth--)
+			return (unsigned)i;
+	return UINT_MAX;
 }
 
 #endif

@@ -81,17 +81,10 @@ static void begin(void)
 	assert_int_equal(r->n, 1);
 }
 
-/* Of the message 1 that waits: which payload of that type is the nth, UINT_MAX: none. */
+/* Of the message 1 that waits. */
 static unsigned place_of(uint8_t type, unsigned nth)
 {
-	struct rewrite_payload p[REWRITE_PAYLOADS];
-	const struct rig_packet *m = &r->q[0];
-	unsigned n = rewrite_read((struct bytes){m->p + ISAKMP_HDR_LEN, m->len - ISAKMP_HDR_LEN}, m->p[16], p);
-
-	for (unsigned i = 0; i < n; i++)
-		if (p[i].type == type && !nth--)
-			return i;
-	return UINT_MAX;
+	return rewrite_place(r, &r->q[0], type, nth);
 }
 
 /* The shortest message that has the same effect: one vendor ID, no CR, a nonce of 8 bytes, an identity of one. */

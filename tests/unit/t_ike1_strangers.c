@@ -96,13 +96,14 @@ static void append(uint8_t type, const uint8_t *body, size_t len)
 	p->p[27] = (uint8_t)p->len;
 }
 
-/* Spec 16.2: other payload types than those of the message make it be ignored; VIDs may stand anywhere. */
+/* Spec 16.2: other payload types than those of the message make it be ignored; VIDs and CRs (RFC 2408 §3.10) may stand anywhere. */
 static void t_payloads_that_do_not_belong(void **state)
 {
 	static const uint8_t body[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
 	static const struct {
 		uint8_t type, ignored;
-	} row[] = {{200, 1}, {40, 1}, {ISAKMP_P_NAT_OA_DRAFT - 6, 1}, {ISAKMP_P_NONCE, 1}, {ISAKMP_P_VID, 0}};
+	} row[] = {{200, 1},	      {40, 1},	       {ISAKMP_P_NAT_OA_DRAFT - 6, 1}, {ISAKMP_P_NONCE, 1},
+		   {ISAKMP_P_VID, 0}, {ISAKMP_P_CR, 0}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
