@@ -189,17 +189,13 @@ static __always_inline __u32 judge_now(struct xi_find *f)
 	return xi_find(f, XI_WANT(XI_DIR_OUT)) ? XI_DROP_OUT_LOOKUP : xi_out_judge(f, to_many(&f->pkt), &sa);
 }
 
-/* The packet as it was, if NAT changed it: 1 and n. */
-static __always_inline int was_natted(struct __sk_buff *skb, const struct xi_pkt *k, struct xi_nat *n)
-{
-	return !xi_nat_read(skb, n) && is_natted(k, n);
-}
-
 #define NAT_ASK_LAST (-3)
+#define NAT_GO_ON (-4)
 
 /*
  * Spec 27.4: original addresses decide as they do on the way through XDP; what they protect gets them back and goes the way of all protected
- * packets. GO_ON: they do not want it stopped or protected.
+ * packets. GO_ON: they do not want it stopped or protected; NAT_GO_ON: the same, and it is of a translated connection and goes the way of its first
+ * packet.
  *
  * They are asked first. Not so of what goes against a translated connection (NAT_ASK_LAST): its translation was decided with the first packet,
  * which was judged by the addresses that this one leaves with; the original ones see to it that nothing they protect leaves all the same.
@@ -213,8 +209,10 @@ static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f,
 	struct xi_nat n = {};
 	__u32 reason;
 
-	if (!was_natted(skb, &f->pkt, &n))
+	if (xi_nat_read(skb, &n))
 		return GO_ON;
+	if (!is_natted(&f->pkt, &n))
+		return n.reply || n.related ? GO_ON : NAT_GO_ON;
 	if (!last && (n.reply || n.related))
 		return NAT_ASK_LAST;
 	change_places(&f->pkt, &n);
@@ -225,7 +223,7 @@ static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f,
 	if (reason != XI_TO_WORKER) {
 		if (!accepts->found)
 			*accepts = f->hit[XI_DIR_OUT];
-		return GO_ON;
+		return last ? GO_ON : NAT_GO_ON;
 	}
 	if (take_back(skb, &f->pkt, &n, malformed)) {
 		xi_count_policy(&f->hit[XI_DIR_OUT], out_dropped);
@@ -235,7 +233,8 @@ static __noinline int judge_before_nat(struct __sk_buff *skb, struct xi_find *f,
 	return protect(f, malformed);
 }
 
-static __always_inline void remember(const struct xi_nat_key *key)
+/* back: of a connection in clear, for XDP alone; else flows of the workers are judged anew. */
+static __always_inline void remember(const struct xi_nat_key *key, int back)
 {
 	__u32 zero = 0, now = (__u32)(bpf_ktime_get_boot_ns() / 1000000000ull),
 	      *last = bpf_map_lookup_elem(&xi_nat, key);
@@ -247,8 +246,12 @@ static __always_inline void remember(const struct xi_nat_key *key)
 		return;
 	}
 	meta = bpf_map_lookup_elem(&xi_meta, &zero);
-	if (bpf_map_update_elem(&xi_nat, key, &now, BPF_ANY) == 0 && meta)
-		__sync_fetch_and_add(&meta->nat_gen, 1); /* flows of the workers are judged anew */
+	if (bpf_map_update_elem(&xi_nat, key, &now, BPF_ANY) || !meta)
+		return;
+	if (back)
+		meta->nat_back = 1;
+	else
+		__sync_fetch_and_add(&meta->nat_gen, 1);
 }
 
 /*
@@ -263,12 +266,31 @@ static __noinline int remember_nat(struct __sk_buff *skb, const struct xi_pkt *k
 	if (xi_nat_read(skb, &n) || n.related)
 		return 0;
 	if (!xi_same_addr(&n.src, &k->tuple.src)) {
-		remember(&key);
+		remember(&key, 0);
 	} else if (!xi_same_addr(&n.dst, &k->tuple.dst) ||
 		   (xi_has_ports(k) && (n.src_port != k->tuple.src_port || n.dst_port != k->tuple.dst_port))) {
 		key.src = k->tuple.dst;
-		remember(&key);
+		remember(&key, 0);
 	}
+	return 0;
+}
+
+/*
+ * The same of what goes on in clear to where destination NAT sent it, out of a tunnel for one: its answers are judged by the addresses that the stack
+ * gives them back. If they come by an attached interface XDP sees them before that, and must leave them to the stack where a policy (with its
+ * roles swapped, that is the one for arrival) would decide about them as they are.
+ */
+static __noinline int remember_back(struct __sk_buff *skb, struct xi_find *f)
+{
+	const struct xi_pkt *k = &f->pkt;
+	struct xi_nat_key key = {.src = k->tuple.dst, .dst = k->tuple.src, .family = k->tuple.family};
+	struct xi_nat n = {};
+
+	if (xi_nat_read(skb, &n) ||
+	    (xi_same_addr(&n.dst, &k->tuple.dst) && (!xi_has_ports(k) || n.dst_port == k->tuple.dst_port)))
+		return 0;
+	if (!xi_find(f, XI_WANT(XI_DIR_IN)) && f->hit[XI_DIR_IN].found && f->hit[XI_DIR_IN].action != XI_ACTION_NONE)
+		remember(&key, 1);
 	return 0;
 }
 
@@ -315,7 +337,7 @@ static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int m
 	int original = have_ct ? judge_before_nat(skb, f, malformed, 0, &accepts) : GO_ON, rc;
 	__u32 reason;
 
-	if (original != GO_ON && original != NAT_ASK_LAST)
+	if (original != GO_ON && original != NAT_ASK_LAST && original != NAT_GO_ON)
 		return original;
 	rc = judge_final(skb, f, &reason, malformed);
 	if (rc != GO_ON)
@@ -328,6 +350,8 @@ static __always_inline int judge(struct __sk_buff *skb, struct xi_find *f, int m
 		rc = judge_before_nat(skb, f, malformed, 1, &accepts);
 	if (rc != GO_ON)
 		return rc;
+	if (original == NAT_GO_ON && !malformed)
+		(void)remember_back(skb, f);
 	if (accepts.found)
 		xi_count_policy(&accepts, out_accepted);
 	return pass(to_many(&f->pkt) ? XI_PASS_MULTICAST : reason);

@@ -317,6 +317,16 @@ static __always_inline int seal(struct xdp_md *ctx, const struct xi_find *f, __u
 	return to_worker(ctx, &v);
 }
 
+/* Spec 27.4: an answer of a translated connection, as tc egress has noted it: it is judged when the stack has translated it back. */
+static __always_inline int is_nat_answer(const struct xi_pkt *k)
+{
+	struct xi_nat_key key = {.src = k->tuple.src, .dst = k->tuple.dst, .family = k->tuple.family};
+	__u32 zero = 0;
+	const struct xi_meta *meta = bpf_map_lookup_elem(&xi_meta, &zero);
+
+	return meta && unlikely(*(const volatile __u32 *)&meta->nat_back) && bpf_map_lookup_elem(&xi_nat, &key);
+}
+
 /*
  * To be forwarded by this host. A frame for another MAC address (a capturing interface, a flooding switch) is not ours to send on a
  * second time; the stack would drop it too. But it might be ours under an address that this program does not know (changed while
@@ -330,6 +340,8 @@ static __always_inline int outbound(struct xdp_md *ctx, struct xi_find *f, int o
 
 	if (f->pkt.ttl <= 1)
 		return pass(XI_PASS_TTL); /* the stack answers and does not forward */
+	if (is_nat_answer(&f->pkt))
+		return pass(XI_PASS_NAT);
 	reason = xi_out_decide(&f->hit[XI_DIR_OUT], 0, &sa);
 	/* The policies changed between search and use: judged anew, arrival and departure by the same ones. */
 	for (int i = 1; i < XI_JUDGE_TRIES && reason == XI_DROP_OUT_POLICY_DEAD; i++) {

@@ -126,7 +126,8 @@ struct xi_meta {
 	__u32 drops;	   /* listeners to dropped packets; writer: xdp-ipsecd. 0: no sample is taken anywhere */
 	__u32 workers_max; /* workers that have counters in xi_wpolstat, and so the most that may run */
 	__u32 nat_gen; /* +1 with each new entry of xi_nat, and when old ones went; writers: tc egress, xdp-ipsecd */
-	__u8 res[128];
+	__u32 nat_back; /* not 0: xi_nat may have what XDP must leave to the stack; writer: tc egress. Stays as long as the maps */
+	__u8 res[124];
 };
 
 /* xi_local */
@@ -218,7 +219,8 @@ struct xi_frag_val {
 
 /*
  * xi_nat: what the host's NAT brought into a policy (spec 27.4), seen from the answers: their source is the far end, their destination the address
- * that NAT gave the packet; source 0: from anywhere. Such packets go into the stack, which translates them back. Writer: tc egress, with the second
+ * that NAT gave the packet; source 0: from anywhere. Such packets go into the stack, which translates them back. So do answers in clear that a policy
+ * would decide about by the addresses they have before that: from where destination NAT sent the first packet, to who sent it. Writer: tc egress, with the second
  * (CLOCK_BOOTTIME) of the last packet, XI_NAT_NOTE_S late at most; xdp-ipsecd takes away what is older than XI_NAT_IDLE_S.
  */
 #define XI_NAT_NOTE_S 60

@@ -118,7 +118,8 @@ enum xi_statistic {
 	X(TO_INTERNAL, "the host's own packet, handed to the internal interface")                                      \
 	X(KEEPALIVE, "NAT keep-alive (RFC 3948), ends here")                                                           \
 	X(PASS_NO_VLAN, "for this host, but tagged for a VLAN without a device here: left to the stack, which drops "  \
-			"it")
+			"it")                                                                                          \
+	X(PASS_NAT, "answer of a translated connection: the stack translates it back, tc egress judges it then")
 
 #define XI_PASS_BASE 96
 #define XI_REASON_MAX 128

@@ -114,19 +114,35 @@ is "what cannot be undone is dropped: out-errors, OUT_NAT +3" "$(diff <(echo "$w
 is "by its policy" "$(($(policystat 1 1 out-dropped) - dropped))" 3
 nat ip "" ""
 
-# What goes against a translated connection: the far side has opened one to an address that only destination NAT knows, host A answers, and a policy
-# protects host A's own address as well. Behind the stack the answers are judged as what they leave as; XDP, which sees host A's address only, seals
-# them by that (spec 27.4): nobody takes them for answers, but nothing is in clear.
+# What goes against a translated connection: the far side has opened one to an address that only destination NAT knows, or to one of the gateway's own,
+# host A answers, and a policy protects host A's own address as well. The answers are judged as what they leave as (spec 27.4), from an attached LAN
+# as from one that is not, where XDP sees host A's address first.
 for n in 1 2; do
-	sa_policy $n src=10.77.0.0/24 name=virtual spi=0x700 || fatal "policy"
+	sa_policy $n src=10.77.0.0/24 name=virtual spi=0x700 && sa_policy $n inner=6 src=fd77::/64 name=virtual6 spi=0x800 || fatal "policy"
 done
-nat ip "ip daddr 10.77.0.50 dnat to $HOST_A;" ""
-V=4 ITEMS=(0 1 6)
-decides "answers" out-transformed "no no yes " in_ns b ping -n -q -c 3 -i 0.02 -W 1 10.77.0.50
-check "they arrive" grep -q '3 received' "$T/decides.out"
-FROM=LAN
-xi 1 interface attach lan || not_ok "attach"
-decides "answers" out-transformed "no yes no " in_ns b ping -n -q -c 3 -i 0.02 -W 0.2 10.77.0.50
+answers() { # WHAT WANT TO
+	decides "$1" out-transformed "$2" in_ns b ping -n -q -c 3 -i 0.02 -W 1 "$3"
+	check "IPv$V, $FROM: $1 arrive" grep -q '3 received' "$T/decides.out"
+}
+for FROM in "LAN, not attached" LAN; do
+	[ "$FROM" != LAN ] || xi 1 interface attach lan || not_ok "attach"
+	nat ip "ip daddr 10.77.0.50 dnat to $HOST_A;" ""
+	V=4 ITEMS=(0 1 6)
+	answers "answers of an address that only NAT has" "no no yes " 10.77.0.50
+	nat ip6 "ip6 daddr fd77::50 dnat to $HOST_A_6;" ""
+	V=6 ITEMS=(3 4 7)
+	answers "answers of an address that only NAT has" "no no yes " fd77::50
+	V=4 ITEMS=(0 1 6)
+	nat ip "ip daddr $GW_LAN1 icmp type echo-request ip saddr $HOST_B dnat to $HOST_A;" ""
+	answers "answers of the gateway's own address" "no yes no " $GW_LAN1
+	check "IPv4, $FROM: who asks host A itself has answers, too" in_ns b ping -n -q -c 3 -i 0.02 -W 1 $HOST_A
+	xi 1 policy set 1 action=none || fatal "policy"
+	nat ip "ip daddr 10.77.0.50 dnat to $HOST_A;" ""
+	answers "none for host A's own address" "no no yes " 10.77.0.50
+	xi 1 policy set 1 action=discard || fatal "policy"
+	answers "discard for host A's own address" "no no yes " 10.77.0.50
+	xi 1 policy set 1 action=encrypt || fatal "policy"
+done
 capture_stop w1 || not_ok "capture"
 is "nothing of it in clear" "$(tcpdump -nn -r "$T/w1.pcap" 'ip and net 10.0.0.0/8' 2>/dev/null | wc -l)" 0
 is "nor of IPv6" "$(tcpdump -nn -r "$T/w1.pcap" 'ip6 and udp or icmp6 and (ip6[40] == 128 or ip6[40] == 129)' 2>/dev/null | wc -l)" 0
@@ -142,8 +158,8 @@ accepted() { # WHAT ITEM COMMAND...
 	check "$what: none, then masqueraded: it has its answers" "$@" ping -n -q -c 3 -i 0.02 -W 2 -I "$SOURCE" "$TO"
 	is "$what: out-accepted" "$(($(policystat 1 "$item" out-accepted) - before))" 3
 }
-SOURCE=$HOST_A TO=$INTERNET accepted "IPv4, LAN" 7 in_ns a
-SOURCE=$GW_LAN1 TO=$INTERNET accepted "IPv4, gateway" 7 in_ns gw1
-SOURCE=$HOST_A_6 TO=$INTERNET_6 accepted "IPv6, LAN" 8 in_ns a
-SOURCE=$GW_LAN1_6 TO=$INTERNET_6 accepted "IPv6, gateway" 8 in_ns gw1
+SOURCE=$HOST_A TO=$INTERNET accepted "IPv4, LAN" 8 in_ns a
+SOURCE=$GW_LAN1 TO=$INTERNET accepted "IPv4, gateway" 8 in_ns gw1
+SOURCE=$HOST_A_6 TO=$INTERNET_6 accepted "IPv6, LAN" 9 in_ns a
+SOURCE=$GW_LAN1_6 TO=$INTERNET_6 accepted "IPv6, gateway" 9 in_ns gw1
 tap_done

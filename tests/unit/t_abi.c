@@ -41,7 +41,7 @@ static const struct field fields[] = {
 	F(xi_meta, spd_max), F(xi_meta, spd_gen), F(xi_meta, sad_gen), F(xi_meta, next_gen), F(xi_meta, workers),
 	F(xi_meta, reason_max), F(xi_meta, inject_mac), F(xi_meta, pad), F(xi_meta, spd_begin), F(xi_meta, spd_done),
 	F(xi_meta, acquire), F(xi_meta, pad1),
-	F(xi_meta, netns), F(xi_meta, natt), F(xi_meta, drops), F(xi_meta, workers_max), F(xi_meta, nat_gen),
+	F(xi_meta, netns), F(xi_meta, natt), F(xi_meta, drops), F(xi_meta, workers_max), F(xi_meta, nat_gen), F(xi_meta, nat_back),
 	F(xi_meta, res),
 	F(xi_local_key, addr), F(xi_local_key, family),
 	F(xi_if, ifindex), F(xi_if, flags), F(xi_if, queues), F(xi_if, prog_id), F(xi_if, name), F(xi_if, mac),
