@@ -378,13 +378,47 @@ static void t_random_weather(void **state)
 			}
 }
 
+/* --- what fails within an end --- */
+
+static unsigned draws, failing; /* random numbers drawn by both ends; which of them there are none for */
+
+static int sometimes_random(void *ctx, void *buf, size_t len)
+{
+	return draws++ == failing ? -EIO : rig_random(ctx, buf, len);
+}
+
+/* At any place where random numbers are drawn, in either end. */
+static void t_random_numbers_fail_once(void **state)
+{
+	(void)state;
+	nat = 0;
+	for (auth = IKE_AUTH_PSK; auth <= IKE_AUTH_RSA_SIGNATURE; auth++)
+		for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++) {
+			failing = 0;
+			do {
+				from = 0;
+				two_ends(only_nat);
+				draws = 0;
+				for (unsigned i = 0; i < 2; i++)
+					r->end[i].env.random = sometimes_random;
+				rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+				rig_settle(r);
+				rig_advance(r, 115 * NS_PER_S);
+				spoilt.target = failing;
+				assert_works();
+				(void)end(NULL);
+			} while (draws > ++failing && failing < 40);
+			assert_true(failing > 8);
+		}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, end)
 	const struct CMUnitTest tests[] = {
 		T(t_each_message_lost),		T(t_each_message_doubled), T(t_each_message_reordered),
 		T(t_each_message_delayed),	T(t_each_message_cut),	   T(t_each_message_flipped),
-		T(t_both_begin_in_many_orders), T(t_random_weather),
+		T(t_both_begin_in_many_orders), T(t_random_weather),	   T(t_random_numbers_fail_once),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
