@@ -15,7 +15,8 @@ wan_up() { # what an interface loses with its life
 		in_ns gw1 ip route replace default via 198.51.100.254
 }
 wan_anew() { # NAME of the capture on its other end
-	in_ns gw1 ip link del wan && link gw1 wan r w1 && in_ns r ip addr add 198.51.100.254/24 dev w1 && capture_start r w1 "$1" "icmp or esp" &&
+	in_ns gw1 ip link del wan 2>/dev/null
+	link gw1 wan r w1 && in_ns r ip addr add 198.51.100.254/24 dev w1 && capture_start r w1 "$1" "icmp or esp" &&
 		wan_up
 }
 own() { in_ns gw1 ping -n -q -c 2 -i 0.05 -W 0.2 -I $GW_LAN1 $HOST_B; }
@@ -39,7 +40,7 @@ is "each counts, and says why" "$(drops_seen 1)" \
 	"$(drops_more out-errors OUT_UNATTACHED 4 <"$T/before" | drops_more in-errors IN_UNATTACHED 3)"
 check "what no policy wants goes on" in_ns gw1 ping -n -q -c 2 -i 0.05 -W 2 198.51.100.254
 kill -CONT "${GW_PID[1]}"
-check "xdp-ipsecd attaches it" wait_for 'xi 1 interface print | grep -q "name=\"wan\".*state=running"'
+check "xdp-ipsecd attaches it" wait_for 'xi 1 interface print | grep -q "name=\"wan\".*state=running"' 40
 check "and they flow" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 -I $GW_LAN1 $HOST_B
 check "none has left in clear" silent frozen 5
 
@@ -56,7 +57,7 @@ in_ns gw1 ip link set wan down
 in_ns gw1 ip link set wan name uplink
 in_ns gw1 ip link set uplink up
 in_ns gw1 ip route replace default via 198.51.100.254
-check "renamed it goes on" wait_for "in_ns gw1 ping -n -q -c 1 -W 1 -I $GW_LAN1 $HOST_B"
+check "renamed it goes on" wait_for "in_ns gw1 ping -n -q -c 1 -W 1 -I $GW_LAN1 $HOST_B" 40
 in_ns gw1 ip link set uplink down
 in_ns gw1 ip link set uplink name wan
 wan_up
@@ -68,7 +69,7 @@ in_ns gw1 ip link set wan netns "$P-a" && in_ns a ip link set wan netns "$P-gw1"
 is "its number is what it was" "$(in_ns gw1 cat /proc/net/dev_mcast | awk '$2 == "wan" {print $1; exit}')" "$number"
 check "back from another namespace it lets nothing go" none own
 kill -CONT "${GW_PID[1]}"
-check "until it is attached again" wait_for "in_ns gw1 ping -n -q -c 1 -W 1 -I $GW_LAN1 $HOST_B"
+check "until it is attached again" wait_for "in_ns gw1 ping -n -q -c 1 -W 1 -I $GW_LAN1 $HOST_B" 40
 check "nothing was in clear" silent bare 8
 
 # --- where the namespace is that of pid 1, the guard needs nobody ---
@@ -79,7 +80,24 @@ check "attach without xdp-ipsecd" as_init interface attach wan
 wan_anew alone || fatal "wan"
 check "with nobody there, the gateway's own packets do not leave" none own
 in_ns gw1 ping -n -q -c 1 -W 2 198.51.100.254 >/dev/null || not_ok "the router answers"
+check "none in clear" silent alone 1
+
+# --- at the system's start it is not there yet ---
+check "detach" as_init interface detach wan
+in_ns gw1 ip link del wan
+as_init interface attach lan 2>/dev/null || not_ok "attach lan"
+sed -i 's/^add .*name=lan.*/&\nadd name=wan/' "/etc/xdp-ipsec/${P}g1/ipsec.rsc"
+check "start tells what is missing" eval '! as_init start 2>"$T/start.err" && grep -q "no interface wan" "$T/start.err"'
+check "start xdp-ipsecd" gw_start 1
+kill -STOP "${GW_PID[1]}"
+wan_anew late || fatal "wan"
+check "when it comes it lets nothing go" none own
+kill -CONT "${GW_PID[1]}"
+check "xdp-ipsecd attaches it" wait_for 'xi 1 interface print | grep -q "name=\"wan\".*state=running"' 40
+check "and they flow" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 -I $GW_LAN1 $HOST_B
+check "none in clear" silent late 4
+check "stop" gw_stop 1
+as_init interface detach lan
 check "detach" as_init interface detach wan
 is "nothing is left" "$(ls -d "/sys/fs/bpf/xdp-ipsec/${P}g1" 2>/dev/null)" ""
-check "none in clear" silent alone 1
 tap_done

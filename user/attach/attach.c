@@ -433,6 +433,24 @@ int attach_interface(struct maps *m, const struct attach_req *req, struct err *e
 	return rc;
 }
 
+int attach_expect(struct maps *m, const char *ifname, struct err *e)
+{
+	int lock = attach_lock(&m->paths, e), rc, slot;
+
+	if (lock < 0)
+		return lock;
+	rc = still_pinned(m, e);
+	if (!rc)
+		(void)attach_guard(m, 0); /* as above */
+	slot = rc ? rc : slot_for(m, ifname, e);
+	if (slot >= 0 && !in_use(&m->ifs[slot])) {
+		(void)str_copy(m->ifs[slot].name, sizeof(m->ifs[slot].name), ifname);
+		m->ifs[slot].flags = XI_IF_LOST;
+	}
+	close(lock);
+	return MIN(slot, 0);
+}
+
 int detach_interface(struct maps *m, const char *ifname, struct err *e)
 {
 	int lock = attach_lock(&m->paths, e), rc;

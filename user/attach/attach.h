@@ -34,6 +34,12 @@ struct attach_req {
  */
 int attach_interface(struct maps *m, const struct attach_req *req, struct err *e) __must_check;
 
+/*
+ * From now on an interface of this name is one that is lost: what policies protect is dropped there until it is attached, when it comes or
+ * when it can be. Fine when it is attached or awaited already. Errors: no free slot, -ESTALE as above.
+ */
+int attach_expect(struct maps *m, const char *ifname, struct err *e) __must_check;
+
 /* Takes it off again; the last one also removes the veth pair and, when no xdp-ipsecd runs, the pinned maps. Works for an
  * interface that has vanished meanwhile. -ENOENT: not attached. */
 int detach_interface(struct maps *m, const char *ifname, struct err *e) __must_check;

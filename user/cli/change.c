@@ -236,6 +236,13 @@ static bool attaches(const struct conf *c)
 	return false;
 }
 
+static int make_maps(const struct change *ch, struct err *e)
+{
+	const struct conf_settings *s = &ch->after.settings;
+
+	return maps_open_or_create(&ch->cli->maps, &ch->cli->paths, (unsigned)s->max_sas, (unsigned)s->max_policies, e);
+}
+
 /* Maps, then interfaces: policies are in force from an interface's first packet. */
 static int bring_up(struct change *ch, struct conf_err *e)
 {
@@ -245,8 +252,7 @@ static int bring_up(struct change *ch, struct conf_err *e)
 	int rc;
 
 	if (!cli->maps && attaches(&ch->after)) {
-		rc = maps_open_or_create(&cli->maps, &cli->paths, (unsigned)ch->after.settings.max_sas,
-					 (unsigned)ch->after.settings.max_policies, &base);
+		rc = make_maps(ch, &base);
 		if (rc)
 			return cli_fail(e, rc, &base);
 		made = true;
@@ -386,6 +392,19 @@ int change_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
  * At boot: policies first, then every stored interface that is not attached. One that fails does not hold up the others (the more
  * are attached, the less leaves unprotected), but the command fails.
  */
+/* Interfaces that are not there yet, or cannot be attached, are awaited: xdp-ipsecd attaches them when they come. */
+static int expect_all(struct change *ch, struct conf_err *e)
+{
+	const struct conf_list *l = &ch->after.list[MENU_INTERFACE];
+	struct cli *cli = ch->cli;
+	struct err base = {0};
+	int rc = cli->maps || !l->count ? 0 : make_maps(ch, &base);
+
+	for (unsigned i = 0; !rc && i < l->count; i++)
+		rc = attach_expect(cli->maps, conf_name(MENU_INTERFACE, l->item[i]), &base);
+	return rc ? cli_fail(e, rc, &base) : 0;
+}
+
 int change_start(struct cli *cli, struct conf_err *e)
 {
 	struct conf_err first = {0};
@@ -395,6 +414,8 @@ int change_start(struct cli *cli, struct conf_err *e)
 
 	if (!rc)
 		rc = make_plan(&ch, e);
+	if (!rc && !cli->check_only)
+		rc = expect_all(&ch, e);
 	if (!rc && !cli->check_only)
 		rc = bring_up(&ch, e);
 	for (unsigned i = 0; !rc && i < l->count; i++) {
