@@ -186,16 +186,16 @@ static void ports_none(struct flow *f)
 }
 
 /*
- * More pairs of prefix lengths than the classifier has shapes: 64, of which each has as many policies, all within 10.0.0.0/17 and 20.0.0.0/17. The policies
- * that the classifier puts together for that are walked.
+ * More pairs of prefix lengths than the classifier has shapes: 64, all within 10.0.0.0/17 and 20.0.0.0/17. The short ones are half as frequent as the long ones:
+ * those are rounded and walked.
  */
 static void lengths_make(struct xi_policy *p, unsigned i, unsigned n)
 {
-	unsigned net = i / 64;
+	unsigned pair = i % 100 < 64 ? i % 100 : i % 100 - 36, net = i / 100;
 
 	(void)n;
-	sel4(p, 0x0a000000 + (net % 128 << 8), 17 + 2 * (i % 8), 0x14000000 + (net / 128 % 128 << 8),
-	     17 + 2 * (i / 8 % 8));
+	sel4(p, 0x0a000000 + (net % 128 << 8), 17 + 2 * (pair % 8), 0x14000000 + (net / 128 % 128 << 8),
+	     17 + 2 * (pair / 8));
 }
 
 static void lengths_packet(struct flow *f, unsigned i, unsigned n)

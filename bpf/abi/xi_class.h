@@ -26,7 +26,7 @@
 
 #include "bpf/abi/xi_policy.h"
 
-#define XI_SHAPES_MAX 48 /* of a family; when there are more, lengths are rounded down until they fit */
+#define XI_SHAPES_MAX 48 /* of a family; when there are more, lengths of rare ones are rounded down until they fit */
 #define XI_PROBE_MAX 4	 /* buckets that a key may be in, one behind the other */
 #define XI_BUCKET_WAYS 4
 

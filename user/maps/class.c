@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The classifier of bpf/abi/xi_class.h: compiled from rules in evaluation order into the copy that is not in force, and searched by user
- * space as the XDP programs do it.
+ * The classifier of bpf/abi/xi_class.h: compiled from rules in evaluation order into the copy that is not in force.
  */
 #include "user/maps/internal.h"
 
@@ -21,11 +20,23 @@ struct keyed {
 	uint8_t family;
 };
 
+#define EXACT                                                                                                          \
+	22 /* pairs of lengths that are never rounded: the others have room at any rate, 25 pairs of multiples of 8 (IPv6: of 32) */
+
+/* Rules of one pair of prefix lengths. */
+struct pair {
+	unsigned rules;
+	uint8_t src, dst;
+};
+
 /* Shapes of one family: which pair of lengths has which number. */
 struct shapes {
-	struct xi_shape *shape; /* [XI_SHAPES_MAX] in the head */
-	unsigned n, round;	/* lengths are rounded down to a multiple of round */
-	uint8_t of[LENGTHS][LENGTHS];
+	struct xi_shape *shape;		 /* [XI_SHAPES_MAX] in the head */
+	unsigned n, round;		 /* lengths are rounded down to a multiple of round, */
+	uint8_t exact[LENGTHS][LENGTHS]; /* but those of these pairs */
+	uint8_t of[2][LENGTHS][LENGTHS]; /* shapes by lengths as they are in the shape; [1]: of exact pairs */
+	uint8_t one_pair[XI_SHAPES_MAX]; /* all rules of the shape have its lengths */
+	struct pair pair[LENGTHS * LENGTHS];
 };
 
 struct compiler {
@@ -61,53 +72,78 @@ static void mask_set(struct xi_addr *mask, unsigned len)
 /* The shape of a rule, made when it is new. Rules come in evaluation order, so a new one's best is its first. -1: too many. */
 static int shape_of(struct shapes *s, const struct xi_rule *r)
 {
-	unsigned src = mask_len(&r->src_mask) / s->round * s->round;
-	unsigned dst = mask_len(&r->dst_mask) / s->round * s->round;
-	uint8_t *at = &s->of[src][dst];
+	unsigned src = mask_len(&r->src_mask), dst = mask_len(&r->dst_mask), exact = s->exact[src][dst];
+	uint8_t *at;
 
+	if (!exact) {
+		src = src / s->round * s->round;
+		dst = dst / s->round * s->round;
+	}
+	at = &s->of[exact][src][dst];
 	if (*at != NO_SHAPE)
 		return *at;
 	if (s->n == XI_SHAPES_MAX)
 		return -1;
 	*at = (uint8_t)s->n++;
+	s->one_pair[*at] = (uint8_t)(exact || s->round == 1);
 	s->shape[*at] = (struct xi_shape){.best = r->order};
 	mask_set(&s->shape[*at].src_mask, src);
 	mask_set(&s->shape[*at].dst_mask, dst);
 	return *at;
 }
 
-/* Gives every rule of a family its shape; lengths are rounded more and more until XI_SHAPES_MAX are enough. */
+/* Gives every rule of a family its shape. 0, or -1: more than XI_SHAPES_MAX. */
+static int number_shapes(struct shapes *s, const struct xi_rule *rule, unsigned n, uint8_t family, struct keyed *key)
+{
+	s->n = 0;
+	memset(s->of, NO_SHAPE, sizeof(s->of));
+	for (unsigned i = 0; i < n; i++) {
+		int shape;
+
+		if (rule[i].family != family)
+			continue;
+		shape = shape_of(s, &rule[i]);
+		if (shape < 0)
+			return -1;
+		key[i].shape = (uint8_t)shape;
+	}
+	return 0;
+}
+
+static int by_rules(const void *va, const void *vb)
+{
+	const struct pair *a = va, *b = vb;
+
+	return a->rules > b->rules ? -1 : a->rules < b->rules;
+}
+
+/* The pairs of lengths that most rules have stay as they are. */
+static void choose_exact(struct shapes *s, const struct xi_rule *rule, unsigned n, uint8_t family)
+{
+	for (unsigned i = 0; i < n; i++) {
+		unsigned src = mask_len(&rule[i].src_mask), dst = mask_len(&rule[i].dst_mask);
+		struct pair *p = &s->pair[src * LENGTHS + dst];
+
+		if (rule[i].family == family)
+			*p = (struct pair){.rules = p->rules + 1, .src = (uint8_t)src, .dst = (uint8_t)dst};
+	}
+	qsort(s->pair, ARRAY_SIZE(s->pair), sizeof(*s->pair), by_rules);
+	for (unsigned i = 0; i < EXACT; i++)
+		s->exact[s->pair[i].src][s->pair[i].dst] = 1;
+}
+
+/* When there are too many pairs, lengths of rare ones are rounded more and more until XI_SHAPES_MAX are enough. */
 static void find_shapes(struct shapes *s, struct xi_shape *to, const struct xi_rule *rule, unsigned n, uint8_t family,
 			struct keyed *key)
 {
-	int shape = -1;
-
-	*s = (struct shapes){.shape = to, .round = 1};
-	for (;; s->round *= 2) {
-		unsigned i;
-
-		s->n = 0;
-		memset(s->of, NO_SHAPE, sizeof(s->of));
-		for (i = 0; i < n; i++) {
-			if (rule[i].family != family)
-				continue;
-			shape = shape_of(s, &rule[i]);
-			if (shape < 0)
-				break;
-			key[i].shape = (uint8_t)shape;
-		}
-		if (i == n)
-			return;
-	}
-}
-
-static uint64_t hash_of(const struct xi_class_head *h, const struct xi_addr *src, const struct xi_addr *dst,
-			uint8_t family, unsigned shape)
-{
-	const struct xi_shape *s = &h->shape[(family == XI_IP4 ? 0 : XI_SHAPES_MAX) + shape];
-	uint32_t salt = xi_shape_salt(h->salt, shape);
-
-	return family == XI_IP4 ? xi_class_hash4(src, dst, s, salt) : xi_class_hash6(src, dst, s, salt);
+	s->shape = to;
+	s->round = 1;
+	if (!number_shapes(s, rule, n, family, key))
+		return;
+	choose_exact(s, rule, n, family);
+	do
+		s->round *= 2;
+	while (number_shapes(s, rule, n, family, key));
 }
 
 /* Bits of the filter for one prefix: all addresses that it holds. */
@@ -236,11 +272,12 @@ static int enter_run(struct compiler *c, const struct keyed *k, unsigned first, 
 	return enter_hidden(c, k, first, end);
 }
 
-/* Are runs of this length found by their index? With rounded lengths a run has several pairs of networks, and is walked. */
+/* Are runs of this length found by their index? Where lengths are rounded a run has several pairs of networks, and is walked. */
 static int has_index(const struct compiler *c, const struct keyed *k, unsigned rules)
 {
-	return k->family && rules > c->walk && c->walk != NO_INDEX &&
-	       (k->family == XI_IP4 ? &c->four : &c->six)->round == 1;
+	const struct shapes *s = k->family == XI_IP4 ? &c->four : &c->six;
+
+	return k->family && rules > c->walk && c->walk != NO_INDEX && s->one_pair[k->shape];
 }
 
 /* End of the run of equal keys that begins at k[i]. */
@@ -281,7 +318,7 @@ static void key_rules(struct compiler *c, const struct xi_rule *rule, unsigned n
 
 		k->order = i;
 		k->family = rule[i].family;
-		k->hash = k->family ? hash_of(c->head, &rule[i].src, &rule[i].dst, k->family, k->shape) : 0;
+		k->hash = k->family ? class_hash(c->head, &rule[i].src, &rule[i].dst, k->family, k->shape) : 0;
 	}
 	qsort(c->key, n, sizeof(*c->key), by_key);
 }
@@ -366,105 +403,4 @@ int class_compile(struct maps *m, struct xi_rule *rule, unsigned n)
 	free(shaped);
 	free(c);
 	return rc;
-}
-
-/* --- search --- */
-
-static const struct xi_rule *match_run(const struct xi_rule *rules, const struct xi_way *w, const struct xi_tuple *t,
-				       int dir, uint32_t max)
-{
-	for (uint32_t i = 0; i < w->count && w->first + i < max; i++)
-		if (xi_rule_match(&rules[w->first + i], t, dir))
-			return &rules[w->first + i];
-	return NULL;
-}
-
-static const struct xi_rule *better(const struct xi_rule *a, const struct xi_rule *b)
-{
-	return !a || (b && b->order < a->order) ? b : a;
-}
-
-static const struct xi_way *find_way(const struct maps *m, const struct xi_class_head *h, uint64_t hash)
-{
-	uint32_t buckets = xi_buckets(m->meta->spd_max), copy = (uint32_t)(h - m->class);
-	const struct xi_bucket *bucket = &m->bucket[(size_t)copy * buckets];
-	uint32_t tag = xi_class_tag(hash);
-
-	for (uint32_t p = 0; p < XI_PROBE_MAX; p++) {
-		const struct xi_bucket *b = &bucket[((uint32_t)hash + p) & h->bucket_mask & (buckets - 1)];
-
-		for (int i = 0; i < XI_BUCKET_WAYS; i++)
-			if (b->way[i].tag == tag)
-				return &b->way[i];
-		if (!b->way[XI_BUCKET_WAYS - 1].tag)
-			break;
-	}
-	return NULL;
-}
-
-/* A long run: the best of what the kinds of its entries have. */
-static const struct xi_rule *match_kinds(const struct maps *m, const struct xi_class_head *h, uint64_t run,
-					 uint32_t kinds, const struct xi_tuple *t, int dir)
-{
-	uint32_t spd_max = m->meta->spd_max;
-	const struct xi_rule *rules = &m->rules[(size_t)(h - m->class) * spd_max], *best = NULL;
-	__be16 sport = dir == XI_DIR_IN ? t->dst_port : t->src_port,
-	       dport = dir == XI_DIR_IN ? t->src_port : t->dst_port;
-
-	for (kinds &= xi_kinds_asked(t->flags); kinds; kinds &= kinds - 1) {
-		uint64_t key = xi_kind_key((uint32_t)__builtin_ctz(kinds), t->proto, sport, dport);
-		const struct xi_way *w = find_way(m, h, xi_kind_hash(run, key));
-
-		if (w)
-			best = better(best, match_run(rules, w, t, dir, spd_max));
-	}
-	return best;
-}
-
-static const struct xi_rule *match_key(const struct maps *m, const struct xi_class_head *h, const struct xi_shape *s,
-				       uint64_t hash, const struct xi_tuple *t, int dir)
-{
-	uint32_t spd_max = m->meta->spd_max;
-	const struct xi_way *w = find_way(m, h, hash);
-
-	if (!w)
-		return NULL;
-	if (s->kinds && w->count > s->walk)
-		return match_kinds(m, h, hash, s->kinds, t, dir);
-	return match_run(&m->rules[(size_t)(h - m->class) * spd_max], w, t, dir, spd_max);
-}
-
-static const struct xi_rule *search(const struct maps *m, const struct xi_class_head *h, const struct xi_tuple *t,
-				    int dir)
-{
-	const struct xi_addr *src = dir == XI_DIR_IN ? &t->dst : &t->src;
-	const struct xi_addr *dst = dir == XI_DIR_IN ? &t->src : &t->dst;
-	int six = t->family != XI_IP4;
-	unsigned n = MIN(six ? h->shapes6 : h->shapes4, (unsigned)XI_SHAPES_MAX);
-	const struct xi_shape *shape = h->shape + (six ? XI_SHAPES_MAX : 0);
-	const struct xi_filter *f = &h->filter[six];
-	uint64_t ask = f->src[xi_filter_index(src, six)] & f->dst[xi_filter_index(dst, six)];
-	const struct xi_rule *best = NULL;
-
-	for (unsigned i = 0; i < n && !(best && best->order < shape[i].best); i++)
-		if (ask >> i & 1)
-			best = better(best, match_key(m, h, &shape[i], hash_of(h, src, dst, t->family, i), t, dir));
-	return best;
-}
-
-#define OVERTAKEN_MAX 100
-
-int class_match(const struct maps *m, const struct xi_tuple *t, int dir, struct xi_rule *rule)
-{
-	for (int i = 0; i < OVERTAKEN_MAX; i++) {
-		uint64_t gen = __atomic_load_n(&m->meta->spd_gen, __ATOMIC_ACQUIRE);
-		const struct xi_rule *r = search(m, &m->class[gen & 1], t, dir);
-
-		if (r)
-			*rule = *r;
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&m->meta->spd_begin, __ATOMIC_RELAXED) <= gen + 1)
-			return r != NULL;
-	}
-	return -EAGAIN;
 }

@@ -32,6 +32,16 @@ static inline struct maps_priv *maps_priv(struct maps *m)
 /* Next generation for an SA or policy slot, never 0. Under spd_lock(). */
 uint32_t maps_next_gen(struct maps *m);
 
+/* The hash of a run: of two addresses under shape number `shape` of the family. */
+static inline uint64_t class_hash(const struct xi_class_head *h, const struct xi_addr *src, const struct xi_addr *dst,
+				  uint8_t family, unsigned shape)
+{
+	const struct xi_shape *s = &h->shape[(family == XI_IP4 ? 0 : XI_SHAPES_MAX) + shape];
+	uint32_t salt = xi_shape_salt(h->salt, shape);
+
+	return family == XI_IP4 ? xi_class_hash4(src, dst, s, salt) : xi_class_hash6(src, dst, s, salt);
+}
+
 /*
  * class.c: compiles n rules, which stand in evaluation order (rule[i].order == i), into the copy of the classifier that is not in force.
  * Only spd_commit() calls it, with spd_begin raised. rule[] is put into another order. 0 or -ENOMEM.
