@@ -67,6 +67,21 @@ static void same_as_itself(const struct xi_tuple *t)
 	}
 }
 
+/* What hides its ports as part of a datagram is known as that. */
+static void same_as_fragment(const struct pkt *p, const struct xi_tuple *t)
+{
+	struct frag_id id;
+	int kind = read_fragment(p, &id);
+
+	if (ip_version(p) == 4)
+		must((kind != FRAG_NONE) == !!(u16_get(p->data + IP4_FRAG) & (IP4_MF | IP4_OFFSET)));
+	must(kind != FRAG_LATER || (t->flags & XI_TUPLE_NO_PORTS));
+	must(kind != FRAG_NONE || !(t->flags & XI_TUPLE_NO_PORTS) || (t->flags & XI_TUPLE_NO_PROTO));
+	if (kind != FRAG_NONE)
+		must(id.family == t->family && memcmp(&id.src, &t->src, sizeof(id.src)) == 0 &&
+		     memcmp(&id.dst, &t->dst, sizeof(id.dst)) == 0);
+}
+
 static void read_it(const struct pkt *p)
 {
 	struct xi_tuple t;
@@ -76,6 +91,7 @@ static void read_it(const struct pkt *p)
 	if (read_tuple(p, &t) == XI_OK) {
 		check(&t, ip_version(p));
 		same_as_parser(p, &t);
+		same_as_fragment(p, &t);
 		same_as_itself(&t);
 	}
 	if (read_quoted(p, &t))

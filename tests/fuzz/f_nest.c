@@ -162,7 +162,8 @@ static void make_worker(void)
 	w.keys = aligned_alloc(64, SAS * w.keyctx_stride);
 	w.flow = calloc(WRK_FLOWS, sizeof(*w.flow));
 	w.nest = calloc(WRK_NESTS, sizeof(*w.nest));
-	must(w.frags && w.sa && w.keys && w.flow && w.nest && io_pool_init(&w.pool, 128) == 0);
+	w.first = calloc(WRK_FIRSTS, sizeof(*w.first));
+	must(w.frags && w.sa && w.keys && w.flow && w.nest && w.first && io_pool_init(&w.pool, 128) == 0);
 	memset(w.keys, 0, SAS * w.keyctx_stride);
 	must(engine_new(&w.engine, XI_ENGINE_NONE, &e) == 0);
 	for (unsigned i = 0; i < SAS; i++)

@@ -194,6 +194,16 @@ static void refuse(struct worker *w, struct wpkt *pk, const struct flow *f)
 	drop(w, pk, (enum xi_drop)f->verdict);
 }
 
+/* Or a header in front of which one may stand. */
+static int may_be_fragment(const struct pkt *p)
+{
+	uint8_t next = p->data[IP6_NEXT];
+
+	if (likely(ip_version(p) == 4))
+		return (u16_get(p->data + IP4_FRAG) & (IP4_MF | IP4_OFFSET)) != 0;
+	return next == NH_FRAGMENT || next == NH_HOP_BY_HOP || next == NH_ROUTING || next == NH_DST_OPTIONS;
+}
+
 void deliver(struct worker *w, struct wpkt *pk)
 {
 	struct xi_tuple t;
@@ -205,6 +215,8 @@ void deliver(struct worker *w, struct wpkt *pk)
 		drop(w, pk, why);
 		return;
 	}
+	if (unlikely(may_be_fragment(&pk->p)))
+		first_follow(w, pk, &t);
 	f = flow_of(w, pk, &t);
 	if (unlikely(f->verdict != XI_OK)) {
 		if (!accept_quoted(w, pk, f))

@@ -61,6 +61,21 @@ enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t)
 	return XI_OK;
 }
 
+int read_fragment(const struct pkt *p, struct frag_id *id)
+{
+	struct xi_pkt k;
+
+	memset(&k, 0, sizeof(k));
+	if (parse(&k, p) != XI_PARSE_OK || !(k.flags & XI_PKT_FRAGMENT))
+		return FRAG_NONE;
+	*id = (struct frag_id){.src = k.tuple.src,
+			       .dst = k.tuple.dst,
+			       .id = k.frag_id,
+			       .family = k.tuple.family,
+			       .proto = k.tuple.family == XI_IP4 ? k.tuple.proto : 0};
+	return k.flags & XI_PKT_LATER ? FRAG_LATER : FRAG_FIRST;
+}
+
 /* It stands at l3_off, and nothing of it was checked: what cannot be read is left 0. */
 void sample_drop(struct worker *w, const struct wpkt *pk, enum xi_drop reason)
 {

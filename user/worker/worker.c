@@ -25,11 +25,12 @@ static int alloc_tables(struct worker *w, size_t *bytes)
 	w->keys = map_zero(sad_max * w->keyctx_stride);
 	w->flow = map_zero(WRK_FLOWS * sizeof(*w->flow));
 	w->nest = map_zero(WRK_NESTS * sizeof(*w->nest));
-	if (!w->sa || !w->keys || !w->flow || !w->nest)
+	w->first = map_zero(WRK_FIRSTS * sizeof(*w->first));
+	if (!w->sa || !w->keys || !w->flow || !w->nest || !w->first)
 		return -ENOMEM;
 	(void)madvise(w->keys, sad_max * w->keyctx_stride, MADV_DONTDUMP); /* keys do not belong into a core file */
 	*bytes += sad_max * (sizeof(*w->sa) + w->keyctx_stride) + WRK_FLOWS * sizeof(*w->flow) +
-		  WRK_NESTS * sizeof(*w->nest);
+		  WRK_NESTS * sizeof(*w->nest) + WRK_FIRSTS * sizeof(*w->first);
 	return 0;
 }
 
@@ -90,6 +91,8 @@ void worker_fini(struct worker *w)
 		munmap(w->flow, WRK_FLOWS * sizeof(*w->flow));
 	if (w->nest)
 		munmap(w->nest, WRK_NESTS * sizeof(*w->nest));
+	if (w->first)
+		munmap(w->first, WRK_FIRSTS * sizeof(*w->first));
 	io_pool_free(&w->pool);
 	if (w->wake >= 0)
 		close(w->wake);

@@ -4,7 +4,7 @@
  * to completion: receive burst, group by SA, crypto burst, transmit. On the way: no lock but the SA's replay lock,
  * no allocation, no system call but the rings' wake-ups.
  *
- * Files: loop.c the thread; outbound.c plaintext to ESP and AH, send.c where that goes; inbound.c the way back, nest.c from one transform to the next, judge.c, template.c and tuple.c
+ * Files: loop.c the thread; outbound.c plaintext to ESP and AH, send.c where that goes; inbound.c the way back, nest.c from one transform to the next, judge.c, template.c, tuple.c and first.c
  * the policy's word on the result, deliver.c where it goes; hop.c next hops; slow.c the ways through the stack; sa_cache.c keys by SA; mailbox.c what the main
  * thread asks of it. main.c, serve.c, control.c are the main thread's.
  */
@@ -23,7 +23,9 @@
 #define WRK_BURST ENGINE_BURST_MAX
 #define WRK_FLOW_BITS 12
 #define WRK_FLOWS (1u << WRK_FLOW_BITS)
-#define WRK_NESTS 256  /* likewise */
+#define WRK_NESTS 256 /* likewise */
+#define WRK_FIRST_BITS 10
+#define WRK_FIRSTS (1u << WRK_FIRST_BITS)
 #define WRK_NEST_MAX 6 /* transforms of one inbound packet (spec section 12, in-buffer-errors) */
 #define WRK_FRAMES_DEFAULT 16384
 #define WRK_TAILROOM 64 /* padding, trailer and ICV of ESP by any algorithm fit into that */
@@ -107,6 +109,27 @@ struct nest {
 	int local;		   /* the destination is this host */
 };
 
+/* Which datagram a decrypted fragment belongs to. No padding: it is compared as a whole. */
+struct frag_id {
+	struct xi_addr src, dst;
+	uint64_t sa;	/* reference of the SA that it came out of */
+	uint32_t id;	/* as it stands in the header */
+	uint8_t family; /* XI_IP4, XI_IP6 */
+	uint8_t proto;	/* IPv4 (RFC 791 §3.2); IPv6: 0, the first fragment alone says it (RFC 8200 §4.5) */
+	uint8_t zero[2];
+};
+
+_Static_assert(sizeof(struct frag_id) == 48, "compared as a whole");
+
+/* What the first fragment of such a datagram has shown; see first.c. */
+struct first {
+	struct frag_id of;
+	uint64_t seen_ns; /* 0 = nothing here */
+	__be16 src_port, dst_port;
+	uint8_t proto;
+	uint8_t conflict; /* another first one said something else */
+};
+
 enum cmd_kind { CMD_ADD_SOCKET, CMD_CLOSE_SLOT, CMD_STOP };
 
 struct worker {
@@ -130,10 +153,11 @@ struct worker {
 	struct sa_entry *sa; /* [sad_max] */
 	uint8_t *keys;	     /* [sad_max * keyctx_stride] */
 	size_t keyctx_stride;
-	uint64_t spd_gen;  /* of the policies, and of xi_nat above bit 40; read once a burst: what flows rest on */
-	uint64_t hop_gen;  /* hop_generation() when inbound_burst() began */
-	struct flow *flow; /* [WRK_FLOWS] */
-	struct nest *nest; /* [WRK_NESTS] */
+	uint64_t spd_gen;    /* of the policies, and of xi_nat above bit 40; read once a burst: what flows rest on */
+	uint64_t hop_gen;    /* hop_generation() when inbound_burst() began */
+	struct flow *flow;   /* [WRK_FLOWS] */
+	struct nest *nest;   /* [WRK_NESTS] */
+	struct first *first; /* [WRK_FIRSTS] */
 	struct wpkt *again[WRK_BURST]; /* decrypted packets of this burst that another policy protects */
 	unsigned nagain;
 	struct hold hold;
@@ -262,6 +286,14 @@ int is_local(const struct worker *w, const struct xi_addr *addr, unsigned family
 
 /* tuple.c: what the policies compare. XI_DROP_IN_INNER_SELECTORS: it cannot be read. ipsec_open() has checked header and length. */
 enum xi_drop read_tuple(const struct pkt *p, struct xi_tuple *t);
+/* Is it a fragment? FRAG_FIRST and FRAG_LATER fill *id, but for sa. As read_tuple(). */
+enum { FRAG_NONE, FRAG_FIRST, FRAG_LATER };
+int read_fragment(const struct pkt *p, struct frag_id *id);
+/*
+ * first.c: spec 13.6: a decrypted fragment is judged like the first one of its datagram: *t, which read_tuple() has made of it, gets protocol and
+ * ports from there. When none of the last 30 s is known, or two that differ, they stay unknown, which fails closed.
+ */
+void first_follow(struct worker *w, const struct wpkt *pk, struct xi_tuple *t);
 /* The packet that an ICMP error quotes (RFC 792, RFC 4443). 0 when p is none, or quotes too little. */
 int read_quoted(const struct pkt *p, struct xi_tuple *t);
 
