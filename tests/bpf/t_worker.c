@@ -455,69 +455,6 @@ static void t_spec_14_2_bytes(void **state)
 	}
 }
 
-/* Packets that lo has carried. */
-static unsigned long carried(void)
-{
-	FILE *f = fopen("/sys/class/net/lo/statistics/tx_packets", "r");
-	unsigned long n = 0;
-
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%lu", &n), 1);
-	(void)fclose(f);
-	return n;
-}
-
-/* RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f): 100 messages at once, then 1000 a second; every packet is a drop, told or not. */
-static void t_rfc1812_4_3_2_8_icmp_rate(void **state)
-{
-	static const struct {
-		uint64_t later; /* ns */
-		unsigned packets, told;
-		uint8_t family;
-	} rows[] = {
-		{0, 150, 100, XI_IP4},	 /* the burst */
-		{0, 20, 0, XI_IP6},	 /* one budget for both families */
-		{999999, 20, 0, XI_IP4}, /* not quite a millisecond */
-		{1, 20, 1, XI_IP4},	 /* one */
-		{10000000, 50, 10, XI_IP6},
-		{3600ull * NS_PER_S, 150, 100, XI_IP6}, /* the burst is all that is ever saved up */
-	};
-	struct xi_policy pol = bundle_policy();
-	struct xi_sa esp = an_sa(ESP, TUN, 0x201);
-	struct xi_verdict v;
-	uint32_t slot;
-	uint64_t ref;
-
-	(void)state;
-	pol.protos = XI_PROTOS_ESP;
-	esp.dir = XI_DIR_OUT;
-	ref = publish(&esp);
-	slot = add_policy(&pol);
-	v = (struct xi_verdict){.slot = XI_REF_SLOT(ref),
-				.gen = XI_REF_GEN(ref),
-				.policy = slot,
-				.policy_gen = m->spd[slot].gen,
-				.dir = XI_DIR_OUT,
-				.if_slot = 1};
-	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		unsigned long before = carried();
-		struct rig_frame f;
-
-		(void)rig_inner_of(&f, rows[i].family, 1500);
-		if (rows[i].family == XI_IP4) {
-			inet_pton(AF_INET, US, f.pkt.data + IP4_SRC); /* whom it is told */
-			u16_put(f.pkt.data + IP4_FRAG, IP4_DF);
-			ip4_sum_put(f.pkt.data);
-		}
-		v.family = rows[i].family;
-		w.now += rows[i].later;
-		for (unsigned n = 0; n < rows[i].packets; n++)
-			assert_int_equal(reason_of(&f, &v), XI_DROP_OUT_TOO_BIG);
-		assert_int_equal(carried() - before, rows[i].told);
-	}
-	assert_int_equal(m->sa_rt[XI_REF_SLOT(ref)].seq_out, 0);
-}
-
 static void t_policy_gone(void **state)
 {
 	struct xi_policy pol = bundle_policy();
@@ -585,13 +522,11 @@ int main(void)
 		T(t_spec_6_2_one_missing_of_two),
 		T(t_spec_12_engine_refuses),
 		T(t_spec_14_2_bytes),
-		T(t_rfc1812_4_3_2_8_icmp_rate),
 		T(t_policy_gone),
 		T(t_spec_6_3_transport_is_end_to_end),
 		T(t_rfc4303_3_3_3_refused_is_not_counted),
 	};
 
 	rig_enter();
-	sandbox_must(system("ip -6 addr add 2001:db8::1/128 dev lo nodad"), "lo"); /* rig_inner6() */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -280,11 +280,11 @@ sa_row() { # DIRECTION PROVOKE RAISES
 
 policy_is require there
 renewed
-is "an SA that was not used has no usetime" "$(xi 1 installed-sa print | grep -c usetime=)" 0
+is "an SA that was not used has no usetime and no last-use" "$(xi 1 installed-sa print detail | grep -cE 'usetime=|last-use=')" 0
 SEQ=100000
 N=1 esp --seq 5000
 wait_for '[ "$(of_sa in | cut -d " " -f 2)" = 1 ]' 3
-is "and one that was has it" "$(xi 1 installed-sa print | grep -c usetime=)" 1
+is "and one that was has both" "$(xi 1 installed-sa print detail | grep -oE 'usetime=|last-use=' | sort -u | wc -l)" 2
 while IFS='|' read -r direction provoke raises <&3; do
 	sa_row "$direction" "$provoke" "$raises"
 done 3< <(sa_table)

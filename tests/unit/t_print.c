@@ -134,6 +134,7 @@ static struct conf_sa *new_sa(struct conf *c)
 	s->add_lifetime[0] = 24 * 60;
 	s->add_lifetime[1] = 30 * 60;
 	s->usetime = 1353704123;
+	s->last_use = s->usetime + 60;
 	s->bytes = 128;
 	(void)e;
 	conf_insert(c, MENU_INSTALLED_SA, &s->it, 0);
@@ -170,6 +171,8 @@ static void t_spec_10_printout(void **state)
 	assert_non_null(strstr(out, " 0 A  spi="));
 	print_list(MENU_INSTALLED_SA, &c, (struct print_opt){.style = PRINT_DETAIL});
 	assert_non_null(strstr(out, " 0 AM spi="));
+	assert_non_null(strstr(out, "last-use=nov/23/2012 20:56:23 "));
+	s->last_use = -1;
 	assert_non_null(strstr(out, "mode=transport reqid=0 "));
 	assert_non_null(strstr(out, "offload=none "));
 	print_list(MENU_INSTALLED_SA, &c, (struct print_opt){.style = PRINT_DETAIL, .width = 500});
@@ -181,6 +184,7 @@ static void t_spec_10_printout(void **state)
 	assert_int_equal(val_addr_parse(&s->dst.addr, "2001:db8::1"), 0);
 	s->dst.port = 40000;
 	print_list(MENU_INSTALLED_SA, &c, (struct print_opt){.style = PRINT_DETAIL, .width = 500});
+	assert_null(strstr(out, "last-use"));
 	assert_non_null(strstr(out, "src-address=203.0.113.1:4500 dst-address=[2001:db8::1]:40000 "));
 	assert_non_null(strstr(out, "esn=yes natt=yes policy="));
 	s->mtu = 1400;

@@ -16,6 +16,12 @@ static void copy_key(struct conf_key *k, const uint8_t *b, unsigned len)
 	memcpy(k->b, b, k->len);
 }
 
+/* The wall clock's word for a moment in the life of the SA; -1 = it has not come. */
+static int64_t wall_of(const struct xi_sa *sa, uint64_t ns)
+{
+	return ns ? (int64_t)(sa->add_wall + (ns - MIN(sa->add_ns, ns)) / NS_PER_S) : -1;
+}
+
 static void view_times(struct conf_sa *v, const struct xi_sa *sa, const struct xi_sa_rt *rt, uint64_t now)
 {
 	uint64_t age = now > sa->add_ns ? now - sa->add_ns : 0;
@@ -26,8 +32,8 @@ static void view_times(struct conf_sa *v, const struct xi_sa *sa, const struct x
 	v->expires_in = -1;
 	if (sa->hard_ns)
 		v->expires_in = age < sa->hard_ns ? (int64_t)((sa->hard_ns - age) / NS_PER_S) : 0;
-	v->usetime =
-		rt->first_ns ? (int64_t)(sa->add_wall + (rt->first_ns - MIN(sa->add_ns, rt->first_ns)) / NS_PER_S) : -1;
+	v->usetime = wall_of(sa, rt->first_ns);
+	v->last_use = wall_of(sa, rt->last_ns);
 }
 
 static void view_algorithms(struct conf_sa *v, const struct xi_sa *sa)

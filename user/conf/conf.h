@@ -168,7 +168,7 @@ struct conf_sa {
 	struct conf_key auth_key, enc_key;
 	int64_t addtime, expires_in;
 	int64_t add_lifetime[2];
-	int64_t usetime;
+	int64_t usetime, last_use;
 	int64_t use_lifetime[2];
 	uint64_t bytes;
 	uint64_t lifebytes[2];

@@ -320,6 +320,8 @@ static const struct prop sa_props[] = {
 	{ .name = "mode", .type = PT_ENUM, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, mode), .words = sa_mode_words },
 	{ .name = "reqid", .type = PT_COUNT, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, reqid) },
 	{ .name = "current-packets", .type = PT_COUNT, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, packets) },
+	{ .name = "last-use", .type = PT_DATE, .flags = PF_READONLY | PF_DETAIL | PF_OPTIONAL, AT(conf_sa, last_use),
+	  .help = "absent if unused" },
 	{ .name = "lifepackets", .type = PT_COUNT_PAIR, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, lifepackets),
 	  .unit = "packets", .help = "soft/hard" },
 	{ .name = "seq", .type = PT_COUNT, .flags = PF_READONLY | PF_DETAIL, AT(conf_sa, seq),
