@@ -58,11 +58,11 @@ renewed() { xi 1 'manual-sa disable m; manual-sa enable m'; } # numbers begin an
 # The kernel's answer to a changed route comes to the worker when it asks: packets until it has.
 unroutable() {
 	in_ns gw1 ip route add unreachable $WAN2/32 &&
-		wait_for 'b=$(stat_get 1 out-bundle-errors); N=1 from_a; stat_wait 1 out-bundle-errors $((b + 1)) 1'
+		wait_for 'b=$(stat_get 1 out-bundle-errors); N=1 from_a; stat_wait 1 out-bundle-errors $((b + 1)) 2' 20
 }
 routable() {
 	in_ns gw1 ip route del unreachable $WAN2/32 &&
-		wait_for 'b=$(policystat 1 0 out-transformed); N=1 from_a; wait_for "[ \$(policystat 1 0 out-transformed) -gt $b ]" 1'
+		wait_for 'b=$(policystat 1 0 out-transformed); N=1 from_a; wait_for "[ \$(policystat 1 0 out-transformed) -gt $b ]" 2' 20
 }
 
 # --- the table ---
@@ -125,7 +125,7 @@ from_a_astray() {
 settled() {
 	local before
 	before=$(stat_get 1 in-state-mode-errors)
-	N=1 esp --seq 900001 --garbage && stat_wait 1 in-state-mode-errors $((before + 1)) 3
+	N=1 esp --seq 900001 --garbage && stat_wait 1 in-state-mode-errors $((before + 1)) 15
 }
 
 row() { # COUNTER PACKETS BEFORE PROVOKE AFTER REASON
@@ -134,7 +134,7 @@ row() { # COUNTER PACKETS BEFORE PROVOKE AFTER REASON
 	first=$(drops_seen 1)
 	want=$(drops_more "$counter" "$6" "$N" <<<"$first")
 	eval "$provoke" >"$T/row.out" 2>&1 || { not_ok "$counter: $provoke"; note "$(cat "$T/row.out")"; }
-	wait_for 'got=$(drops_seen 1) && [ "$got" = "$want" ]' 3
+	wait_for 'got=$(drops_seen 1) && [ "$got" = "$want" ]' 15
 	{ [ -z "$after" ] || eval "$after"; } >"$T/row.out" 2>&1 || { not_ok "$counter: $after"; note "$(cat "$T/row.out")"; }
 	if [ "$got" = "$want" ]; then
 		ok "$counter, $6 +$N: ${3:+$3; }$provoke"
@@ -230,7 +230,7 @@ policy_row() { # ACTION|LEVEL SA PROVOKE COUNTER DROP
 	want=$(of_policy | raised "$counter" $N)
 	want_drops=$(snapshot | raised "$5" $N)
 	eval "$3" >"$T/row.out" 2>&1 || { not_ok "$what: sent"; note "$(cat "$T/row.out")"; }
-	wait_for "[ \$(policystat 1 0 $counter) = $(awk -v c="$counter" '$1 == c {print $2}' <<<"$want") ]" 3
+	wait_for "[ \$(policystat 1 0 $counter) = $(awk -v c="$counter" '$1 == c {print $2}' <<<"$want") ]" 15
 	got=$(of_policy) drops=$(snapshot)
 	if [ "$got" = "$want" ] && [ "$drops" = "$want_drops" ] && [ "$(wc -l <<<"$got")" = 6 ]; then
 		ok "$what: $counter +$N${5:+, $5 +$N}"
@@ -274,7 +274,7 @@ sa_row() { # DIRECTION PROVOKE RAISES
 	local N=3 want
 	want=$(printf '%s\n' "$(of_sa "$1")" "$3" | sum)
 	eval "$2" >"$T/row.out" 2>&1 || not_ok "$1, $2: sent"
-	wait_for "[ '$want' = \"\$(of_sa $1)\" ]" 3
+	wait_for "[ '$want' = \"\$(of_sa $1)\" ]" 15
 	is "SA $1: $2: bytes, packets, errors of ICV, replay, other +($3)" "$(of_sa "$1")" "$want"
 }
 
@@ -283,7 +283,7 @@ renewed
 is "an SA that was not used has no usetime and no last-use" "$(xi 1 installed-sa print detail | grep -cE 'usetime=|last-use=')" 0
 SEQ=100000
 N=1 esp --seq 5000
-wait_for '[ "$(of_sa in | cut -d " " -f 2)" = 1 ]' 3
+wait_for '[ "$(of_sa in | cut -d " " -f 2)" = 1 ]' 15
 is "and one that was has both" "$(xi 1 installed-sa print detail | grep -oE 'usetime=|last-use=' | sort -u | wc -l)" 2
 while IFS='|' read -r direction provoke raises <&3; do
 	sa_row "$direction" "$provoke" "$raises"
@@ -379,9 +379,9 @@ EOF_C
 gw_stop 1 || not_ok "stop"
 gcc -shared -fPIC -o "$T/refuse.so" "$T/refuse.c" || fatal "gcc"
 LD_PRELOAD=$T/refuse.so XI_REFUSE=$T/refuse XDP_IPSEC_ENGINE=openssl ASAN_OPTIONS=verify_asan_link_order=0 gw_start 1 || fatal "start"
-check "it seals" wait_for 'b=$(policystat 1 0 out-transformed); N=1 from_a; wait_for "[ \$(policystat 1 0 out-transformed) -gt $b ]" 1'
+check "it seals" wait_for 'b=$(policystat 1 0 out-transformed); N=1 from_a; wait_for "[ \$(policystat 1 0 out-transformed) -gt $b ]" 2' 20
 : >"$T/refuse"
 row out-state-protocol-errors 3 "" from_a "" OUT_ENGINE
 row out-state-protocol-errors 3 "" from_host 'rm "$T/refuse"' OUT_ENGINE
-check "and seals again" wait_for 'b=$(policystat 1 0 out-transformed); N=1 from_a; wait_for "[ \$(policystat 1 0 out-transformed) -gt $b ]" 1'
+check "and seals again" wait_for 'b=$(policystat 1 0 out-transformed); N=1 from_a; wait_for "[ \$(policystat 1 0 out-transformed) -gt $b ]" 2' 20
 tap_done
