@@ -14,7 +14,8 @@
 # many: aes-128-gcm with 9,999 policies of other networks that are evaluated first.
 #
 #   O=build  ROUNDS=6  RUN_MS=600  LENS="64 512 1408"  ALGS="gcm many cbc"  DIRS="encrypt decrypt"  RATE=0 (packets/s, 0: all)
-# Output: a table and the difference from the first tunnel on such a CPU (bench/baseline-*.json); $O/bench.json.
+# Output: a table and the difference from the first tunnel on such a CPU (bench/baseline-*.json); $O/bench.json and
+# $O/bench.svg, its plot.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 O=${O:-build}
@@ -278,3 +279,4 @@ for ((r = 0; r < ROUNDS; r++)); do
 done
 bench/report.py "$T/rounds" "$O/bench.json" bench/baseline-*.json --mode "$MODE" \
 	--gateway-log "$T/gw-${ALGS%% *}.log" || fail "report"
+bench/plot.py "$O/bench.json" "$O/bench.svg" || fail "plot"
