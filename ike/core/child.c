@@ -449,7 +449,7 @@ static int outlived(struct ike_child *c, const struct ike_conf *old)
 	struct ike_policy p;
 
 	if (!c->out[0])
-		return 0;
+		return 1; /* left half made by an earlier daemon: for which policy is not known */
 	if (env->sadb->policy_get(env->ctx, c->policy.slot, c->policy.gen, &p) &&
 	    (c->policy.dynamic || env->sadb->user(env->ctx, c->out[0], &p)))
 		return 1;

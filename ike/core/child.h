@@ -32,8 +32,10 @@ struct ike_child {
 	uint32_t pair;			   /* xi_sa.pair */
 	uint64_t add_ns, soft_ns, hard_ns; /* moments; 0 = never */
 	uint32_t life_s;
-	struct ike_timer timer;	 /* soft, 95 %, hard, in that order */
-	struct ike_timer linger; /* inbound SAs of one whose Delete came go 5 s later (spec 20.2) */
+	struct ike_timer timer; /* soft, 95 %, hard, in that order */
+	struct ike_timer
+		linger; /* inbound SAs of one whose Delete came go 5 s later (spec 20.2); taken over: is the peer there? */
+	uint64_t taken_ns; /* taken over from an earlier daemon then; 0 = made by this one */
 };
 
 /* The children of all peers whose address hashes alike; look at path.remote.a. */

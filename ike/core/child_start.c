@@ -5,11 +5,12 @@
 #include <arpa/inet.h>
 
 #include "ike/core/child_priv.h"
+#include "ike/v1/v1.h"
 
 struct found {
 	uint64_t ref;
 	uint32_t pair;
-	uint8_t dir, proto, flags, family;
+	uint8_t dir, proto, flags, family, mode;
 	__be32 spi;
 	struct xi_addr src, dst;
 	uint16_t local_port, remote_port;
@@ -44,6 +45,7 @@ static void collect(void *arg, uint64_t ref, const struct xi_sa *sa)
 		.proto = sa->proto,
 		.flags = sa->flags,
 		.family = sa->family,
+		.mode = sa->mode,
 		.spi = sa->spi,
 		.src = sa->src,
 		.dst = sa->dst,
@@ -74,6 +76,8 @@ static int fill(struct ike_child *c, const struct found *f, unsigned n)
 		if (f[i].dir == XI_DIR_IN) {
 			c->in[at] = f[i].ref;
 			c->in_spi[at] = f[i].spi;
+			c->path.local.a = (struct ike_addr){f[i].family, f[i].dst};
+			c->path.remote.a = (struct ike_addr){f[i].family, f[i].src};
 		} else {
 			c->out[at] = f[i].ref;
 			c->out_spi[at] = f[i].spi;
@@ -82,7 +86,8 @@ static int fill(struct ike_child *c, const struct found *f, unsigned n)
 		}
 		c->proto[at] = f[i].proto;
 	}
-	if (!c->in[0] || !c->out[0] || !c->in[1] != !c->out[1])
+	/* Inbound alone: HASH(3) was waited for, or a Delete has come. The peer may be sending by it: it lives to its hard limit. */
+	if (!c->in[0] || (!c->out[0] && c->out[1]) || (c->out[0] && !c->in[1] != !c->out[1]))
 		return -EINVAL;
 	c->udp = !!(f[0].flags & XI_SA_F_UDP);
 	c->path.local.port = c->udp ? f[0].local_port : IKE_PORT;
@@ -90,6 +95,50 @@ static int fill(struct ike_child *c, const struct found *f, unsigned n)
 	c->initiator = !!(f[0].flags & XI_SA_F_INITIATOR);
 	c->pair = f[0].pair;
 	return 0;
+}
+
+static uint64_t last_use(const struct ike_child *c, uint64_t ref)
+{
+	const struct ike_env *env = c->ike->env;
+	struct ike_sa_use use = {0};
+
+	return ref && !env->sadb->use(env->ctx, ref, &use) ? use.last_ns : 0;
+}
+
+static void doubt_in(struct ike_child *c, uint64_t ns);
+
+/*
+ * The peer may have lost or deleted them while nobody listened here. What it sends shows that it has them; where nothing comes, but we send, phase 1 is made, under which
+ * it says INITIAL-CONTACT or is watched (RFC 3706 §5.5: traffic without an answer is the reason to ask).
+ */
+static void doubt_due(struct ike_timer *t)
+{
+	struct ike_child *c = (struct ike_child *)((char *)t - offsetof(struct ike_child, linger));
+	const struct ike_peer *peer = ike_conf_peer(c->ike->conf, &c->path.remote.a);
+	struct ike_end remote = {c->path.remote.a, c->udp ? c->path.remote.port : 0};
+
+	if (c->sa || !peer || !peer->dpd_interval_s || last_use(c, c->in[0]) > c->taken_ns)
+		return;
+	if (last_use(c, c->out[0]) > c->taken_ns)
+		(void)ike1_want(c->ike, peer, &c->path.local.a, &remote, 1);
+	else
+		doubt_in(c, peer->dpd_interval_s * NS_PER_S);
+}
+
+/* Without memory nobody doubts. */
+static void doubt_in(struct ike_child *c, uint64_t ns)
+{
+	c->linger.fn = doubt_due;
+	(void)timer_set(&c->ike->timers, &c->linger, ike_now(c->ike) + ns);
+}
+
+static void doubt(struct ike_child *c)
+{
+	const struct ike_peer *peer = ike_conf_peer(c->ike->conf, &c->path.remote.a);
+
+	c->taken_ns = ike_now(c->ike);
+	if (peer && peer->dpd_interval_s)
+		doubt_in(c, peer->dpd_interval_s * NS_PER_S);
 }
 
 /* SAs f[0..n-1] of one phase 2. */
@@ -106,14 +155,15 @@ static int adopt(struct ike *k, const struct found *f, unsigned n)
 		return -EINVAL;
 	}
 	if (k->env->sadb->user(k->env->ctx, c->out[0], &c->policy))
-		c->policy =
-			(struct ike_policy){0}; /* an older one whose successor is in use: it lives to its hard limit */
+		c->policy = (struct ike_policy){
+			.mode = f[0].mode}; /* an older one whose successor is in use: it lives to its hard limit */
 	child_link(c);
 	if (child_set_life(c, f[0].add_ns, &life)) {
 		child_unlink(c);
 		free(c);
 		return -ENOMEM;
 	}
+	doubt(c);
 	return 0;
 }
 
