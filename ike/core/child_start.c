@@ -87,7 +87,7 @@ static int fill(struct ike_child *c, const struct found *f, unsigned n)
 		c->proto[at] = f[i].proto;
 	}
 	/* Inbound alone: HASH(3) was waited for, or a Delete has come. The peer may be sending by it: it lives to its hard limit. */
-	if (!c->in[0] || (!c->out[0] && c->out[1]) || (c->out[0] && !c->in[1] != !c->out[1]))
+	if (!c->in[0] || (!c->out[0] && (c->out[1] || !f[0].hard_ns)) || (c->out[0] && !c->in[1] != !c->out[1]))
 		return -EINVAL;
 	c->udp = !!(f[0].flags & XI_SA_F_UDP);
 	c->path.local.port = c->udp ? f[0].local_port : IKE_PORT;
@@ -154,9 +154,13 @@ static int adopt(struct ike *k, const struct found *f, unsigned n)
 		free(c);
 		return -EINVAL;
 	}
-	if (k->env->sadb->user(k->env->ctx, c->out[0], &c->policy))
+	if (k->env->sadb->user(k->env->ctx, c->out[0] ? c->out[0] : c->in[0], &c->policy))
 		c->policy = (struct ike_policy){
-			.mode = f[0].mode}; /* an older one whose successor is in use: it lives to its hard limit */
+			.mode = f[0].mode};    /* an older one whose successor is in use: it lives to its hard limit */
+	if (!c->out[0] && c->policy.dynamic) { /* a generated policy comes and goes with both directions (spec 19.5) */
+		free(c);
+		return -EINVAL;
+	}
 	child_link(c);
 	if (child_set_life(c, f[0].add_ns, &life)) {
 		child_unlink(c);
@@ -165,6 +169,17 @@ static int adopt(struct ike *k, const struct found *f, unsigned n)
 	}
 	doubt(c);
 	return 0;
+}
+
+/* A single one; and a generated policy whose it was. */
+static void abandon(struct ike *k, uint64_t ref)
+{
+	const struct ike_env *env = k->env;
+	struct ike_policy p;
+
+	if (!env->sadb->user(env->ctx, ref, &p) && p.dynamic)
+		(void)env->sadb->policy_remove(env->ctx, p.slot, p.gen);
+	env->sadb->remove(env->ctx, ref);
 }
 
 void child_take_over(struct ike *k)
@@ -183,7 +198,7 @@ void child_take_over(struct ike *k)
 			continue;
 		}
 		for (unsigned j = i; j < i + n; j++)
-			k->env->sadb->remove(k->env->ctx, l.f[j].ref);
+			abandon(k, l.f[j].ref);
 		lost += n;
 	}
 	free(l.f);
