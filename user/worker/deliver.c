@@ -156,12 +156,12 @@ static void forward_by_policy(struct worker *w, struct wpkt *pk, struct flow *f)
 		to_stack(w, pk, f, f->hop.rt.kind == RT_LOCAL);
 		return;
 	}
-	/* Without an SA, too: there one is asked for and the packet waits, or is dropped. */
-	if (why == XI_DROP_OUT_NO_SA) {
-		seal_again(w, pk, f, sa);
+	/* Without an SA, too: there one is asked for and the packet waits, or is dropped; and what changed meanwhile is judged anew. */
+	if (why != XI_DROP_OUT_BLOCKED) {
+		seal_again(w, pk, f, why == XI_DROP_OUT_NO_SA ? sa : 0);
 		return;
 	}
-	if (ps && why != XI_DROP_OUT_POLICY_DEAD)
+	if (ps)
 		ps->out_dropped++;
 	drop(w, pk, why);
 }

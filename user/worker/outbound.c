@@ -19,24 +19,31 @@ static struct sa_entry *by_ref(struct worker *w, uint64_t ref)
 
 /*
  * The policy the program found was changed or removed since: the packet is judged by those in force now. What they would let pass in
- * clear is dropped, for there is no way back from here.
+ * clear is dropped, for there is no way back from here. 1 found, 0 to be dropped, -1: they changed once more meanwhile.
  */
-static enum xi_drop find_policy(struct worker *w, struct wpkt *pk)
+static int find_policy(struct worker *w, struct wpkt *pk)
 {
 	const struct xi_policy *pol;
 	struct xi_tuple t;
 	struct xi_rule r;
+	uint64_t sa;
+	int rc;
 
-	if (read_tuple(&pk->p, &t) != XI_OK || class_match(w->maps, &t, XI_DIR_OUT, &r) <= 0 ||
-	    r.action != XI_ACTION_ENCRYPT)
-		return XI_DROP_OUT_POLICY_DEAD;
+	if (read_tuple(&pk->p, &t) != XI_OK)
+		return 0;
+	rc = class_match(w->maps, &t, XI_DIR_OUT, &r);
+	if (rc <= 0 || r.action != XI_ACTION_ENCRYPT)
+		return rc < 0 ? -1 : 0;
 	pol = &w->maps->spd[r.slot];
-	if (r.level == XI_LEVEL_USE && !__atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE))
-		return XI_DROP_OUT_POLICY_DEAD;
+	sa = __atomic_load_n(&pol->sa_out, __ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) != r.gen)
+		return -1;
+	if (r.level == XI_LEVEL_USE && !sa)
+		return 0;
 	pk->v.policy = r.slot;
 	pk->v.policy_gen = r.gen;
 	pk->v.slot = pk->v.gen = 0; /* whatever SA that policy has */
-	return __atomic_load_n(&pol->gen, __ATOMIC_ACQUIRE) == r.gen ? XI_OK : XI_DROP_OUT_POLICY_DEAD;
+	return 1;
 }
 
 /* Is the record still that of the policy that was found? */
@@ -72,10 +79,13 @@ static enum xi_drop read_sas(struct worker *w, struct wpkt *pk)
 static enum xi_drop find_sas(struct worker *w, struct wpkt *pk)
 {
 	for (int i = 0; i < FIND_TRIES; i++) {
+		int found = likely(is_current(w, pk)) ? 1 : find_policy(w, pk);
 		enum xi_drop why;
 
-		if (unlikely(!is_current(w, pk)) && find_policy(w, pk) != XI_OK)
-			return XI_DROP_OUT_POLICY_DEAD;
+		if (unlikely(!found))
+			break;
+		if (unlikely(found < 0)) /* this thread stood still for a while: nothing is lost by that */
+			continue;
 		why = read_sas(w, pk);
 		if (likely(is_current(w, pk)))
 			return why;
