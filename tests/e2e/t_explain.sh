@@ -123,6 +123,37 @@ before=$(stat_get 1 out-errors)
 in_ns a ping -n -q -c 1 -W 0.2 $HOST_B >/dev/null
 is "and so it is" "$(stat_get 1 out-errors)" $((before + 1))
 
+# What the stack has to say: forwarding, NAT, a broadcast of its own.
+gw_start 1 || fatal "start"
+in_ns gw1 sysctl -qw net.ipv4.conf.lan.forwarding=0
+toward_b=("src-address=$HOST_A" "dst-address=$HOST_B" protocol=icmp)
+source="dropped, out-errors: source address fails the reverse path check, or forwarding is off"
+check "forwarding is off" wait_for "[ \"\$(verdict 1 ${toward_b[*]})\" = '$source' ]"
+check "it names it" eval "xi 1 explain ${toward_b[*]} | grep -q 'forwarding: is off on lan (sysctl net.ipv4.conf.lan.forwarding)'"
+is "what no policy matches" "$(verdict 1 src-address=$HOST_A dst-address=$INTERNET protocol=icmp)" \
+	"not forwarded: the stack drops it (no policy matches)"
+before=$(stat_get 1 out-errors)
+in_ns a ping -n -q -c 1 -W 0.2 $HOST_B >/dev/null
+is "and so it is" "$(stat_get 1 out-errors)" $((before + 1))
+in_ns gw1 sysctl -qw net.ipv4.conf.lan.forwarding=1
+check "on again" wait_for "[ \"\$(verdict 1 ${toward_b[*]})\" = 'protected and sent' ]"
+xi 1 policy add src-address=$LAN1 dst-address=10.1.202.255/32 tunnel=yes action=encrypt "sa-src-address=$WAN1" "sa-dst-address=$WAN2" manual-sa=m ||
+	not_ok "policy"
+is "a broadcast of this host" "$(verdict 1 src-address=$GW_LAN1 dst-address=10.1.202.255 protocol=udp)" \
+	"dropped, out-no-states: policy requires an SA, none is usable"
+is "one that arrives" "$(verdict 1 src-address=$HOST_A dst-address=10.1.202.255 protocol=udp)" "delivered to this host"
+in_ns gw1 nft -f - <<-EOF_NFT
+	table ip explained {
+		chain pre { type nat hook prerouting priority dstnat; ip daddr 10.77.0.50 dnat to $HOST_A; }
+	}
+EOF_NFT
+check "NAT" eval "xi 1 explain src-address=$HOST_A dst-address=$INTERNET protocol=icmp | grep -q 'nat: this host has NAT'"
+for n in 1 2; do
+	sa_policy $n src=10.77.0.0/24 name=virtual spi=0x700 || not_ok "policy"
+done
+check "a connection to what only NAT knows" in_ns b ping -n -q -c 2 -i 0.02 -W 1 10.77.0.50
+is "its answers" "$(verdict 1 "${toward_b[@]}")" "judged when it leaves, by the addresses it has then"
+
 wrong() { # DESCRIPTION ERROR ARGUMENTS...
 	local what=$1 text=$2
 	shift 2

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <net/if.h>
@@ -18,18 +19,22 @@
 #include "user/base/datasock.h"
 #include "user/cli/cli.h"
 #include "user/ipsec/ipsec.h"
+#include "user/route/nat.h"
 #include "user/route/query.h"
 
 /* An interface that the packet passes. */
 struct side {
 	char name[IF_NAMESIZE];
+	bool tagged;		/* a VLAN device on it */
 	const struct xi_if *at; /* NULL: not attached */
 };
 
 struct explain {
 	const struct maps *m;
 	bool daemon; /* xdp-ipsecd runs */
+	bool stays;  /* forwarding is off where it arrives */
 	bool own;    /* the source is an address of this host */
+	bool many;   /* multicast or a broadcast */
 	struct side arrival, departure;
 	json_t *steps; /* [{"step":.., "text":..}] */
 	struct xi_tuple t;
@@ -168,6 +173,30 @@ static bool is_local(const struct explain *x, const struct xi_addr *a)
 	return bpf_map_lookup_elem(x->m->fd[MAP_LOCAL], &key, &ifindex) == 0;
 }
 
+/* Multicast, or the limited broadcast. */
+static bool is_to_many(const struct xi_tuple *t)
+{
+	__u32 first = ntohl(t->dst.w[0]);
+
+	return t->family == XI_IP4 ? first >> 28 == 0xe || first == INADDR_BROADCAST : first >> 24 == 0xff;
+}
+
+/* xi_local has the broadcast addresses of this host's networks, too: what is there and no address of an interface is one. */
+static bool is_broadcast(const struct xi_tuple *t)
+{
+	struct ifaddrs *all, *i;
+	bool found = false;
+
+	if (t->family != XI_IP4 || getifaddrs(&all))
+		return false;
+	for (i = all; i; i = i->ifa_next)
+		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET &&
+		    ((const struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr == t->dst.w[0])
+			found = true;
+	freeifaddrs(all);
+	return !found;
+}
+
 /* The interface by which the kernel's route leads to an address; the one below a VLAN device. */
 static void find_side(const struct explain *x, struct rt_query *q, const struct xi_addr *to, struct side *s)
 {
@@ -177,6 +206,7 @@ static void find_side(const struct explain *x, struct rt_query *q, const struct 
 
 	rt_query_hop(q, &key, &a);
 	ifindex = a.hop.tx_ifindex ? a.hop.tx_ifindex : a.hop.ifindex;
+	s->tagged = ifindex != a.hop.ifindex;
 	if (!ifindex || !if_indextoname(ifindex, s->name))
 		return;
 	for (unsigned i = XI_IF_INTERNAL + 1; i < XI_IF_MAX; i++)
@@ -392,14 +422,6 @@ static void protect_by_sas(struct explain *x, const struct xi_policy *p)
 	say(x, "verdict", "protected and sent");
 }
 
-/* Spec 13.3 step 2: what is for many goes into no tunnel. */
-static bool is_to_many(const struct xi_tuple *t)
-{
-	__u32 first = ntohl(t->dst.w[0]);
-
-	return t->family == XI_IP4 ? first >> 28 == 0xe || first == INADDR_BROADCAST : first >> 24 == 0xff;
-}
-
 /* Spec 13.3 step 6, as bpf/lib/policy.h has it: somebody negotiates, and not enough packets wait already. */
 static bool may_wait(const struct explain *x, const struct xi_policy *p)
 {
@@ -410,7 +432,7 @@ static bool may_wait(const struct explain *x, const struct xi_policy *p)
 
 static void protect(struct explain *x, const struct xi_policy *p)
 {
-	if (is_to_many(&x->t)) {
+	if (x->many) {
 		dropped(x, XI_DROP_OUT_NO_SA);
 	} else if (!may_wait(x, p)) {
 		protect_by_sas(x, p);
@@ -448,6 +470,51 @@ static bool bypasses(struct explain *x, bool local)
 	return true;
 }
 
+/*
+ * What forwarding and conntrack have to do with it, for what arrives (bpf/xdp_ingress.bpf.c: source_ok(), is_nat_answer()). Without the way back
+ * that rp_filter asks for there is no interface in x->arrival. true: that was its end.
+ */
+static bool arrival_ends(struct explain *x)
+{
+	const uint32_t off = x->t.family == XI_IP4 ? XI_IF_NO_FORWARD : XI_IF_NO_FORWARD6;
+	struct xi_nat_key key = {.src = x->t.src, .dst = x->t.dst, .family = x->t.family};
+	__u32 seconds;
+
+	if (!x->arrival.at)
+		return false;
+	if (x->m->meta->nat_back && bpf_map_lookup_elem(x->m->fd[MAP_NAT], &key, &seconds) == 0) {
+		say(x, "nat",
+		    "between these two there is a connection with destination NAT: the stack translates its answers "
+		    "back first");
+		say(x, "verdict", "judged when it leaves, by the addresses it has then");
+		return true;
+	}
+	if (!x->arrival.tagged && (x->arrival.at->flags & off)) {
+		say(x, "forwarding", "is off on %s (sysctl net.ipv%d.conf.%s.forwarding)", x->arrival.name,
+		    x->t.family == XI_IP4 ? 4 : 6, x->arrival.name);
+		x->stays = true;
+	}
+	return false;
+}
+
+/* Spec 27.4: what is not stopped or protected by these addresses is asked again by those it leaves with. */
+static void in_clear(struct explain *x, const char *why)
+{
+	struct rt_nat n;
+
+	if (x->stays) {
+		say(x, "verdict", "not forwarded: the stack drops it (%s)", why);
+		return;
+	}
+	rt_nat_open(&n);
+	if (rt_nat_present(&n))
+		say(x, "nat",
+		    "this host has NAT: if it translates the packet, the policies are asked again by the "
+		    "addresses it leaves with");
+	rt_nat_close(&n);
+	say(x, "verdict", "sent in clear: %s", why);
+}
+
 static void outbound(struct explain *x)
 {
 	const struct xi_policy *p;
@@ -463,7 +530,7 @@ static void outbound(struct explain *x)
 		return;
 	}
 	if (!rc || r.action == XI_ACTION_NONE) {
-		say(x, "verdict", "sent in clear: %s", rc ? "policy action none" : "no policy matches");
+		in_clear(x, rc ? "policy action none" : "no policy matches");
 		return;
 	}
 	if (r.action == XI_ACTION_DISCARD) {
@@ -475,8 +542,10 @@ static void outbound(struct explain *x)
 		dropped(x, XI_DROP_OUT_POLICY_DEAD);
 		return;
 	}
-	if (r.level == XI_LEVEL_USE && ((p->flags & XI_POL_INACTIVE) || (!p->sa_out && !is_to_many(&x->t))))
-		say(x, "verdict", "sent in clear: level use without an SA");
+	if (r.level == XI_LEVEL_USE && ((p->flags & XI_POL_INACTIVE) || (!p->sa_out && !x->many)))
+		in_clear(x, "level use without an SA");
+	else if (x->stays && (p->sa_out || may_wait(x, p)))
+		dropped(x, XI_DROP_OUT_SOURCE);
 	else
 		protect(x, p);
 }
@@ -485,8 +554,16 @@ static void explain_packet(struct explain *x)
 {
 	bool local = is_local(x, &x->t.dst);
 
-	say(x, "destination", "%s", local ? "an address of this host: no outbound policy applies" : "another host");
+	x->many = is_to_many(&x->t);
 	find_sides(x);
+	if (local && x->own && is_broadcast(&x->t)) {
+		x->many = true;
+		local = false;
+	}
+	say(x, "destination", "%s",
+	    local     ? "an address of this host: no outbound policy applies"
+	    : x->many ? "many: no SA carries it"
+		      : "another host");
 	if (bypasses(x, local))
 		return;
 	/* What this host sends arrives nowhere, unless one asks for just that. */
@@ -494,7 +571,7 @@ static void explain_packet(struct explain *x)
 		return;
 	if (local || !x->out)
 		say(x, "verdict", local ? "delivered to this host" : "goes on");
-	else
+	else if (x->own || x->many || !x->in || !arrival_ends(x))
 		outbound(x);
 }
 
