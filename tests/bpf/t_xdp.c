@@ -309,6 +309,27 @@ static void t_no_worker_drops(void **state)
 	set_workers(1);
 }
 
+/* Spec 27.4: what a translated connection answers goes up as it is; that pair alone, and only while there are such connections. */
+static void t_spec_27_4_answers_of_translated_connections(void **state)
+{
+	const struct xi_nat_key key = {.src = ip4(10, 1, 0, 5), .dst = ip4(10, 2, 0, 5), .family = XI_IP4};
+	const __u32 seconds = 1;
+	struct outcome o;
+
+	(void)state;
+	assert_int_equal(bpf_map_update_elem(m->fd[MAP_NAT], &key, &seconds, BPF_ANY), 0);
+	o = one(prog_nic, (struct packet){.src = "10.1.0.5", .dst = "10.2.0.5"});
+	assert_int_equal(o.reason, XI_TO_WORKER);
+	m->meta->nat_back = 1;
+	o = one(prog_nic, (struct packet){.src = "10.1.0.5", .dst = "10.2.0.5"});
+	assert_int_equal(o.action, XDP_PASS);
+	assert_int_equal(o.reason, XI_PASS_NAT);
+	o = one(prog_nic, (struct packet){.src = "10.1.0.5", .dst = "10.2.0.6"});
+	assert_int_equal(o.reason, XI_TO_WORKER);
+	m->meta->nat_back = 0;
+	assert_int_equal(bpf_map_delete_elem(m->fd[MAP_NAT], &key), 0);
+}
+
 static void t_policy_counters(void **state)
 {
 	static const struct {
@@ -641,6 +662,7 @@ int main(void)
 		cmocka_unit_test(t_rows),
 		cmocka_unit_test(t_verdict_names_the_sa),
 		cmocka_unit_test(t_no_worker_drops),
+		cmocka_unit_test(t_spec_27_4_answers_of_translated_connections),
 		cmocka_unit_test(t_policy_counters),
 		cmocka_unit_test(t_policy_counters_follow_the_generation),
 		cmocka_unit_test(t_source_of_what_is_sealed),
