@@ -459,17 +459,43 @@ static int outlived(struct ike_child *c, const struct ike_conf *old)
 	return before && (!now || strcmp(before->name, now->name) != 0);
 }
 
-void child_reload(struct ike *k, const struct ike_conf *old)
+/* Calls end for all children; it may end the one that it is given. */
+static void for_each_child(struct ike *k, void (*end)(struct ike_child *c, const struct ike_conf *conf),
+			   const struct ike_conf *conf)
 {
 	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++) {
 		struct ike_child *c, *next;
 
 		for (c = k->children[i]; c; c = next) {
 			next = c->next;
-			if (!c->dying && outlived(c, old))
-				child_end(c, 1);
+			end(c, conf);
 		}
 	}
+}
+
+static void end_outlived(struct ike_child *c, const struct ike_conf *old)
+{
+	if (!c->dying && outlived(c, old))
+		child_end(c, 1);
+}
+
+void child_reload(struct ike *k, const struct ike_conf *old)
+{
+	for_each_child(k, end_outlived, old);
+}
+
+static void end_generated(struct ike_child *c, const struct ike_conf *conf)
+{
+	const struct ike_peer *before = ike_conf_peer(c->ike->conf, &c->path.remote.a);
+	const struct ike_peer *now = ike_conf_peer(conf, &c->path.remote.a);
+
+	if (c->policy.dynamic && (!before || !now || memcmp(before, now, sizeof(*now)) != 0))
+		child_end(c, 1);
+}
+
+void child_peers_changed(struct ike *k, const struct ike_conf *conf)
+{
+	for_each_child(k, end_generated, conf);
 }
 
 /* --- acquire (spec 13.3) --- */

@@ -47,6 +47,11 @@ void child_take_over(struct ike *k);
 void child_free_all(struct ike *k);
 /* k->conf is the new configuration, old the one before: children end whose policy is gone or names another proposal (spec 6.4). */
 void child_reload(struct ike *k, const struct ike_conf *old);
+/*
+ * Before conf takes the place of k->conf: children of generated policies end, and the policies with them, whose peer has another item in conf, a changed one
+ * or none (spec 19.6). Deletes go under the phase 1 that is still there.
+ */
+void child_peers_changed(struct ike *k, const struct ike_conf *conf);
 
 /* What a phase 2 made; nothing is kept of *bundle but its references. */
 struct child_new {

@@ -102,13 +102,15 @@ void ike_run(struct ike *k)
 	timer_run(&k->timers, ike_now(k));
 }
 
-/* Spec 4.2: a peer item that changed, is gone, or is no longer the best match drops its phase 1; no Delete goes out. The others go on. */
+/* Spec 4.2: a peer item that changed, is gone, or is no longer the best match drops its phase 1; no Delete goes out. The others go on. So do IPsec SAs, but
+ * not those of generated policies (19.6). */
 void ike_reload(struct ike *k, struct ike_conf *conf)
 {
 	struct ike_conf *old = k->conf;
 	struct ike1 *sa, *next;
 
 	ike_conf_index(conf);
+	child_peers_changed(k, conf);
 	for (sa = k->sas; sa; sa = next) {
 		const struct ike_peer *p = ike_conf_peer(conf, &sa->path.remote.a);
 

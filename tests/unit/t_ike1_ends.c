@@ -215,6 +215,54 @@ static void t_spec_16_7_limit_reached_by_the_last_delete(void **state)
 	assert_int_equal(r->end[1].k->timers.count, 0);
 }
 
+/* --- the peer item changes (spec 4.2, 19.6) --- */
+
+static void conf_generate(struct ike_conf *c, unsigned end)
+{
+	c->peer[0].generate = end ? IKE_GENERATE_YES : IKE_GENERATE_NO;
+}
+
+static void t_spec_19_6_generated_policy_goes_with_the_peer_item(void **state)
+{
+	(void)state;
+	for (unsigned what = 0; what < 3; what++) {
+		struct ike_conf *c = rig_conf();
+
+		r = rig_new(conf_generate);
+		(void)rig_policy(r, 0, 1);
+		rig_isakmp(r, 0, 1);
+		rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+		rig_settle(r);
+		assert_int_equal(fake_policies(&r->end[1].sadb), 1);
+		assert_int_equal(fake_count(&r->end[1].sadb), 2);
+		if (what) /* else something else was edited */
+			c->peer[0].psk[0] = 'T';
+		conf_generate(c, what != 2);
+		ike_reload(r->end[1].k, c);
+		assert_int_equal(fake_policies(&r->end[1].sadb), !what);
+		assert_int_equal(fake_count(&r->end[1].sadb), what ? 0 : 2);
+		rig_settle(r);						     /* its Delete */
+		assert_int_equal(fake_count(&r->end[0].sadb), what ? 1 : 2); /* inbound: 5 s later */
+		(void)teardown(NULL);
+	}
+}
+
+/* Spec 4.2: what a policy of the table has goes on. */
+static void t_spec_4_2_sas_stay_when_the_peer_item_changes(void **state)
+{
+	struct ike_conf *c = rig_conf();
+
+	(void)state;
+	up(NULL);
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_settle(r);
+	c->peer[0].psk[0] = 'T';
+	ike_reload(r->end[1].k, c);
+	assert_int_equal(isakmps(1), 0);
+	assert_int_equal(r->n, 0);
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+}
+
 /* Spec 16.7: what is not authentic, or comes again, does not use it up. */
 static void t_spec_16_7_bytes_that_are_not_counted(void **state)
 {
@@ -403,6 +451,8 @@ int main(void)
 		T(t_spec_20_sas_of_an_address_that_a_peer_moved_to),
 		T(t_spec_21_no_move_of_an_sa_to_another_item),
 		T(t_spec_16_7_limit_reached_by_the_last_delete),
+		T(t_spec_19_6_generated_policy_goes_with_the_peer_item),
+		T(t_spec_4_2_sas_stay_when_the_peer_item_changes),
 		T(t_spec_16_7_bytes_that_are_not_counted),
 		T(t_outbound_fails_behind_message_3),
 		T(t_spec_11_kill_behind_message_3),
