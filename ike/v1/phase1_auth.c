@@ -196,7 +196,8 @@ static int verify_certificate(struct ike1 *sa)
 		       -EKEYREJECTED;
 	if (!pinned[0] && cred_judge(store, cert, &sent, sa->ike->env->wall(sa->ike->env->ctx), &pub, &why))
 		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY,
-			       "the certificate of \"%s\": %s (its authority must be in the store with trusted=yes)",
+			       "the certificate of \"%s\": %s (what counts here: authorities with trusted=yes and "
+			       "revocation lists of the certificate store)",
 			       sa->id, why.text),
 		       -EKEYREJECTED;
 	if (cred_id_fits(cert, &id, &sa->path.remote.a, pinned[0] != 0, &why)) {
