@@ -31,7 +31,7 @@ dropped() {
 	SEQ=$((SEQ + 1))
 	want=$(drops_seen 1 | drops_more "$counter" "$reason" "$number")
 	esp --seq $SEQ --payload "hostile-$SEQ" "$@"
-	wait_for 'after=$(drops_seen 1) && [ "$after" = "$want" ]' "${WAIT:-3}"
+	wait_for 'after=$(drops_seen 1) && [ "$after" = "$want" ]' "${WAIT:-10}"
 	is "$what: $counter, $reason +$number" "$(diff <(echo "$want") <(echo "$after"))" ""
 }
 
