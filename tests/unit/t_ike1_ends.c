@@ -247,6 +247,74 @@ static void t_spec_19_6_generated_policy_goes_with_the_peer_item(void **state)
 	}
 }
 
+static void conf_generate_no_dpd(struct ike_conf *c, unsigned end)
+{
+	conf_generate(c, end);
+	c->peer[0].dpd_interval_s = 0;
+}
+
+static void conf_generate_dpd(struct ike_conf *c, unsigned end)
+{
+	conf_generate(c, end);
+	c->peer[0].dpd_interval_s = 120;
+}
+
+static void up_generated(void (*conf)(struct ike_conf *c, unsigned end))
+{
+	r = rig_new(conf);
+	(void)rig_policy(r, 0, 1);
+	rig_isakmp(r, 0, 1);
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_settle(r);
+	assert_int_equal(fake_policies(&r->end[1].sadb), 1);
+	assert_int_equal(fake_count(&r->end[1].sadb), 2);
+}
+
+/* End 0 has gone without a word: end 1 alone goes on, and hears nothing. */
+static void in_silence(unsigned seconds)
+{
+	uint64_t until = r->now + seconds * NS_PER_S;
+
+	while (ike_next(r->end[1].k) <= until) {
+		r->now = MAX(r->now, ike_next(r->end[1].k));
+		ike_run(r->end[1].k);
+		while (rig_work_one(r))
+			;
+		while (r->n)
+			rig_drop(r, 0);
+	}
+	r->now = until;
+}
+
+static void assert_generated_is_gone(void)
+{
+	assert_int_equal(fake_policies(&r->end[1].sadb), 0);
+	assert_int_equal(fake_count(&r->end[1].sadb), 0);
+	(void)teardown(NULL);
+}
+
+static void t_spec_19_6_generated_policy_goes_with_its_sas(void **state)
+{
+	(void)state;
+	up_generated(conf_generate);
+	assert_int_equal(ike_flush(r->end[1].k, 0), 2);
+	assert_generated_is_gone();
+	up_generated(conf_generate);
+	ike_kill(r->end[1].k);
+	assert_generated_is_gone();
+	/* DPD finds the peer dead */
+	up_generated(conf_generate_dpd);
+	in_silence(400);
+	assert_true(rig_logged(r, 1, "seems to be dead"));
+	assert_generated_is_gone();
+	/* hard expiry without a successor */
+	up_generated(conf_generate_no_dpd);
+	in_silence(1790);
+	assert_int_equal(fake_policies(&r->end[1].sadb), 1);
+	in_silence(20);
+	assert_generated_is_gone();
+}
+
 /* Spec 4.2: what a policy of the table has goes on. */
 static void t_spec_4_2_sas_stay_when_the_peer_item_changes(void **state)
 {
@@ -452,6 +520,7 @@ int main(void)
 		T(t_spec_21_no_move_of_an_sa_to_another_item),
 		T(t_spec_16_7_limit_reached_by_the_last_delete),
 		T(t_spec_19_6_generated_policy_goes_with_the_peer_item),
+		T(t_spec_19_6_generated_policy_goes_with_its_sas),
 		T(t_spec_4_2_sas_stay_when_the_peer_item_changes),
 		T(t_spec_16_7_bytes_that_are_not_counted),
 		T(t_outbound_fails_behind_message_3),
