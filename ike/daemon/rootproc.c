@@ -141,6 +141,8 @@ int root_fork(struct daemon *d, struct err *e)
 	}
 	if (!pid) {
 		close(sv[0]);
+		if (d->lock_fd >= 0)
+			close(d->lock_fd); /* it would hold the lock until it has ended, behind the daemon */
 		root_main(&d->paths, sv[1], me);
 	}
 	close(sv[1]);

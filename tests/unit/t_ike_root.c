@@ -7,14 +7,17 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "ike/daemon/daemon.h"
 
 #define MANY 1000
 
-static struct daemon d = {.root_fd = -1};
+static struct daemon d = {.root_fd = -1, .lock_fd = -1};
 static struct ike_sign s[MANY];
 static unsigned wanted = MANY, n_done, out_of_order, other_rc;
 
@@ -86,7 +89,7 @@ static void t_signals_to_the_group(void **state)
 	n_done = other_rc = 0;
 	wanted = 2;
 	behind_first = signal_and_ask;
-	d = (struct daemon){.root_fd = -1};
+	d = (struct daemon){.root_fd = -1, .lock_fd = -1};
 	assert_int_equal(setpgid(0, 0), 0);
 	assert_int_equal(paths_init(&d.paths, "no-such-instance", XI_ABI_VERSION, &e), 0);
 	assert_int_equal(root_fork(&d, &e), 0);
@@ -101,11 +104,42 @@ static void t_signals_to_the_group(void **state)
 	end();
 }
 
+/* The next daemon may start as soon as this one has ended: its key process, which ends a moment later, does not hold the lock. */
+static void t_lock_is_the_daemons_alone(void **state)
+{
+	char path[] = "/tmp/t_ike_root.XXXXXX";
+	int fd = mkstemp(path), again = open(path, O_RDWR | O_CLOEXEC);
+	struct err e;
+
+	(void)state;
+	assert_true(fd >= 0 && again >= 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	n_done = other_rc = 0;
+	wanted = 1;
+	behind_first = NULL;
+	d = (struct daemon){.root_fd = -1, .lock_fd = fd};
+	assert_int_equal(paths_init(&d.paths, "no-such-instance", XI_ABI_VERSION, &e), 0);
+	assert_int_equal(root_fork(&d, &e), 0);
+	assert_int_equal(uv_loop_init(&d.loop), 0);
+	assert_int_equal(uv_timer_init(&d.loop, &d.timer), 0);
+	assert_int_equal(root_start(&d, &e), 0);
+	ask(0);
+	(void)uv_run(&d.loop, UV_RUN_DEFAULT);
+	assert_int_equal(n_done, 1);
+	assert_int_equal(flock(again, LOCK_EX | LOCK_NB), -1);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(flock(again, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(close(again), 0);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t_more_at_once_than_the_socket_holds),
 		cmocka_unit_test(t_signals_to_the_group),
+		cmocka_unit_test(t_lock_is_the_daemons_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
