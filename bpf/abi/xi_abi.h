@@ -151,6 +151,7 @@ struct xi_local_key {
 #define XI_IF_STAGS_GONE 0x400 /* as XI_IF_TAGS_GONE, of 802.1ad tags */
 #define XI_IF_LOST                                                                                                     \
 	0x800 /* the interface of this name vanished; the slot waits for it, with ifindex 0 but while it is attached again */
+#define XI_IF_FIREWALL 0x1000 /* what comes out of tunnels that arrive here goes by way of the stack */
 
 /*
  * xi_if: one attached interface. Writer: the loader; sock_mask, zc_mask: xdp-ipsecd.

@@ -64,6 +64,21 @@ link a eth0 gw1 lan && in_ns a ip addr add $HOST_A/24 dev eth0 && in_ns a ip rou
 check "and attached again" in_exec interface attach lan
 check "ping after that" in_ns a ping -n -q -c 5 -i 0.1 -W 2 $HOST_B
 
+# The host's firewall sees what comes out of a tunnel where the interface that the tunnel comes in by says so.
+in_ns gw2 nft "table ip wall { chain through { type filter hook forward priority 0; ip saddr $HOST_A counter drop; }; }" || fatal "nft"
+stopped() { in_ns gw2 nft list table ip wall | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
+check "the fast path passes by the firewall" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+is "which has seen nothing" "$(stopped)" 0
+xi 2 interface detach wan && xi 2 interface attach wan mode=generic firewall=yes || fatal "attach with firewall=yes"
+check "firewall=yes is shown" sh -c "$(declare -f in_ns xi); O=$O P=$P; xi 2 interface print detail | grep -q 'firewall=yes'"
+check "and exported" sh -c "$(declare -f in_ns xi); O=$O P=$P; xi 2 export compact | tr -d '\\\n' | grep -q 'firewall=yes'"
+for i in 1 2 3; do in_ns a ping -n -q -c 1 -W 0.2 $HOST_B >"$T/wall.out" 2>&1 && not_ok "ping $i through the firewall"; done
+is "firewall=yes: it stops what comes out of the tunnel" "$(stopped)" 3
+in_ns gw2 nft flush chain ip wall through && in_ns gw2 nft add rule ip wall through ip saddr $HOST_A counter accept || fatal "nft"
+check "and lets through what it accepts" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+is "each packet" "$(stopped)" 3
+check "UDP of every size through the firewall" in_ns a "$LIBDIR/udpsweep.py" sweep $HOST_B 7001
+
 capture_stop w1 || not_ok "capture"
 check "no cleartext" no_clear w1 --min 100
 tap_done

@@ -176,6 +176,8 @@ static const struct row rows[] = {
 	{M, "replay", "8193", NULL, CONF_E_RANGE, "value of replay out of range (0..8192)"},
 	{MENU_INTERFACE, "queues", "auto", "auto", 0, NULL},
 	{MENU_INTERFACE, "queues", "32", "32", 0, NULL},
+	{MENU_INTERFACE, "firewall", "yes", "yes", 1, NULL},
+	{MENU_INTERFACE, "firewall", "maybe", NULL, CONF_E_ENUM, "input does not match any value of firewall"},
 	{MENU_INTERFACE, "queues", "0", NULL, CONF_E_RANGE, "value of queues out of range (1..32)"},
 	{MENU_SETTINGS, "max-sas", "1", NULL, CONF_E_RANGE, "value of max-sas out of range (16..131072)"},
 };

@@ -310,7 +310,7 @@ static void sweep(struct maps *m)
 
 static int attach_locked(struct maps *m, const struct attach_req *req, struct err *e)
 {
-	uint32_t flags = req->mode == ATTACH_GENERIC ? XI_IF_GENERIC : 0;
+	uint32_t flags = (req->mode == ATTACH_GENERIC ? XI_IF_GENERIC : 0) | (req->firewall ? XI_IF_FIREWALL : 0);
 	unsigned queues = 0;
 	uint32_t lost;
 	struct nic n;

@@ -55,6 +55,7 @@ int nic_check(const struct cli *cli, const struct conf *before, const struct con
 
 		if (old && nic_live(cli->maps, old->name) &&
 		    (strcmp(old->name, new->name) || old->mode != new->mode || old->queues != new->queues ||
+		     old->firewall != new->firewall ||
 		     (new->it.flags &ITEM_WANTED)))
 			return conf_fail(e, CONF_E_FAIL, "failure: %s is attached already: detach it first", old->name);
 		if ((new->it.flags &ITEM_WANTED) && !if_nametoindex(new->name))
@@ -84,7 +85,8 @@ static int attach_one(struct cli *cli, const struct conf_if *nic, struct err *e)
 {
 	const struct attach_req req = {.ifname = nic->name,
 				       .mode = nic->mode ? ATTACH_GENERIC : ATTACH_NATIVE,
-				       .queues = (unsigned)nic->queues};
+				       .queues = (unsigned)nic->queues,
+				       .firewall = nic->firewall};
 
 	int rc = attach_interface(cli->maps, &req, e), slot = rc ? -1 : attach_find(cli->maps, nic->name);
 
@@ -168,6 +170,7 @@ static void view_one(struct conf_if *nic, const struct xi_if *at, enum daemon_st
 
 	nic->it.flags |= ITEM_ATTACHED;
 	nic->mode = (at->flags & XI_IF_GENERIC) != 0;
+	nic->firewall = (at->flags & XI_IF_FIREWALL) != 0;
 	nic->served = at->queues;
 	nic->xdp_program = at->prog_id;
 	/* What a daemon that died has left in the masks is not true any more. */

@@ -147,6 +147,7 @@ struct conf_if {
 	struct conf_item it;
 	char name[16];
 	uint8_t mode;	/* 0 native, 1 generic */
+	bool firewall;
 	int64_t queues; /* 0 = auto */
 	/* shown only */
 	uint8_t state, zero_copy;

@@ -44,7 +44,7 @@ const struct verb verbs[VERB_MAX] = {
 	[VERB_MOVE] = { "move", BIT(MENU_POLICY), "move ITEMS [DESTINATION]",
 		"put before the destination; without one, at the end" },
 	[VERB_COMMENT] = { "comment", LISTS | BIT(MENU_INTERFACE), "comment ITEMS comment=\"...\"", "set the comment" },
-	[VERB_ATTACH] = { "attach", BIT(MENU_INTERFACE), "attach NIC [mode=native|generic] [queues=N]",
+	[VERB_ATTACH] = { "attach", BIT(MENU_INTERFACE), "attach NIC [mode=native|generic] [queues=N] [firewall=yes|no]",
 		"enforce the policies on an interface" },
 	[VERB_DETACH] = { "detach", BIT(MENU_INTERFACE), "detach NIC", "take the programs off an interface" },
 	[VERB_PRINT] = { "print", ALL_MENUS,

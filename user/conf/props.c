@@ -277,6 +277,8 @@ static const struct prop if_props[] = {
 	  .help = "XDP in the driver, or generic XDP for drivers without" },
 	{ .name = "queues", .type = PT_INT, .flags = PF_BRIEF, AT(conf_if, queues), .def = "auto", .min = 1,
 	  .max = XI_QUEUE_MAX, .special = "auto", .special_value = 0, .help = "receive queues to serve; auto: all" },
+	{ .name = "firewall", .type = PT_BOOL, AT(conf_if, firewall), .def = "no",
+	  .help = "all that comes out of tunnels arriving here is forwarded by the host's stack, so that its firewall sees it; slower" },
 	{ .name = "comment", .type = PT_STRING, .flags = PF_HIDDEN, TEXT_AT(conf_if, it.comment), .def = "",
 	  .help = "free text" },
 	{ .name = "state", .type = PT_ENUM, .flags = PF_READONLY | PF_BRIEF, AT(conf_if, state), .words = if_state_words,

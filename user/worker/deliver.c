@@ -3,7 +3,7 @@
  * Where a decrypted packet goes once it was judged (spec 13.4 step 6); the next hop is cached with the flow. A packet that another
  * policy protects on its way out is sealed again or dropped here, by the addresses it has now: the stack might rewrite them. The fast
  * path forwards only what needs nothing else from this host: options, a used-up TTL, a local destination go into the stack as received
- * on the interface the tunnel came in by, where tc_egress sees it again if it leaves.
+ * on the interface the tunnel came in by, where tc_egress sees it again if it leaves. So does all of it where the interface has firewall=yes.
  */
 #include "user/worker/worker.h"
 
@@ -73,6 +73,12 @@ static int is_for_nat(const struct worker *w, const struct wpkt *pk, const struc
 	return quotes_natted(w, pk);
 }
 
+/* The operator wants the host's firewall to see it. (What goes on into another tunnel does not leave the worker: the stack might rewrite it.) */
+static int has_firewall(const struct worker *w, const struct wpkt *pk)
+{
+	return (w->maps->ifs[pk->v.if_slot].flags & XI_IF_FIREWALL) != 0;
+}
+
 static void forward(struct worker *w, struct wpkt *pk, struct flow *f)
 {
 	uint8_t *ip = pk->p.data;
@@ -84,7 +90,7 @@ static void forward(struct worker *w, struct wpkt *pk, struct flow *f)
 	}
 	refresh_hop(w, pk, f);
 	s = hop_socket(w, &f->hop);
-	if (unlikely(!s || is_for_nat(w, pk, f) || pkt_len(&pk->p) > f->hop.rt.mtu ||
+	if (unlikely(!s || has_firewall(w, pk) || is_for_nat(w, pk, f) || pkt_len(&pk->p) > f->hop.rt.mtu ||
 		     !(pk->v.family == XI_IP4 ? plain4(ip) : plain6(w, pk, ip))))
 		to_stack(w, pk, f, f->hop.rt.kind == RT_LOCAL);
 	else
