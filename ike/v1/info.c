@@ -165,7 +165,7 @@ static void refused(struct ike1 *sa, const struct msg_notify *n)
 {
 	struct ike1_quick *it = NULL;
 	unsigned several = 0;
-	char why[512];
+	char why[800];
 
 	for (struct ike1_quick *q = sa->quick; q; q = q->next) {
 		if (!waits(q))

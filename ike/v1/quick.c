@@ -247,7 +247,7 @@ void quick_gave_up(struct ike1_retry *r)
 	struct ike1_quick *q = (struct ike1_quick *)((char *)r - offsetof(struct ike1_quick, retry));
 	uint64_t asked_ns = q->state == QUICK_SENT1 ? q->asked_ns : 0;
 	struct ike1 *sa = q->sa;
-	char said[600];
+	char said[800];
 
 	quick_take_back(q);
 	quick_end(q, quick_unanswered_text(q, said, sizeof(said)));

@@ -28,30 +28,6 @@ const char *quick_at(const struct ike1_quick *q, char *buf, size_t size)
 	return buf;
 }
 
-const char *quick_refused_text(const struct ike1_quick *q, unsigned notify, char *buf, size_t size)
-{
-	char own[256];
-
-	(void)snprintf(
-		buf, size,
-		"the peer says %s to what we offered: %s; compare proposal %s and the policy with those of the peer",
-		msg_notify_name(notify), phase2_own_text(&q->own, own, sizeof(own)), q->proposal);
-	return buf;
-}
-
-const char *quick_unanswered_text(const struct ike1_quick *q, char *buf, size_t size)
-{
-	char own[256];
-
-	if (q->refusal)
-		return quick_refused_text(q, q->refusal, buf, size);
-	(void)snprintf(buf, size,
-		       "time up, no answer to what we offered: %s; the peer's log says more: compare proposal %s, the "
-		       "policy and its sa-src-address and sa-dst-address with those of the peer",
-		       phase2_own_text(&q->own, own, sizeof(own)), q->proposal);
-	return buf;
-}
-
 /* --- identities --- */
 
 /* Two addresses with what stands between them, or one. */
@@ -198,5 +174,44 @@ const char *quick_ids_differ_text(const struct ike1_quick *q, const struct msg *
 		q->has_ids ? pair_text(q->id, ours, sizeof(ours)) : "none",
 		got[0].type ? pair_text(got, theirs, sizeof(theirs)) : "none",
 		first_difference(q->has_ids ? q->id : none, got));
+	return buf;
+}
+
+/* --- answers and their absence --- */
+
+/* "ESP tunnel, aes-128, sha1 for 10.1.0.0/255.255.0.0[any] and 10.2.0.0/255.255.0.0[any], any protocol" */
+static const char *offer_text(const struct ike1_quick *q, char *buf, size_t size)
+{
+	char own[256], pair[256];
+
+	(void)phase2_own_text(&q->own, own, sizeof(own));
+	if (q->has_ids)
+		(void)snprintf(buf, size, "%s for %s", own, pair_text(q->id, pair, sizeof(pair)));
+	else
+		(void)snprintf(buf, size, "%s", own);
+	return buf;
+}
+
+const char *quick_refused_text(const struct ike1_quick *q, unsigned notify, char *buf, size_t size)
+{
+	char offer[512];
+
+	(void)snprintf(
+		buf, size,
+		"the peer says %s to what we offered: %s; compare proposal %s and the policy with those of the peer",
+		msg_notify_name(notify), offer_text(q, offer, sizeof(offer)), q->proposal);
+	return buf;
+}
+
+const char *quick_unanswered_text(const struct ike1_quick *q, char *buf, size_t size)
+{
+	char offer[512];
+
+	if (q->refusal)
+		return quick_refused_text(q, q->refusal, buf, size);
+	(void)snprintf(buf, size,
+		       "time up, no answer to what we offered: %s; the peer's log says more: compare proposal %s, the "
+		       "policy and its sa-src-address and sa-dst-address with those of the peer",
+		       offer_text(q, offer, sizeof(offer)), q->proposal);
 	return buf;
 }

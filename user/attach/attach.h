@@ -22,7 +22,7 @@ struct attach_req {
 	enum attach_mode mode;
 	unsigned
 		queues; /* 0 = all receive queues; fewer: what needs a worker is dropped when it arrives on the others */
-	int firewall; /* not 0: XI_IF_FIREWALL */
+	int firewall;	/* not 0: XI_IF_FIREWALL */
 };
 
 /*

@@ -55,8 +55,7 @@ int nic_check(const struct cli *cli, const struct conf *before, const struct con
 
 		if (old && nic_live(cli->maps, old->name) &&
 		    (strcmp(old->name, new->name) || old->mode != new->mode || old->queues != new->queues ||
-		     old->firewall != new->firewall ||
-		     (new->it.flags &ITEM_WANTED)))
+		     old->firewall != new->firewall || (new->it.flags &ITEM_WANTED)))
 			return conf_fail(e, CONF_E_FAIL, "failure: %s is attached already: detach it first", old->name);
 		if ((new->it.flags &ITEM_WANTED) && !if_nametoindex(new->name))
 			return conf_fail(e, CONF_E_FAIL, "failure: there is no interface %s: see ip link for the names",
