@@ -114,7 +114,8 @@ static inline int xi_addr_masked_eq(const struct xi_addr *a, const struct xi_add
  * A field that cannot be read (XI_TUPLE_*) matches every rule that would protect or forbid the packet and no rule
  * that would let it pass (spec 13.6: must not leave in clear when any candidate is encrypt or discard).
  */
-static inline int xi_rule_match(const struct xi_rule *r, const struct xi_tuple *t, int dir)
+static inline __attribute__((always_inline)) int xi_rule_match(const struct xi_rule *r, const struct xi_tuple *t,
+							       int dir)
 {
 	const struct xi_addr *src = dir == XI_DIR_IN ? &t->dst : &t->src;
 	const struct xi_addr *dst = dir == XI_DIR_IN ? &t->src : &t->dst;

@@ -30,11 +30,9 @@ struct xi_find {
 struct xi_walk {
 	const struct xi_class_head *head;
 	const struct xi_tuple *t;
-	__u64 ask;   /* bit i: shape i may know something */
-	__u64 hash;  /* of the run */
-	__u32 kinds; /* bit k: is to be asked for its entries of kind k */
-	__u32 first; /* of the run that is walked */
-	__u32 dir;
+	__u64 ask;	   /* bit i: shape i may know something */
+	__u32 first;	   /* of the run that is walked */
+	__u32 how;	   /* XI_DIR_*, and above that the copy of the classifier */
 	struct xi_hit hit; /* the best so far */
 };
 
@@ -46,7 +44,7 @@ static __always_inline int xi_try_rule(struct xi_walk *f, __u32 i)
 
 	if (!r)
 		return 1;
-	if (!xi_rule_match(r, f->t, (int)f->dir))
+	if (!xi_rule_match(r, f->t, (int)(f->how & 1)))
 		return 0;
 	if (!f->hit.found || r->order < f->hit.order) {
 		f->hit.slot = r->slot;
@@ -92,37 +90,60 @@ static __always_inline __u32 xi_lowest_bit(__u32 bits)
 	return !!(low & 0xaaaa) | !!(low & 0xcccc) << 1 | !!(low & 0xf0f0) << 2 | !!(low & 0xff00) << 3;
 }
 
-/* The next kind of a long run. */
-static long xi_find_kind(__u32 i __attribute__((unused)), void *ctx)
+#define XI_NO_RULE (~0ull)
+
+/*
+ * Of a long run the rule with an entry of the first of `kinds` for this packet, if it matches: its order, and below that where it stands; else
+ * XI_NO_RULE. run: hash of the run. how: direction, and above that the copy of the classifier. This and the
+ * next are global functions, which the verifier looks at once: as a part of xi_find_shape() they cost it six times as much as all the rest, and as another callback too
+ * much stack.
+ */
+__noinline __u64 xi_find_entry(const struct xi_tuple *t, __u64 run, __u32 kinds, __u32 how)
 {
-	struct xi_walk *w = ctx;
-	int in = w->dir == XI_DIR_IN;
-	__u32 kind = xi_lowest_bit(w->kinds);
+	__u32 at = how >> 1, kind = xi_lowest_bit(kinds);
+	const struct xi_class_head *head = bpf_map_lookup_elem(&xi_class, &at);
+	int in = (how & 1) == XI_DIR_IN;
+	const struct xi_rule *r;
 	const struct xi_way *way;
 
-	if (!w->kinds)
-		return 1;
-	w->kinds &= w->kinds - 1;
-	way = xi_find_way(w->head,
-			  xi_kind_hash(w->hash, xi_kind_key(kind, w->t->proto, in ? w->t->dst_port : w->t->src_port,
-							    in ? w->t->src_port : w->t->dst_port)));
-	if (way && !(w->hit.found && w->hit.order < way->best)) {
-		w->first = way->first;
-		xi_try_rule(w, 0);
+	if (!t || !head)
+		return XI_NO_RULE;
+	way = xi_find_way(head, xi_kind_hash(run, xi_kind_key(kind, t->proto, in ? t->dst_port : t->src_port,
+							      in ? t->src_port : t->dst_port)));
+	if (!way)
+		return XI_NO_RULE;
+	at = head->rule_base + way->first;
+	r = bpf_map_lookup_elem(&xi_rules, &at);
+	return r && xi_rule_match(r, t, in ? XI_DIR_IN : XI_DIR_OUT) ? (__u64)way->best << 32 | way->first : XI_NO_RULE;
+}
+
+#define XI_KINDS_ASKED 8 /* most that one packet asks for */
+
+/* The first rule of a long run that matches, as xi_find_entry(). */
+static __always_inline __u64 xi_find_kinds(const struct xi_tuple *t, __u64 run, __u32 kinds, __u32 how)
+{
+	__u64 best = XI_NO_RULE;
+
+	for (int i = 0; i < XI_KINDS_ASKED && kinds; i++) {
+		__u64 at = xi_find_entry(t, run, kinds, how);
+
+		best = at < best ? at : best;
+		kinds &= kinds - 1;
 	}
-	return 0;
+	return best;
 }
 
 /* One shape. By bpf_loop(), since the verifier would walk a loop of ours once for each shape there may be. */
 static long xi_find_shape(__u32 i, void *ctx)
 {
 	struct xi_walk *w = ctx;
-	int six = w->t->family != XI_IP4, in = w->dir == XI_DIR_IN; /* spec 13.2: inbound the roles swap */
+	int six = w->t->family != XI_IP4, in = (w->how & 1) == XI_DIR_IN; /* spec 13.2: inbound the roles swap */
 	__u32 at = (six ? XI_SHAPES_MAX : 0) + i, salt = xi_shape_salt(w->head->salt, i);
 	const struct xi_addr *src = in ? &w->t->dst : &w->t->src, *dst = in ? &w->t->src : &w->t->dst;
 	const struct xi_shape *s;
 	const struct xi_way *way;
-	__u64 hash;
+	__u32 count;
+	__u64 hash, at_rule;
 
 	if (!(w->ask >> (i & 63)) || at >= 2 * XI_SHAPES_MAX)
 		return 1;
@@ -136,14 +157,13 @@ static long xi_find_shape(__u32 i, void *ctx)
 	if (!way || (w->hit.found && w->hit.order < way->best))
 		return 0;
 	w->first = way->first;
-	if (s->kinds && way->count > s->walk) {
-		w->hash = hash;
-		w->kinds = s->kinds & xi_kinds_asked(w->t->flags);
-		bpf_loop(XI_KINDS, xi_find_kind, w, 0);
-		__asm__ volatile("# two calls: the kernel puts only one with a constant callback in line" ::: "memory");
-		return 0;
+	count = way->count;
+	if (s->kinds && count > s->walk) {
+		at_rule = xi_find_kinds(w->t, hash, s->kinds & xi_kinds_asked(w->t->flags), w->how);
+		w->first = (__u32)at_rule;
+		count = at_rule != XI_NO_RULE;
 	}
-	bpf_loop(way->count, xi_find_rule, w, 0);
+	bpf_loop(count, xi_find_rule, w, 0);
 	return 0;
 }
 
@@ -153,7 +173,7 @@ static __always_inline void xi_find_dir(struct xi_walk *w, struct xi_find *f, in
 	const struct xi_filter *filter = &w->head->filter[six];
 	__u32 src = xi_filter_index(&w->t->src, six), dst = xi_filter_index(&w->t->dst, six);
 
-	w->dir = (__u32)dir;
+	w->how = (w->how & ~1u) | (__u32)dir;
 	w->hit.found = 0;
 	w->ask = dir == XI_DIR_IN ? filter->src[dst] & filter->dst[src] : filter->src[src] & filter->dst[dst];
 	if (w->ask)
@@ -169,8 +189,8 @@ static __always_inline void xi_find_dir(struct xi_walk *w, struct xi_find *f, in
  */
 __noinline int xi_find(struct xi_find *f, __u32 want)
 {
-	__u32 zero = 0;
-	const struct xi_meta *meta = bpf_map_lookup_elem(&xi_meta, &zero);
+	__u32 key = 0;
+	const struct xi_meta *meta = bpf_map_lookup_elem(&xi_meta, &key);
 	struct xi_walk w = {};
 
 	if (!meta || !f)
@@ -178,9 +198,10 @@ __noinline int xi_find(struct xi_find *f, __u32 want)
 	w.t = &f->pkt.tuple;
 	for (int i = 0; i < XI_FIND_TRIES; i++) {
 		__u64 gen = *(const volatile __u64 *)&meta->spd_gen;
-		__u32 copy = gen & 1;
 
-		w.head = bpf_map_lookup_elem(&xi_class, &copy);
+		key = gen & 1;
+		w.how = key << 1;
+		w.head = bpf_map_lookup_elem(&xi_class, &key);
 		if (!w.head)
 			return -1;
 		if (want & XI_WANT(XI_DIR_IN))
@@ -263,28 +284,40 @@ static __always_inline __u32 xi_out_judge(struct xi_find *f, int many, __u64 *sa
 	return reason;
 }
 
+/* In place, since the stack has no room for a third one. */
+static __always_inline void xi_swap_tuples(struct xi_tuple *a, struct xi_tuple *b)
+{
+	__u32 *x = (__u32 *)a, *y = (__u32 *)b;
+
+	for (unsigned i = 0; i < sizeof(*a) / sizeof(*x); i++) {
+		__u32 was = x[i];
+
+		x[i] = y[i];
+		y[i] = was;
+	}
+}
+
 /*
  * RFC 4301 §6.2: an ICMP error that this host sends about a packet that came out of a tunnel quotes it. Its own addresses are in no
  * policy; it belongs to the policy of the packet it quotes, which came in by it. q: the quoted packet. Returns the SA and
  * f->hit[XI_DIR_OUT], or 0: it may go as it is. *reason: not 0 when it must be dropped.
  */
-static __always_inline __u64 xi_quoted_sa(struct xi_find *f, const struct xi_pkt *q, __u32 *reason)
+static __always_inline __u64 xi_quoted_sa(struct xi_find *f, struct xi_pkt *q, __u32 *reason)
 {
-	struct xi_tuple own = f->pkt.tuple;
 	struct xi_hit *hit = &f->hit[XI_DIR_IN];
 	__u32 decided;
 	__u64 sa = 0;
 
 	*reason = 0;
-	f->pkt.tuple = q->tuple;
+	xi_swap_tuples(&f->pkt.tuple, &q->tuple);
 	__builtin_memset(hit, 0, sizeof(*hit));
 	decided = xi_find(f, XI_WANT(XI_DIR_IN)) ? 0 : 1;
-	f->pkt.tuple = own;
+	xi_swap_tuples(&f->pkt.tuple, &q->tuple);
 	if (!decided)
 		*reason = XI_DROP_OUT_LOOKUP;
 	if (!decided || !hit->found || hit->action != XI_ACTION_ENCRYPT)
 		return 0;
-	decided = xi_out_decide(hit, xi_is_multicast(&own), &sa);
+	decided = xi_out_decide(hit, xi_is_multicast(&f->pkt.tuple), &sa);
 	if (decided < XI_PASS_BASE)
 		*reason = decided;
 	if (decided != XI_TO_WORKER)
