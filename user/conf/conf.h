@@ -146,7 +146,7 @@ struct conf_settings {
 struct conf_if {
 	struct conf_item it;
 	char name[16];
-	uint8_t mode;	/* 0 native, 1 generic */
+	uint8_t mode; /* 0 native, 1 generic */
 	bool firewall;
 	int64_t queues; /* 0 = auto */
 	/* shown only */
