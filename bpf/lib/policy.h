@@ -145,10 +145,13 @@ static long xi_find_shape(__u32 i, void *ctx)
 	__u32 count;
 	__u64 hash, at_rule;
 
-	if (!(w->ask >> (i & 63)) || at >= 2 * XI_SHAPES_MAX)
+	if (!(w->ask >> (i & 63)))
 		return 1;
 	if (!(w->ask >> (i & 63) & 1))
 		return 0;
+	__asm__ volatile("# the index that is compared is the one that is used: Linux 6.1 wants to see it" : "+r"(at));
+	if (at >= 2 * XI_SHAPES_MAX)
+		return 1;
 	s = &w->head->shape[at];
 	if (w->hit.found && w->hit.order < s->best)
 		return 1; /* shapes stand in the order of their best rules */
