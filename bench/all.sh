@@ -27,6 +27,7 @@ part run bash bench/run.sh
 part classify classify
 part ike bash bench/ike.sh
 part strongswan bash bench/strongswan.sh
+part plot bench/ike.py "$T/ike" "$T/strongswan" "$O/ike.svg"
 
 echo
 cat "$T"/* | sed -n 's/^bound: //p'
