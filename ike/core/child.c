@@ -166,21 +166,32 @@ static void child_linger(struct ike_child *c)
 		child_end(c, 0);
 }
 
-static int sends_with(const struct ike_child *c, uint8_t proto, __be32 spi)
+/* The SPI of spis that it sends with; 0: none. */
+static __be32 sends_with(const struct ike_child *c, uint8_t proto, struct bytes spis)
 {
-	return (c->proto[0] == proto && c->out_spi[0] == spi && c->out[0]) ||
-	       (c->proto[1] == proto && c->out_spi[1] == spi && c->out[1]);
+	struct rd r = rd_of(spis);
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (c->proto[i] != proto || !c->out[i])
+			continue;
+		while (rd_left(&r) >= sizeof(c->out_spi[i]))
+			if (!memcmp(rd_bytes(&r, sizeof(c->out_spi[i])).p, &c->out_spi[i], sizeof(c->out_spi[i])))
+				return c->out_spi[i];
+	}
+	return 0;
 }
 
-void child_deleted(struct ike1 *sa, uint8_t proto, __be32 spi)
+/* Once through the children: one Delete may have 16,000 SPIs. */
+void child_deleted(struct ike1 *sa, uint8_t proto, struct bytes spis)
 {
 	struct ike_child *c, *next;
 	char text[64];
+	__be32 spi;
 
 	for (unsigned i = first_bucket(sa); i <= last_bucket(sa); i++)
 		for (c = sa->ike->children[i]; c; c = next) {
 			next = c->next;
-			if (c->dying || (c->sa != sa && !between_ends(c, sa)) || !sends_with(c, proto, spi))
+			if (c->dying || (c->sa != sa && !between_ends(c, sa)) || !(spi = sends_with(c, proto, spis)))
 				continue;
 			ike_log(sa->ike, LOG_L_INFO, "%s deleted the IPsec-SA spi=%u(0x%x)",
 				ike_addr_text(&sa->path.remote.a, text, sizeof(text)), ntohl(spi), ntohl(spi));
@@ -300,6 +311,78 @@ static void bound_policy(struct ike_child *c)
 	child_end(oldest, 1);
 }
 
+/* Likewise of one that claims ever new networks for itself (spec section 19). */
+static void bound_generated(struct ike_child *c)
+{
+	struct ike_child *oldest = NULL;
+	unsigned n = 0;
+
+	if (!c->policy.dynamic)
+		return;
+	for (struct ike_child *o = *child_bucket(c->ike, &c->path.remote.a); o; o = o->next) {
+		if (o->dying || !o->policy.dynamic || !ike_addr_eq(&o->path.remote.a, &c->path.remote.a))
+			continue;
+		n++;
+		if (o != c && (!oldest || o->add_ns <= oldest->add_ns))
+			oldest = o;
+	}
+	if (n <= CHILD_GENERATED_MAX)
+		return;
+	ike_log(c->ike, LOG_L_WARNING,
+		"more than %u pairs of IPsec-SAs under generated policies with one address: the oldest goes",
+		CHILD_GENERATED_MAX);
+	child_end(oldest, 1);
+}
+
+static int is_newest(const struct ike_child *c)
+{
+	for (const struct chain *l = *policy_bucket(c->ike, &c->policy); l; l = l->next) {
+		const struct ike_child *o = CHAIN_OF(l, struct ike_child, by_policy);
+
+		if (!o->dying && o->policy.slot == c->policy.slot && o->policy.gen == c->policy.gen &&
+		    o->add_ns > c->add_ns)
+			return 0;
+	}
+	return 1;
+}
+
+static unsigned bucket_most(const struct ike *k)
+{
+	unsigned most = 0, best = 0;
+
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++) {
+		unsigned n = 0;
+
+		for (const struct ike_child *c = k->children[i]; c; c = c->next)
+			n++;
+		if (n > most) {
+			most = n;
+			best = i;
+		}
+	}
+	return best;
+}
+
+int child_make_room(struct ike *k, uint32_t spare)
+{
+	struct ike_child *old = NULL, *generated = NULL;
+
+	for (struct ike_child *c = k->children[bucket_most(k)]; c; c = c->next) {
+		if (c->dying || (spare && c->pair == spare))
+			continue;
+		if (!is_newest(c)) /* the newest stands first */
+			old = c;
+		else if (c->policy.dynamic)
+			generated = c;
+	}
+	if (!old)
+		old = generated;
+	if (!old)
+		return -ENOENT;
+	child_end(old, 1);
+	return 0;
+}
+
 int child_add(struct ike1 *sa, const struct child_new *n)
 {
 	const struct ike_bundle *b = n->bundle;
@@ -332,6 +415,7 @@ int child_add(struct ike1 *sa, const struct child_new *n)
 	log_established(c);
 	take_over_policy(c);
 	bound_policy(c);
+	bound_generated(c);
 	return 0;
 }
 

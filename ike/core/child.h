@@ -62,12 +62,17 @@ struct child_new {
 	uint32_t replaces; /* ike_child.pair, 0 = none */
 };
 int child_add(struct ike1 *sa, const struct child_new *n) __must_check;
+/*
+ * All SAs are in use: the oldest one of those that are not the newest of their policy, or are of a generated one, of whoever has most, goes; but not the pair
+ * `spare`. 0, or -ENOENT: there is none.
+ */
+int child_make_room(struct ike *k, uint32_t spare) __must_check;
 /* Has a child that ike_child.pair? */
 int child_pair_taken(struct ike *k, uint32_t pair);
 /* The phase 2 that was to replace it came to nothing: it is tried again while there is time. */
 void child_rekey_failed(struct ike *k, uint32_t pair);
-/* The peer's Delete (spec 20.2): outbound SA, policy and all at once, inbound ones 5 s later. Unknown SPIs are left alone. */
-void child_deleted(struct ike1 *sa, uint8_t proto, __be32 spi);
+/* The peer's Delete (spec 20.2), SPIs of 4 bytes: outbound SA, policy and all at once, inbound ones 5 s later. Unknown SPIs are left alone. */
+void child_deleted(struct ike1 *sa, uint8_t proto, struct bytes spis);
 /* The peer has lost its state (spec 20.3): all that was not made under sa. */
 void child_initial_contact(struct ike1 *sa);
 /* Is there one between its ends, under whatever phase 1 it was made? */

@@ -6,7 +6,8 @@
 #include "ike/core/child.h"
 #include "ike/core/engine.h"
 
-#define CHILD_POLICY_MAX 256	       /* children of one policy with one peer */
+#define CHILD_POLICY_MAX 64	/* children of one policy with one peer */
+#define CHILD_GENERATED_MAX 512 /* children of generated policies with one address: a quarter of the default max-sas */
 #define CHILD_LINGER_NS (5 * NS_PER_S) /* spec 20.2 */
 
 void child_link(struct ike_child *c);

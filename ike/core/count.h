@@ -15,7 +15,8 @@
 	X(NO_PROPOSAL, "ike-no-proposal") /* no transform in common */                                                 \
 	X(NO_POLICY, "ike-no-policy")	  /* phase 2 selectors that no policy has */                                   \
 	X(TIMEOUT, "ike-timeout")	  /* negotiation given up */                                                   \
-	X(FRAGMENTS, "ike-fragments")	  /* IKE fragments dropped */
+	X(FRAGMENTS, "ike-fragments")	  /* IKE fragments dropped */                                                  \
+	X(UNSAID, "ike-unsaid")		  /* log lines left out: their source caused too many */
 
 #define IKE_COUNT_ENUM(name, text) IKE_COUNT_##name,
 enum ike_count_id { IKE_COUNTS(IKE_COUNT_ENUM) IKE_COUNT_MAX };

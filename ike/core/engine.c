@@ -10,12 +10,60 @@
 #include "ike/v1/phase1.h"
 
 #define LIMIT_ALL_NS (NS_PER_S / 20)
+#define TALK_LINE_NS (NS_PER_S / 20)
+#define TALK_BURST 1000
+#define TALK_SAID_NS (10 * NS_PER_S)
 
-void ike_log(const struct ike *k, enum log_level level, const char *fmt, ...)
+static uint64_t source_hash(const struct ike *k, const struct ike_addr *source, unsigned words)
+{
+	uint64_t h;
+
+	memcpy(&h, k->cookie_secret, sizeof(h));
+	for (unsigned i = 0; i < words; i++)
+		h = hash_mix(h, source->addr.w[i]);
+	return hash_end(h, 10);
+}
+
+static void left_out(struct ike *k, const struct ike_addr *source, uint64_t *said_ns)
+{
+	char text[160], a[64];
+	uint64_t now = ike_now(k);
+
+	k->count[IKE_COUNT_UNSAID]++;
+	if (*said_ns && now - *said_ns < TALK_SAID_NS)
+		return;
+	*said_ns = now;
+	(void)snprintf(text, sizeof(text), "%s causes too many lines: most are left out (ike-unsaid of status)",
+		       ike_addr_text(source, a, sizeof(a)));
+	k->env->log(k->env->ctx, LOG_L_WARNING, text);
+}
+
+/* IPv6 by its /64, in which a host has as many addresses as it likes. */
+static int may_talk(struct ike *k)
+{
+	const struct ike_addr *source = k->talk.now;
+	uint64_t now = ike_now(k), i, *full;
+
+	if (!source)
+		return 1;
+	i = source_hash(k, source, source->family == XI_IP6 ? 2 : 1);
+	full = &k->talk.source[i].full_ns;
+	*full = MAX(*full, now);
+	if (*full - now > (TALK_BURST - 1) * TALK_LINE_NS) {
+		left_out(k, source, &k->talk.source[i].said_ns);
+		return 0;
+	}
+	*full += TALK_LINE_NS;
+	return 1;
+}
+
+void ike_log(struct ike *k, enum log_level level, const char *fmt, ...)
 {
 	char text[2048];
 	va_list ap;
 
+	if (!may_talk(k))
+		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -24,12 +72,8 @@ void ike_log(const struct ike *k, enum log_level level, const char *fmt, ...)
 
 static int may(const struct ike *k, struct ike_limit *l, const struct ike_addr *source)
 {
-	uint64_t now = ike_now(k), h, *slot;
+	uint64_t now = ike_now(k), *slot = &l->source[source_hash(k, source, 4)];
 
-	memcpy(&h, k->cookie_secret, sizeof(h));
-	for (unsigned i = 0; i < 4; i++)
-		h = hash_mix(h, source->addr.w[i]);
-	slot = &l->source[hash_end(h, 10)];
 	if ((*slot && now - *slot < NS_PER_S) || (l->all && now - l->all < LIMIT_ALL_NS))
 		return 0;
 	*slot = l->all = now;
@@ -78,7 +122,7 @@ void ike_free(struct ike *k)
 	free(k);
 }
 
-void ike_receive(struct ike *k, const struct ike_path *path, struct bytes datagram)
+static void receive(struct ike *k, const struct ike_path *path, struct bytes datagram)
 {
 	struct msg_hdr h;
 	struct msg_err e;
@@ -90,6 +134,16 @@ void ike_receive(struct ike *k, const struct ike_path *path, struct bytes datagr
 		return;
 	}
 	ike1_receive(k, path, datagram, &h);
+}
+
+/* One that was held comes in again from within another one. */
+void ike_receive(struct ike *k, const struct ike_path *path, struct bytes datagram)
+{
+	const struct ike_addr *outer = k->talk.now;
+
+	k->talk.now = &path->remote.a;
+	receive(k, path, datagram);
+	k->talk.now = outer;
 }
 
 uint64_t ike_next(const struct ike *k)

@@ -32,6 +32,18 @@ struct ike_limit {
 	uint64_t source[IKE_LIMIT_SLOTS], all;
 };
 
+/*
+ * Log lines that a source has caused, by its datagrams: each brings full_ns nearer to the future, and time passes. What stands further ahead than a
+ * burst of lines is not logged.
+ */
+struct ike_talk {
+	struct {
+		uint64_t full_ns;
+		uint64_t said_ns; /* when it was said that lines are left out */
+	} source[IKE_LIMIT_SLOTS];
+	const struct ike_addr *now; /* whose datagram is looked at; NULL: none */
+};
+
 struct ike {
 	const struct ike_env *env;
 	struct ike_conf *conf;
@@ -52,6 +64,7 @@ struct ike {
 	unsigned
 		stranger_jobs; /* Diffie-Hellman and signatures under way for peers that have not shown their address */
 	struct ike_limit logged, answered; /* ike_may_say(), ike_may_answer() */
+	struct ike_talk talk;		   /* ike_log() */
 	uint8_t out[IKE_MSG_ROOM];	   /* a message is written here, from msg_wr_begin() to ike1_send() */
 	uint8_t plain[IKE_MSG_ROOM];	   /* a message is decrypted into here */
 };
@@ -61,7 +74,11 @@ static inline uint64_t ike_now(const struct ike *k)
 	return k->env->now(k->env->ctx);
 }
 
-void ike_log(const struct ike *k, enum log_level level, const char *fmt, ...) __printf(3, 4);
+/*
+ * A peer with a key may send what it likes: of the lines that datagrams of a source cause, a burst of 1000 is logged and 20 a second, and that more are left
+ * out is said every 10 s.
+ */
+void ike_log(struct ike *k, enum log_level level, const char *fmt, ...) __printf(3, 4);
 
 /*
  * May a stranger at this address cause a log line, an unprotected answer? Each at most once a second for a source, and 20 times a second for

@@ -13,12 +13,35 @@ static int in_net(const struct ike_addr *a, const struct xi_addr *net, unsigned 
 	       (len % 8 == 0 || (x[len / 8] ^ y[len / 8]) >> (8 - len % 8) == 0);
 }
 
+/* Transport mode carries what goes from one end to the other; packets of others that such a policy matched would be dropped. */
+static int between_ends(const struct ike_policy *p, unsigned host)
+{
+	return p->sel.src_len == host && p->sel.dst_len == host &&
+	       in_net(&p->sa_src, &p->sel.src, host, p->sel.family) &&
+	       in_net(&p->sa_dst, &p->sel.dst, host, p->sel.family);
+}
+
+/* No SA carries packets to these (spec 13.3 step 2): the policy would only have them dropped. */
+static int nobodys(const struct xi_addr *a, unsigned len, uint8_t family)
+{
+	const uint8_t *b = (const uint8_t *)a;
+
+	if (family == XI_IP6)
+		return len >= 8 && b[0] == 0xff;
+	return len >= 4 && b[0] >= 0xe0; /* multicast, class E, broadcast */
+}
+
 static int allowed(const struct ike_policy *p, struct err *e)
 {
 	uint64_t looked = 0;
 	unsigned host = p->sel.family == XI_IP4 ? 32 : 128;
 	int hosts = p->sel.src_len == host && p->sel.dst_len == host;
 
+	if (p->mode == XI_MODE_TRANSPORT && !between_ends(p, host))
+		return err_set(e, -EPERM,
+			       "a generated policy in transport mode would be for more than the two ends of IKE");
+	if (nobodys(&p->sel.src, p->sel.src_len, p->sel.family) || nobodys(&p->sel.dst, p->sel.dst_len, p->sel.family))
+		return err_set(e, -EPERM, "a generated policy would be for multicast or broadcast addresses");
 	if (p->mode == XI_MODE_TUNNEL && !hosts && in_net(&p->sa_src, &p->sel.src, p->sel.src_len, p->sel.family) &&
 	    in_net(&p->sa_dst, &p->sel.dst, p->sel.dst_len, p->sel.family))
 		return err_set(e, -EPERM, "a generated policy would cover the two ends of IKE themselves");

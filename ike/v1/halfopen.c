@@ -2,7 +2,8 @@
 /*
  * Bounds on what strangers can make us keep (spec section 22): half-open responders, 64 of a source prefix, 2048 of peers that have not shown their address
  * and as many of those that have. Beyond that the oldest of its kind makes room: under a flood from spoofed addresses a real peer's
- * stays for as long as 2048 others need to come, and it is out of their reach with its second message.
+ * stays for as long as 2048 others need to come, and it is out of their reach with its second message. Within a prefix, too, the oldest that has not shown
+ * its address makes room (departs: spec section 22 ignores the new one): 64 datagrams in 50 s with the addresses of a peer's neighbours would keep it out.
  */
 #include "ike/v1/phase1.h"
 
@@ -17,14 +18,24 @@ void ike1_halfopen_init(struct ike *k)
 
 int ike1_halfopen_may(struct ike *k, const struct ike_addr *remote)
 {
+	struct ike1 *oldest = NULL;
 	unsigned n = 0;
 
-	for (const struct chain *l = *ike1_prefix(k, remote); l && n < PREFIX_MAX; l = l->next)
-		n += (unsigned)ike1_same_prefix(&CHAIN_OF(l, struct ike1, by_prefix)->path.remote.a, remote);
+	for (const struct chain *l = *ike1_prefix(k, remote); l; l = l->next) {
+		struct ike1 *sa = CHAIN_OF(l, struct ike1, by_prefix);
+
+		if (!ike1_same_prefix(&sa->path.remote.a, remote))
+			continue;
+		n++;
+		if (!sa->hs->proven)
+			oldest = sa; /* the newest stands first */
+	}
 	if (n < PREFIX_MAX)
 		return 1;
 	k->count[IKE_COUNT_HALF_OPEN]++;
-	return 0;
+	if (oldest)
+		ike1_drop(oldest, 0, NULL);
+	return oldest != NULL;
 }
 
 void ike1_halfopen_remove(struct ike1 *sa)

@@ -250,20 +250,18 @@ static int take_delete(struct ike1 *sa, const struct msg_delete *d)
 		bad_delete(sa, d);
 		return 0;
 	}
+	if (size == 4) {
+		child_deleted(sa, d->protocol == IPSEC_PROTO_AH ? XI_PROTO_AH : XI_PROTO_ESP, d->spis);
+		return 0;
+	}
 	for (unsigned i = 0; i < d->n_spis; i++) {
 		struct bytes spi = rd_bytes(&r, size);
-		__be32 number;
 
 		if (r.err)
 			return 0;
-		if (size == 16) {
-			if (!memcmp(spi.p, sa->icookie, 8) && !memcmp(spi.p + 8, sa->rcookie, 8))
-				return 1;
-			other_deleted(sa, spi);
-			continue;
-		}
-		memcpy(&number, spi.p, sizeof(number));
-		child_deleted(sa, d->protocol == IPSEC_PROTO_AH ? XI_PROTO_AH : XI_PROTO_ESP, number);
+		if (!memcmp(spi.p, sa->icookie, 8) && !memcmp(spi.p + 8, sa->rcookie, 8))
+			return 1;
+		other_deleted(sa, spi);
 	}
 	return 0;
 }

@@ -12,6 +12,7 @@
 #define QUICK_SAS_MAX 4		/* SA payloads of one exchange */
 #define QUICK_ID_MAX 64		/* bytes of an identity that is kept: addresses have at most 32 */
 #define QUICK_RESPONDERS_MAX 64 /* under one ISAKMP SA at a time, as responder; a peer that starts more waits */
+#define QUICK_ADDRESS_MAX 256	/* the same with one address: it may have made ISAKMP SA after ISAKMP SA */
 #define QUICK_NONCE_LEN 16
 #define QUICK_WAIT_NS (30 * NS_PER_S) /* spec section 22: for a phase 1 */
 /*

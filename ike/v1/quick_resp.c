@@ -2,6 +2,7 @@
 /* Quick mode as responder (RFC 2409 §5.5; spec sections 17 to 19): policy, choice, answer; outbound SAs when HASH(3) has come. */
 #include <stdlib.h>
 
+#include "ike/v1/phase1.h"
 #include "ike/v1/quick.h"
 
 /* Spec section 17: what message 1 has. NULL, or what is wrong. */
@@ -327,13 +328,17 @@ static void take_first(struct ike1_quick *q, const struct msg *m)
 	exchange_keys(q, msg_find(m, ISAKMP_P_KE, 0));
 }
 
-static unsigned responders(const struct ike1 *sa)
+/* Each reserves SPIs, which are SAs, and there are not many (max-sas). */
+static int may_respond(const struct ike1 *sa)
 {
-	unsigned n = 0;
+	unsigned own = 0, all = 0;
 
-	for (const struct ike1_quick *q = sa->quick; q; q = q->next)
-		n += !q->initiator;
-	return n;
+	for (const struct ike1 *s = *ike1_place(sa->ike, &sa->path.remote.a); s; s = s->by_place)
+		for (const struct ike1_quick *q = s->quick; q; q = q->next) {
+			own += s == sa && !q->initiator;
+			all += !q->initiator && ike_addr_eq(&s->path.remote.a, &sa->path.remote.a);
+		}
+	return own < QUICK_RESPONDERS_MAX && all < QUICK_ADDRESS_MAX;
 }
 
 /* Parsed and authenticated before anything is kept; a message ID serves once (spec section 17). */
@@ -360,7 +365,7 @@ void quick_receive_first(struct ike1 *sa, const struct ike_path *path, struct by
 				    (struct bytes){0});
 		return;
 	}
-	if (responders(sa) >= QUICK_RESPONDERS_MAX) {
+	if (!may_respond(sa)) {
 		k->count[IKE_COUNT_HALF_OPEN]++; /* before its message ID is used up: the peer repeats it */
 		return;
 	}

@@ -23,7 +23,9 @@ int quick_reserve(struct ike1_quick *q, struct quick_sa *s, uint8_t protos)
 
 		if (!(protos & order[i].bit))
 			continue;
-		rc = env->sadb->spi(env->ctx, &q->local, order[i].proto, &s->spi[n], &e);
+		do
+			rc = env->sadb->spi(env->ctx, &q->local, order[i].proto, &s->spi[n], &e);
+		while (rc == -ENOSPC && !child_make_room(q->sa->ike, q->replaces));
 		if (rc) {
 			ike_log(q->sa->ike, LOG_L_ERROR, "no SPI: %s", e.text);
 			return rc;

@@ -387,22 +387,33 @@ static int settling(struct ike1 *sa)
 	return ours_was_last && !timer_set(&sa->ike->timers, &sa->settle, ike_now(sa->ike) + SETTLE_NS);
 }
 
-/* A peer that makes one after the other must not take up all memory: the oldest goes, what hangs on it goes over to the newest. */
-static void bound_pair(struct ike1 *sa)
+/* Of those with sa's ends, or with its peer's address: the oldest other one when there are more than max. */
+static struct ike1 *one_too_many(const struct ike1 *sa, int address, unsigned max)
 {
 	struct ike1 *oldest = NULL;
 	unsigned n = 0;
 
 	for (struct ike1 *s = *ike1_place(sa->ike, &sa->path.remote.a); s; s = s->by_place) {
-		if (!s->established_ns || s->dropping || !ike_addr_eq(&s->path.local.a, &sa->path.local.a) ||
-		    !ike_end_eq(&s->path.remote, &sa->path.remote))
+		if (!s->established_ns || s->dropping || !ike_addr_eq(&s->path.remote.a, &sa->path.remote.a) ||
+		    (!address && (s->path.remote.port != sa->path.remote.port ||
+				  !ike_addr_eq(&s->path.local.a, &sa->path.local.a))))
 			continue;
 		n++;
 		if (s != sa && (!oldest || s->established_ns <= oldest->established_ns))
 			oldest = s;
 	}
-	if (n > IKE1_PAIR_MAX)
-		ike1_drop(oldest, 1, "too many with one peer");
+	return n > max ? oldest : NULL;
+}
+
+/* A peer that makes one after the other must not take up all memory: the oldest goes, what hangs on it goes over to the newest. */
+static void bound_pair(struct ike1 *sa)
+{
+	struct ike1 *old = one_too_many(sa, 0, IKE1_PAIR_MAX);
+
+	if (!old)
+		old = one_too_many(sa, 1, IKE1_ADDRESS_MAX);
+	if (old)
+		ike1_drop(old, 1, "too many with one peer");
 }
 
 /* Behind a NAT there may be several peers. */

@@ -12,7 +12,9 @@
 #include "ike/v1/keymat.h"
 
 #define IKE1_MSG_MAX 65535
-#define IKE1_PAIR_MAX 16	 /* established ISAKMP SAs with one peer; it could make any number */
+#define IKE1_PAIR_MAX 16 /* established ISAKMP SAs with one peer; it could make any number */
+#define IKE1_ADDRESS_MAX                                                                                               \
+	1024 /* the same with one address: behind a NAT there may be many peers, or one that takes port after port */
 #define IKE1_MIDS 128		 /* message IDs of informational exchanges that are remembered against replay */
 #define IKE1_QUICK_MIDS_MAX 4096 /* the same of quick modes; room is taken as they come */
 

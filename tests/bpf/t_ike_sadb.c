@@ -330,6 +330,50 @@ static void t_spec_19_7_safety_net(void **state)
 	assert_int_equal(sas(), 1); /* the larval one */
 }
 
+/* A peer that proposes transport mode for the whole world would have its policy match, and the workers drop, what others send. */
+static void t_spec_19_7_transport_mode_is_between_the_ends(void **state)
+{
+	static const uint8_t len[][2] = {{0, 0}, {32, 0}, {0, 32}, {31, 32}, {32, 31}};
+	struct ike_policy other[2] = {dynamic(), dynamic()}, ends = dynamic();
+	struct ike_bundle b = bundle(1);
+	struct err e;
+
+	(void)state;
+	b.in[0].mode = b.out[0].mode = XI_MODE_TRANSPORT;
+	for (size_t i = 0; i < ARRAY_SIZE(len); i++) {
+		struct ike_policy p = dynamic();
+
+		p.sel.src_len = len[i][0];
+		p.sel.dst_len = len[i][1];
+		assert_int_equal(sad_ops.policy_generate(&s, &p, &b, &e), -EPERM);
+	}
+	other[0].sel.src = addr4("10.2.0.1").addr;
+	other[1].sel.dst = addr4("10.2.0.1").addr;
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(sad_ops.policy_generate(&s, &other[i], &b, &e), -EPERM);
+	assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 0);
+	assert_ok(sad_ops.policy_generate(&s, &ends, &b, &e), &e);
+}
+
+static void t_spec_19_7_multicast_is_nobodys(void **state)
+{
+	static const char *const net[] = {"224.0.0.0", "239.255.255.250", "255.255.255.255", "240.0.0.0"};
+	struct ike_bundle b = bundle(1);
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(net); i++)
+		for (unsigned len = 4; len <= 32; len += 28) {
+			struct ike_policy p = dynamic();
+
+			p.mode = XI_MODE_TUNNEL;
+			p.sel.dst = addr4(net[i]).addr;
+			p.sel.dst_len = (uint8_t)len;
+			assert_int_equal(sad_ops.policy_generate(&s, &p, &b, &e), -EPERM);
+		}
+	assert_int_equal(m->class[m->meta->spd_gen & 1].rules, 0);
+}
+
 static void t_spec_9_manual_spis_are_not_handed_out(void **state)
 {
 	static struct sad_manual list[1];
@@ -641,6 +685,8 @@ int main(void)
 		T(t_spec_19_generated_policy),
 		T(t_spec_19_4_peers_behind_one_nat_are_unique),
 		T(t_spec_19_7_safety_net),
+		T(t_spec_19_7_transport_mode_is_between_the_ends),
+		T(t_spec_19_7_multicast_is_nobodys),
 		T(t_spec_9_manual_spis_are_not_handed_out),
 		T(t_mapping_moves_with_its_numbers),
 		T(t_restart_takes_over),

@@ -9,8 +9,10 @@
 
 #include "ike/core/sadb.h"
 
+#ifndef FAKE_POLICIES
 #define FAKE_POLICIES 16
 #define FAKE_SAS 1024
+#endif
 
 struct fake_sa {
 	uint64_t ref; /* 0 = free */
@@ -32,6 +34,7 @@ struct fake_sadb {
 	uint32_t gen, next_spi;
 	unsigned acquire_failed, generated, fail_install; /* fail_install: so many installs fail */
 	unsigned fail_generate;				  /* which generated policy fails, from 1 */
+	unsigned sas_max;				  /* SAs and SPIs that there is room for; 0: FAKE_SAS */
 	uint64_t (*now)(void *ctx);
 	void *ctx;
 };
@@ -251,7 +254,8 @@ static int fake_spi_get(void *ctx, const struct ike_addr *dst, uint8_t proto, __
 {
 	struct fake_sadb *s = fake_sadb_of(ctx);
 
-	(void)e;
+	if (s->sas_max && fake_count(s) + fake_reserved(s) >= s->sas_max)
+		return err_set(e, -ENOSPC, "all %u SAs are in use", s->sas_max);
 	for (unsigned i = 0; i < FAKE_SAS; i++) {
 		if (s->spi[i].proto)
 			continue;

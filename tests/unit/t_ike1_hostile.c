@@ -400,7 +400,7 @@ static void t_children_of_one_peer(void **state)
 	for (unsigned i = 0; i < IKE_CHILD_BUCKETS; i++)
 		for (const struct ike_child *c = r->end[1].k->children[i]; c; c = c->next)
 			n += !c->dying;
-	assert_true(n <= 256);
+	assert_true(n <= 64);
 	assert_int_equal(rig_unopened(r, 0) + rig_unopened(r, 1), 0);
 }
 

@@ -380,6 +380,46 @@ static void t_exchange_that_we_do_not_have(void **state)
 	assert_int_equal(r->n, 0);
 }
 
+/* 64 datagrams with addresses of a peer's neighbours do not keep it out for 50 s; and who has shown its address is out of their reach. */
+static void t_spec_22_a_prefix_that_is_spoofed(void **state)
+{
+	struct rig_packet first, spoofed;
+
+	(void)state;
+	begin();
+	r->end[1].k->conf->peer[0].addr_len = 0;
+	first = rig_take(r, 0);
+	spoofed = first;
+	spoofed.p = malloc(first.len);
+	for (unsigned i = 0; i < 100; i++) {
+		memcpy(spoofed.p, first.p, first.len);
+		spoofed.p[0] ^= (uint8_t)(i + 1);
+		spoofed.path.remote.a.addr.w[0] = htonl((ntohl(first.path.remote.a.addr.w[0]) & ~0xffu) | i);
+		rig_hand_over(r, &spoofed);
+		rig_drop(r, 0);
+	}
+	rig_hand_over(r, &first); /* answered, though there are 64 */
+	assert_int_equal(r->n, 1);
+	rig_deliver(r, 0);
+	while (rig_work_one(r))
+		;
+	rig_deliver(r, 0); /* message 3 knows our cookie */
+	for (unsigned i = 0; i < 100; i++) {
+		memcpy(spoofed.p, first.p, first.len);
+		spoofed.p[1] ^= (uint8_t)(i + 1);
+		rig_hand_over(r, &spoofed);
+	}
+	while (r->n && r->q[0].from == 1)
+		rig_drop(r, 0);
+	assert_int_equal(isakmps(1), 64);
+	while (rig_work_one(r))
+		;
+	rig_settle(r);
+	assert_int_equal(established(1), 1);
+	free(spoofed.p);
+	free(first.p);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -397,6 +437,7 @@ int main(void)
 		T(t_commit_bit_in_phase_1),
 		T(t_rfc7296_2_5_other_versions),
 		T(t_exchange_that_we_do_not_have),
+		T(t_spec_22_a_prefix_that_is_spoofed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

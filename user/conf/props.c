@@ -166,7 +166,7 @@ static const struct prop peer_props[] = {
 	  WHEN(PEER_RSA_KEY), .help = "the peer's public key; empty: every key without private part is tried" },
 	{ .name = "generate-policy", .type = PT_ENUM, AT(conf_peer, generate_policy), .def = "no",
 	  .words = generate_words, .special = "port-override", .special_value = 1, .help = "let the peer bring up SAs that no policy is there for, as responder; "
-	  "port-strict: with the ports and protocol that it proposes" },
+	  "port-strict: with the ports and protocol that it proposes. It may claim any network that no policy of the list has: for peers that are trusted" },
 	{ .name = "exchange-mode", .type = PT_ENUM, .flags = PF_BRIEF, AT(conf_peer, exchange_mode), .def = "main",
 	  .words = exchange_words, .help = "phase 1 exchange to start, and the only one accepted" },
 	{ .name = "send-initial-contact", .type = PT_BOOL, AT(conf_peer, send_initial_contact), .def = "yes",
