@@ -336,15 +336,17 @@ gw_start() {
 	return $rc
 }
 
-# iked_start N [OPTION...]: xdp-iked of gateway N, ready to negotiate when it returns; its log is $T/iked$N.log.
+# iked_start N [OPTION...]: xdp-iked of gateway N, ready to negotiate when it returns; its log, of all starts, is $T/iked$N.log.
 declare -A IKED_PID=()
 iked_start() {
-	local n=$1
+	local n=$1 from
 	shift
+	touch "$T/iked$n.log"
+	from=$(($(wc -l <"$T/iked$n.log") + 1)) # what an earlier one said is not an answer to this start
 	nsenter --net="/run/netns/$P-gw$n" "$O/xdp-iked" --instance "${P}g$n" "$@" >>"$T/iked$n.log" 2>&1 </dev/null &
 	IKED_PID[$n]=$!
 	BG_PIDS+=("${IKED_PID[$n]}")
-	wait_for "xi $n status 2>/dev/null | grep -q . && grep -q 'listening on UDP' $T/iked$n.log && tail -n 3 $T/iked$n.log | grep -q xdp-ipsecd"
+	wait_for "xi $n status 2>/dev/null | grep -q . && tail -n +$from $T/iked$n.log | sed -n '/listening on UDP/,\$p' | grep -Eq 'connected to xdp-ipsecd|xdp-ipsecd does not run'"
 }
 
 # gw_stop N: a clean end; the exit status of xdp-ipsecd, 124 when it did not end within 10 s.
