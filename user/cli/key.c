@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The key menu (spec section 5): generate-key, import, export-pub-key, remove, set name=. */
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "user/cli/cred.h"
+#include "user/cli/outfile.h"
 
 struct new_key {
 	const char *name;
@@ -99,19 +98,14 @@ static int import_key(struct cli *cli, const struct cmd *cmd, struct conf_err *e
 
 static int write_public(const char *path, EVP_PKEY *key, struct conf_err *e)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-	bool bad;
+	struct outfile o;
+	int rc = outfile_open(&o, path, 0644, e);
 
-	if (!f) {
-		if (fd >= 0)
-			close(fd);
-		return conf_fail(e, CONF_E_SYSTEM, "cannot write %s: %s", path, strerror(errno));
-	}
-	bad = !PEM_write_PUBKEY(f, key);
-	if (fclose(f) || bad)
-		return conf_fail(e, CONF_E_SYSTEM, "cannot write %s", path);
-	return 0;
+	if (rc)
+		return rc;
+	if (!PEM_write_PUBKEY(o.f, key))
+		rc = conf_fail(e, CONF_E_SYSTEM, "cannot write %s", path);
+	return outfile_close(&o, rc, e) || rc ? -EINVAL : 0;
 }
 
 /* The one key that the argument names; NULL: E-ENUM. */

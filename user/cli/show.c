@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* print, export, status: what is shown and in which style. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "user/base/datasock.h"
 #include "user/cli/apply.h"
 #include "user/cli/cli.h"
+#include "user/cli/outfile.h"
 
 struct print_cmd {
 	struct print_opt opt;
@@ -91,36 +91,35 @@ static int read_print(struct cli *cli, struct print_cmd *pc, const struct cmd *c
 	return 0;
 }
 
-/* file=name: written to name and its usual ending; 0600, since keys may be in it. NULL with an error. */
-static FILE *open_output(const char *name, const char *ending, struct conf_err *e)
-{
-	const char *base = strrchr(name, '/');
-	char path[1100];
-	FILE *f = NULL;
-	int fd;
+/* Where a command prints: `file` when it was opened, else standard output. */
+struct output {
+	FILE *out;
+	struct outfile file;
+};
 
+/* file=name: written to name and its usual ending; 0600, since keys may be in it. */
+static int open_output(struct output *o, const char *name, const char *ending, struct conf_err *e)
+{
+	const char *base = name ? strrchr(name, '/') : NULL;
+	char path[1100];
+
+	o->out = stdout;
+	if (!name)
+		return 0;
 	(void)snprintf(path, sizeof(path), "%s%s", name, strchr(base ? base : name, '.') ? "" : ending);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		f = fdopen(fd, "w");
-	if (!f) {
-		(void)conf_fail(e, CONF_E_SYSTEM, "cannot write %s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-	}
-	return f;
+	if (outfile_open(&o->file, path, 0600, e))
+		return -EINVAL;
+	o->out = o->file.f;
+	return 0;
 }
 
-static int close_output(FILE *f, const char *name, struct conf_err *e)
+static int close_output(struct output *o, bool failed, struct conf_err *e)
 {
-	int bad = ferror(f);
+	int bad = ferror(o->out);
 
-	if (f == stdout)
-		return fflush(f) || bad ? conf_fail(e, CONF_E_SYSTEM, "cannot write the output: %s", strerror(errno))
-					: 0;
-	if (fclose(f) || bad)
-		return conf_fail(e, CONF_E_SYSTEM, "cannot write %s: %s", name, strerror(errno));
-	return 0;
+	if (o->out != stdout)
+		return outfile_close(&o->file, failed, e);
+	return fflush(stdout) || bad ? conf_fail(e, CONF_E_SYSTEM, "cannot write the output: %s", strerror(errno)) : 0;
 }
 
 static void print_reasons(FILE *out, const struct maps *m)
@@ -299,17 +298,12 @@ int show_print(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 	enum menu_id menu = (enum menu_id)cmd->node;
 	struct conf_err ignored = {0};
 	struct print_cmd pc;
-	FILE *out = stdout;
+	struct output o;
 	struct conf c;
 	int rc = read_print(cli, &pc, cmd, e);
 
-	if (rc)
-		return rc;
-	if (pc.file) {
-		out = open_output(pc.file, ".txt", e);
-		if (!out)
-			return -EINVAL;
-	}
+	if (rc || open_output(&o, pc.file, ".txt", e))
+		return -EINVAL;
 	if (needs_maps(&pc, menu))
 		rc = cli_open_maps(cli, e);
 	else if (menu == MENU_POLICY)
@@ -317,18 +311,18 @@ int show_print(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 	if (!rc) {
 		rc = store_load(&cli->paths, &c, e);
 		if (!rc)
-			rc = print_menu(cli, &pc, menu, &c, out, e);
+			rc = print_menu(cli, &pc, menu, &c, o.out, e);
 		conf_free(&c);
 	}
 	cli_close_maps(cli);
-	return close_output(out, pc.file, e) || rc ? -EINVAL : 0;
+	return close_output(&o, rc, e) || rc ? -EINVAL : 0;
 }
 
 int show_export(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 {
 	struct export_opt opt = {.header = true};
 	const char *file = NULL;
-	FILE *out = stdout;
+	struct output o;
 	struct conf c;
 	int rc;
 
@@ -345,13 +339,11 @@ int show_export(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 			return conf_fail_at(e, CONF_E_END, a->value, a->line, a->col);
 	}
 	rc = store_load(&cli->paths, &c, e);
-	if (!rc && file) {
-		out = open_output(file, ".rsc", e);
-		rc = out ? 0 : -EINVAL;
-	}
+	if (!rc)
+		rc = open_output(&o, file, ".rsc", e);
 	if (!rc) {
-		export_conf(out, &c, (unsigned)cmd->node < MENU_MAX ? (enum menu_id)cmd->node : MENU_MAX, &opt);
-		rc = close_output(out, file, e);
+		export_conf(o.out, &c, (unsigned)cmd->node < MENU_MAX ? (enum menu_id)cmd->node : MENU_MAX, &opt);
+		rc = close_output(&o, false, e);
 	}
 	conf_free(&c);
 	return rc;
