@@ -9,7 +9,10 @@ T=$(mktemp -d "/tmp/xi-cli.XXXXXX")
 TAP_N=0
 export TZ=UTC
 
-cleanup() { rm -rf "$T" "/etc/xdp-ipsec/$INST" "/run/xdp-ipsec/$INST" "/etc/xdp-ipsec/${INST}b" "/run/xdp-ipsec/${INST}b"; }
+cleanup() {
+	umount "$T/full" "/etc/xdp-ipsec/$INST" 2>/dev/null
+	rm -rf "$T" "/etc/xdp-ipsec/$INST" "/run/xdp-ipsec/$INST" "/etc/xdp-ipsec/${INST}b" "/run/xdp-ipsec/${INST}b"
+}
 trap cleanup EXIT
 
 if [ "$(id -u)" != 0 ]; then

@@ -61,6 +61,17 @@ for n in $(seq 20 23 "$(stat -c %s "$T/good")"); do
 	grep -q 'is damaged' "$T/err" || taken="$taken $n"
 done
 is "a file cut within a line: refused" "$taken" ""
+taken=
+for n in $(seq 1 $(($(wc -l <"$T/good") - 1))); do
+	head -n "$n" "$T/good" >"$CONF"
+	"$XI" --instance "$INST" policy add action=none 2>"$T/err" && taken="$taken $n"
+	grep -q 'is damaged: its end is missing' "$T/err" || taken="$taken $n"
+done
+is "a file cut at the end of a line: refused" "$taken" ""
+{ cat "$T/good"; printf '/ip ipsec policy\nadd action=none src-address=10.9.9.0/24\n'; } >"$CONF"
+is "a line added by hand is taken" "$(xi policy print terse | grep -c 10.9.9.0/24)" 1
+grep -v '^#' "$T/good" >"$CONF"
+is "a file by hand needs neither first nor last line" "$(xi policy print count-only)" "$(cp "$T/good" "$CONF"; xi policy print count-only)"
 : >"$CONF"
 fails "an empty file is not a configuration without policies" 1 "configuration file $CONF is damaged: it is empty; repair it or put a copy that export wrote in its place, nothing was changed" policy print
 fails "nor is it applied" 1 "configuration file $CONF is damaged: it is empty; repair it or put a copy that export wrote in its place, nothing was changed" start
@@ -75,6 +86,22 @@ xi policy add action=none src-address=10.5.0.0/16 && has "a leftover of a writer
 is "and nothing is left behind" "$(ls "$CONF.new" 2>/dev/null)" ""
 sed -i 's/^# ids policy.*/# ids policy last=1 1 1/' "$CONF"
 is "ids that cannot be are counted anew" "$(xi -j policy print | python3 -c 'import json,sys; print([x[".id"] for x in json.load(sys.stdin)])')" "['*1', '*2']"
+
+# A holder of the lock that was stopped: whoever waits hears of it, and goes on when it may.
+flock -o "${CONF%/*}/.lock" tail -f /dev/null &
+holder=$!
+until [ "$(ps -o comm= --ppid $holder)" = tail ]; do :; done
+kill -STOP $holder
+rm -f "$T/err"
+xi policy set 0 comment=waited 2>"$T/err" &
+waiter=$!
+until [ -s "$T/err" ] || ! kill -0 $waiter 2>/dev/null; do sleep 0.02; done
+kill -CONT $holder
+kill "$(pgrep -P $holder)" $holder
+wait $waiter
+is "who waits for a stopped command hears for which" "$? $(cat "$T/err")" \
+	"0 warning: flock (process $holder, which is stopped) holds ${CONF%/*}/.lock: waiting for it"
+has "and does its work then" "$(xi export)" "comment=waited"
 
 for i in $(seq 1 20); do xi policy add action=none src-address="10.66.$i.0/24" & done
 wait
@@ -92,6 +119,30 @@ xi policy print count-only >"$T/count"
 ms=$((($(date +%s%N) - start) / 1000000))
 is "4000 policies" "$(cat "$T/count")" 4000
 if [ $ms -lt 5000 ]; then ok "in $ms ms"; else not_ok "in $ms ms"; fi
+
+# --- files are written beside and put in place: a full disk leaves what was there ---
+mkdir "$T/full" && mount -t tmpfs -o size=64k tmpfs "$T/full" || not_ok "tmpfs"
+echo before >"$T/full/all.rsc"
+fails "export to a full disk" 1 "cannot write $T/full/all.rsc: No space left on device" export file="$T/full/all.rsc"
+fails "print, too" 1 "cannot write $T/full/all.rsc: No space left on device" policy print detail file="$T/full/all.rsc"
+is "leaves what was there, and nothing else" "$(ls -A "$T/full") $(cat "$T/full/all.rsc")" "all.rsc before"
+umount "$T/full"
+echo before >"$T/target" && ln -s target "$T/link.rsc"
+xi settings export file="$T/link.rsc"
+has "export behind a symbolic link" "$(cat "$T/target") $(readlink "$T/link.rsc")" "max-policies"
+is "the file is 0600, the link stays" "$(stat -c %a "$T/target") $(readlink "$T/link.rsc")" "600 target"
+mkfifo "$T/pipe.rsc"
+xi settings export file="$T/pipe.rsc" &
+is "export into a pipe" "$(tail -n +2 "$T/pipe.rsc")" "$(xi settings export | tail -n +2)"
+cp "$CONF" "$T/good"
+mount -t tmpfs -o size=16k tmpfs "${CONF%/*}" && head -n 2 "$T/many.rsc" | xi import - >/dev/null || not_ok "tmpfs"
+fails "a disk that is full keeps the configuration that it has" 1 "cannot write $CONF.new: No space left on device" import "$T/many.rsc"
+is "and nothing beside it" "$(ls -A "${CONF%/*}") $(xi policy print count-only)" $'.lock\nipsec.rsc 1'
+mount -o remount,ro "${CONF%/*}"
+fails "a file system for reading only" 1 "cannot open ${CONF%/*}/.lock: Read-only file system" policy add action=none
+is "can be looked at" "$(xi policy print count-only)" 1
+umount "${CONF%/*}"
+cp "$T/good" "$CONF"
 
 # --- lines from standard input: those that may are stored together ---
 body "$INST" compact >"$T/imported"

@@ -20,6 +20,7 @@
 
 #include "user/attach/internal.h"
 #include "user/base/datasock.h"
+#include "user/base/lockfile.h"
 #include "user/io/umem.h"
 #include "user/route/local.h"
 #include "user/route/vlan.h"
@@ -378,13 +379,11 @@ int attach_lock(const struct paths *p, struct err *e)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR) {
-			rc = err_set(e, -errno, "cannot lock %s: %s", path, strerror(errno));
-			close(fd);
-			return rc;
-		}
-	return fd;
+	rc = lockfile_wait(fd, path, LOCKFILE_WAIT_S, e);
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc;
 }
 
 /* Whoever was here before us may have removed the pins: programs on our maps would be seen by nobody. */

@@ -4,13 +4,53 @@
  * put the file in place. Whatever fails, file, maps and interfaces are as before.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "user/attach/attach.h"
 #include "user/base/datasock.h"
+#include "user/base/lockfile.h"
 #include "user/cli/apply.h"
 #include "user/cli/change.h"
+
+#define SAY_AFTER_S 2
+
+/* Whoever waits for another command hears for which. */
+static int lock_store(struct change *ch, struct conf_err *e)
+{
+	struct conf_err busy = {0};
+	int rc = store_lock(&ch->store, &ch->cli->paths, SAY_AFTER_S, e);
+
+	if (rc != -ETIMEDOUT)
+		return rc;
+	cli_warn("%s: waiting for it", e->text);
+	*e = busy;
+	rc = store_lock(&ch->store, &ch->cli->paths, LOCKFILE_WAIT_S, &busy);
+	return rc ? conf_fail(e, CONF_E_SYSTEM, "%.400s: nothing was changed", busy.text) : 0;
+}
+
+/*
+ * A signal that ends or stops the command comes when file, maps and interfaces agree, not between: Ctrl-C, Ctrl-Z, a terminal or a pipe that went.
+ */
+static void hold_signals(struct change *ch)
+{
+	static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGALRM, SIGUSR1, SIGUSR2};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		sigaddset(&set, ends[i]);
+	sigprocmask(SIG_BLOCK, &set, &ch->signals);
+	ch->holds_signals = true;
+}
+
+static void let_signals(struct change *ch)
+{
+	if (ch->holds_signals)
+		sigprocmask(SIG_SETMASK, &ch->signals, NULL);
+	ch->holds_signals = false;
+}
 
 int change_begin(struct change *ch, struct cli *cli, bool generated, struct conf_err *e)
 {
@@ -18,8 +58,9 @@ int change_begin(struct change *ch, struct cli *cli, bool generated, struct conf
 	/* First of all: it may change the mount namespace, and the file is to be read and written in the same one. */
 	if (cli_open_maps(cli, e))
 		return -EINVAL;
-	if (!cli->check_only && store_lock(&ch->store, &cli->paths, e))
+	if (!cli->check_only && lock_store(ch, e))
 		return -EINVAL;
+	hold_signals(ch);
 	ch->no_file = store_missing(&cli->paths);
 	if (store_load(&cli->paths, &ch->before, e))
 		return -EINVAL;
@@ -38,6 +79,7 @@ void change_end(struct change *ch)
 	conf_free(&ch->before);
 	conf_free(&ch->after);
 	cli_close_maps(ch->cli);
+	let_signals(ch);
 }
 
 static int plan_former(struct change *ch)

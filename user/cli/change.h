@@ -6,6 +6,8 @@
 #ifndef CLI_CHANGE_H
 #define CLI_CHANGE_H
 
+#include <signal.h>
+
 #include "user/cli/cli.h"
 
 struct change {
@@ -16,7 +18,9 @@ struct change {
 	bool before_planned; /* plan_before and its judgements: only made when they are needed */
 	bool no_file;	     /* there is none: `before` is not what is in force */
 	bool files;	     /* items of the menus key and certificate changed */
-	char summary[600];   /* import: what differed */
+	bool holds_signals;  /* `signals`: the mask before */
+	sigset_t signals;
+	char summary[600]; /* import: what differed */
 };
 
 /* Takes the lock and loads. generated: policies that xdp-iked made are there, too. change_end() follows also when it fails. */

@@ -6,14 +6,17 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include "user/base/lockfile.h"
 #include "user/conf/exec.h"
 #include "user/conf/print.h"
 
 #define FILE_MAX_BYTES (64u << 20)
 #define IDS "# ids"
+/* The first line promises the last one: what lost its end, at the end of a line even, is not taken for the whole. */
+#define PROMISE "# whole only with the line \"# end\" at its end\n"
+#define END "# end\n"
 
 static int sys_fail(struct conf_err *e, int err, const char *what, const char *path)
 {
@@ -22,7 +25,7 @@ static int sys_fail(struct conf_err *e, int err, const char *what, const char *p
 	return conf_fail(e, CONF_E_SYSTEM, "cannot %s %s: %s", what, path, strerror(err));
 }
 
-int store_lock(struct store *s, const struct paths *p, struct conf_err *e)
+int store_lock(struct store *s, const struct paths *p, unsigned wait_s, struct conf_err *e)
 {
 	char path[PATH_LEN + 8];
 	struct err base = {0};
@@ -39,13 +42,14 @@ int store_lock(struct store *s, const struct paths *p, struct conf_err *e)
 	s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock < 0)
 		return sys_fail(e, errno, "open", path);
-	while (flock(s->lock, LOCK_EX) < 0)
-		if (errno != EINTR) {
-			rc = sys_fail(e, errno, "lock", path);
-			store_unlock(s);
-			return rc;
-		}
-	return 0;
+	rc = lockfile_wait(s->lock, path, wait_s, &base);
+	if (rc) {
+		store_unlock(s);
+		(void)conf_fail(e, CONF_E_SYSTEM, "%s", base.text);
+	} else {
+		(void)unlink(s->tmp); /* of a writer that died */
+	}
+	return rc;
 }
 
 void store_unlock(struct store *s)
@@ -210,6 +214,11 @@ static int damaged(const struct paths *p, const char *what, struct conf_err *e)
 			 p->conf, what);
 }
 
+static bool lost_its_end(const char *text)
+{
+	return strncmp(text, PROMISE, strlen(PROMISE)) == 0 && !strstr(text, "\n" END);
+}
+
 static int load_text(const struct paths *p, char *text, size_t len, struct conf *c, struct conf_err *e)
 {
 	struct conf_err bad = {0};
@@ -217,6 +226,8 @@ static int load_text(const struct paths *p, char *text, size_t len, struct conf 
 	/* Each line of ours is ended: what was cut off may be policies, and the piece of a line may look like a whole one. */
 	if (len && text[len - 1] != '\n') {
 		(void)damaged(p, "it ends within a line", e);
+	} else if (lost_its_end(text)) {
+		(void)damaged(p, "its end is missing, with the line # end", e);
 	} else if (exec_script(c, text, len, NULL, &bad)) {
 		conf_free(c);
 		conf_init(c);
@@ -292,9 +303,6 @@ int store_prepare(struct store *s, const struct conf *c, struct conf_err *e)
 	int fd, err = 0;
 	FILE *f;
 
-	/* A leftover of a writer that died; we hold the lock. */
-	if (unlink(s->tmp) < 0 && errno != ENOENT)
-		return sys_fail(e, errno, "replace", s->tmp);
 	fd = open(s->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f) {
@@ -304,8 +312,10 @@ int store_prepare(struct store *s, const struct conf *c, struct conf_err *e)
 		return sys_fail(e, err, "write", s->tmp);
 	}
 	s->prepared = true;
+	(void)fputs(PROMISE, f);
 	export_conf(f, c, MENU_MAX, &all);
 	write_ids(f, c);
+	(void)fputs(END, f);
 	if (fflush(f) || ferror(f) || fsync(fd))
 		err = errno ? errno : EIO;
 	if (fclose(f) && !err)

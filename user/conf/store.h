@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The configuration file paths.conf: an export script, 0600, whose writer holds a lock beside it. A last comment line
- * (`# ids ...`) keeps the internal ids of the items; without it they are counted from 1.
+ * The configuration file paths.conf: an export script, 0600, whose writer holds a lock beside it. Comment lines (`# ids ...`) keep the
+ * internal ids of the items; without them they are counted from 1. The first line says that there is one `# end`: a file that lost it is
+ * damaged. A file by hand, or of export, has neither line and needs none.
  */
 #ifndef CONF_STORE_H
 #define CONF_STORE_H
@@ -16,8 +17,8 @@ struct store {
 	bool prepared; /* tmp is complete and on the disk */
 };
 
-/* Makes the folder and waits for the lock. */
-int store_lock(struct store *s, const struct paths *p, struct conf_err *e) __must_check;
+/* Makes the folder and waits for the lock, at least a second; -ETIMEDOUT: somebody else has it, and the text says who. */
+int store_lock(struct store *s, const struct paths *p, unsigned wait_s, struct conf_err *e) __must_check;
 void store_unlock(struct store *s);
 
 /* Is there no file? Then store_load() gives an empty configuration. */

@@ -19,6 +19,7 @@ struct maps_priv {
 	struct maps m;	       /* first: a struct maps * is a struct maps_priv * */
 	int lock_fd;	       /* -1 = not held */
 	int kept_fd;	       /* spd_lock_keep(), -1 = none */
+	int lock_stuck;	       /* the holder did not let go the last time: it is not waited for again */
 	struct spd_plan *plan; /* [spd_max] */
 	uint32_t free_hint;    /* no free slot of the SPD below this one */
 	int possible_cpus;

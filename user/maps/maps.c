@@ -14,10 +14,11 @@
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#include "user/base/lockfile.h"
 
 #define WORKERS_MIN 4
 #define SLOTS_MAX (1u << 20) /* SAs or policies: 8 GB of replay windows */
@@ -432,13 +433,11 @@ static int lock_making(const struct paths *p, struct err *e)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail(e, errno, "open", path);
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR) {
-			rc = fail(e, errno, "lock", path);
-			close(fd);
-			return rc;
-		}
-	return fd;
+	rc = lockfile_wait(fd, path, LOCKFILE_WAIT_S, e);
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc;
 }
 
 /* A worker for each CPU there may ever be; a few are always possible. */

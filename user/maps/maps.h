@@ -114,7 +114,7 @@ enum xi_sa_state sad_state_rt(const struct xi_sa *sa, const struct xi_sa_rt *rt,
 
 /* --- SPD --- */
 
-/* One writer per instance: flock on paths.spd_lock. Waits. */
+/* One writer per instance: flock on paths.spd_lock. Waits; -ETIMEDOUT with the holder in the text after 20 s, the next time after 1 s. */
 int spd_lock(struct maps *m, struct err *e) __must_check;
 /* The same without waiting: -EWOULDBLOCK, without a text, when another writer has it. */
 int spd_trylock(struct maps *m, struct err *e) __must_check;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "user/base/clock.h"
+#include "user/base/lockfile.h"
 
 static uint32_t gen_of(const struct xi_policy *pol)
 {
@@ -147,7 +148,9 @@ static void let_go(struct maps_priv *mp, int fd)
 		close(fd);
 }
 
-static int lock(struct maps *m, int how, struct err *e)
+#define LOCK_WAIT_S 20 /* far more than the largest commit takes */
+
+static int lock(struct maps *m, unsigned wait_s, struct err *e)
 {
 	struct maps_priv *mp = maps_priv(m);
 	int fd, rc;
@@ -157,14 +160,12 @@ static int lock(struct maps *m, int how, struct err *e)
 	fd = mp->kept_fd >= 0 ? mp->kept_fd : open_lock(m, e);
 	if (fd < 0)
 		return fd;
-	while (flock(fd, LOCK_EX | how) < 0)
-		if (errno != EINTR) {
-			rc = errno == EWOULDBLOCK
-				     ? -EWOULDBLOCK
-				     : err_set(e, -errno, "cannot lock %s: %s", m->paths.spd_lock, strerror(errno));
-			let_go(mp, fd);
-			return rc;
-		}
+	rc = lockfile_wait(fd, m->paths.spd_lock, mp->lock_stuck ? MIN(wait_s, 1u) : wait_s, e);
+	mp->lock_stuck = rc == -ETIMEDOUT;
+	if (rc) {
+		let_go(mp, fd);
+		return rc;
+	}
 	mp->lock_fd = fd;
 	mp->free_hint = 0;
 	if (m->meta->spd_begin == m->meta->spd_gen && m->meta->spd_done == m->meta->spd_gen)
@@ -177,12 +178,12 @@ static int lock(struct maps *m, int how, struct err *e)
 
 int spd_lock(struct maps *m, struct err *e)
 {
-	return lock(m, 0, e);
+	return lock(m, LOCK_WAIT_S, e);
 }
 
 int spd_trylock(struct maps *m, struct err *e)
 {
-	return lock(m, LOCK_NB, e);
+	return lock(m, 0, e);
 }
 
 void spd_unlock(struct maps *m)
