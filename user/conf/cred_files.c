@@ -144,6 +144,49 @@ static int write_all(int fd, const char *text, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+/* What a writer that died has left beside: it may hold a private key. We hold the lock of the configuration. */
+static void sweep(int dir)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *at;
+
+	if (!d) {
+		if (copy >= 0)
+			close(copy);
+		return;
+	}
+	while ((at = readdir(d))) {
+		size_t n = strlen(at->d_name);
+
+		if (n > 5 && at->d_name[0] == '.' && strcmp(at->d_name + n - 4, ".new") == 0)
+			(void)unlinkat(dir, at->d_name, 0);
+	}
+	(void)closedir(d);
+}
+
+static void sweep_all(const struct paths *p)
+{
+	static const char *const which[] = {"public", "private"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(which); i++) {
+		int top = open_folder(p, which[i], NULL);
+
+		for (size_t k = 0; top >= 0 && k < ARRAY_SIZE(folder); k++) {
+			int dir = open_kind(top, (enum cred_kind)k, 0);
+
+			if (dir >= 0) {
+				sweep(dir);
+				close(dir);
+			}
+		}
+		if (top >= 0) {
+			sweep(top);
+			close(top);
+		}
+	}
+}
+
 /* Writes name beside and puts it in place. */
 static int replace_file(int dir, const char *name, mode_t mode, const char *text, size_t len)
 {
@@ -433,6 +476,7 @@ int cred_write(const struct paths *p, enum cred_kind kind, struct cred_file *f, 
 
 	if (!cred_name_ok(f->name))
 		return err_set(e, -EINVAL, "not a name: %s", f->name);
+	sweep_all(p);
 	pub = make_folder(p, "public", 0755, kind, e);
 	if (pub < 0)
 		return pub;
@@ -478,12 +522,14 @@ static int take_away(const struct paths *p, const char *which, enum cred_kind ki
 
 int cred_remove(const struct paths *p, enum cred_kind kind, const char *name, struct err *e)
 {
-	int rc = cred_name_ok(name) ? take_away(p, "public", kind, name) : -ENOENT;
+	int rc = cred_name_ok(name) ? 0 : -EINVAL;
 
-	if (!rc) {
+	sweep_all(p);
+	/* the secret first: who is killed in between leaves an item that can be removed again */
+	if (!rc)
 		rc = take_away(p, "private", kind, name);
-		rc = rc == -ENOENT ? 0 : rc;
-	}
+	if (!rc || rc == -ENOENT)
+		rc = take_away(p, "public", kind, name);
 	return rc ? err_set(e, rc, "cannot remove %s %s: %s", folder[kind], name, strerror(-rc)) : 0;
 }
 
@@ -518,6 +564,7 @@ int cred_rename(const struct paths *p, enum cred_kind kind, const char *old, con
 		return err_set(e, -EINVAL, "not a name: %s", new);
 	file_name(from, sizeof(from), old);
 	file_name(to, sizeof(to), new);
+	sweep_all(p);
 	top = cred_open_public(p, e);
 	if (top < 0)
 		return top;
