@@ -164,8 +164,9 @@ static int start_loop(struct daemon *d, struct err *e)
 
 	d->timer.data = d;
 	if (uv_loop_init(&d->loop) || uv_timer_init(&d->loop, &d->timer) || uv_signal_init(&d->loop, &d->term) ||
-	    uv_signal_init(&d->loop, &d->interrupt) || uv_signal_start(&d->term, on_signal, SIGTERM) ||
-	    uv_signal_start(&d->interrupt, on_signal, SIGINT))
+	    uv_signal_init(&d->loop, &d->interrupt) || uv_signal_init(&d->loop, &d->hangup) ||
+	    uv_signal_start(&d->term, on_signal, SIGTERM) || uv_signal_start(&d->interrupt, on_signal, SIGINT) ||
+	    uv_signal_start(&d->hangup, on_signal, SIGHUP))
 		return err_set(e, -EIO, "cannot make the event loop");
 	rc = root_start(d, e);
 	if (!rc)

@@ -28,7 +28,7 @@ struct daemon {
 	struct ike *ike;
 	uv_loop_t loop;
 	uv_timer_t timer; /* of the engine */
-	uv_signal_t term, interrupt;
+	uv_signal_t term, interrupt, hangup;
 	/* net.c */
 	int udp[NET_SOCKETS];
 	uv_poll_t udp_poll[NET_SOCKETS];

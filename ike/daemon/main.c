@@ -2,6 +2,7 @@
 /* xdp-iked: options. Page: ike/daemon/xdp-iked.8. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
 
 	if (rc <= 0)
 		return rc ? 2 : 0;
+	(void)signal(SIGPIPE, SIG_IGN); /* who reads our log may go */
 	rc = log_open(opt.log_file, opt.debug ? LOG_L_DEBUG : LOG_L_INFO);
 	if (rc)
 		(void)err_set(&e, rc, "cannot open the log file %s: %s", opt.log_file, strerror(-rc));

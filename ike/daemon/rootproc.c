@@ -109,6 +109,7 @@ static _Noreturn void root_main(const struct paths *p, int sock, pid_t parent)
 	/* What goes to all of a service or a terminal is the daemon's to follow: without this process it would end with an error. */
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
 	/* it ends with the daemon: its end of the socket closes, whatever kills it */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent || priv_drop_caps(&e) || priv_filter(1, &e))
 		_exit(1);

@@ -46,10 +46,12 @@ int service_lock(const struct paths *p, const char *program, struct err *e)
 		return err_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB))
 		rc = err_set(e, -EBUSY, "%s already runs for instance \"%s\"", program, p->instance);
-	else if (ftruncate(fd, 0) || dprintf(fd, "%d\n", (int)getpid()) < 0)
-		rc = err_set(e, -errno, "cannot write %s: %s", path, strerror(errno));
-	if (!rc)
-		return fd;
-	close(fd);
-	return rc;
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	/* the number is for people: a full disk must not keep a gateway from starting */
+	if (ftruncate(fd, 0) || dprintf(fd, "%d\n", (int)getpid()) < 0)
+		log_warning("cannot write %s: %s", path, strerror(errno));
+	return fd;
 }

@@ -10,7 +10,7 @@
 void service_notify(const char *state);
 
 /*
- * One `program` an instance: locks <run folder>/<program>.pid, which gets the process's number. Makes the folder. Returns the descriptor, which holds the
+ * One `program` an instance: locks <run folder>/<program>.pid, which gets the process's number if there is room. Makes the folder. Returns the descriptor, which holds the
  * lock until it is closed; -EBUSY: another one has it.
  */
 int service_lock(const struct paths *p, const char *program, struct err *e) __must_check;

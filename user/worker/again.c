@@ -52,6 +52,7 @@ static void serve_requests(int fd, const char *path, const char *instance)
 
 	(void)prctl(PR_SET_NAME, "xdp-ipsecd-again");
 	(void)signal(SIGINT, SIG_IGN); /* of a terminal: xdp-ipsecd ends, and this with it */
+	(void)signal(SIGHUP, SIG_IGN);
 	while (recv(fd, asked, sizeof(asked), 0) > 0)
 		run_start(path, instance);
 	_exit(0);

@@ -2,6 +2,7 @@
 /* xdp-ipsecd: options. Page: user/worker/xdp-ipsecd.8. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,7 @@ int main(int argc, char **argv)
 
 	if (rc <= 0)
 		return rc ? 2 : 0;
+	(void)signal(SIGPIPE, SIG_IGN); /* who reads our log may go */
 	rc = log_open(conf.log_file, conf.debug ? LOG_L_DEBUG : LOG_L_INFO);
 	if (rc)
 		err_set(&e, rc, "cannot open the log file %s: %s", conf.log_file, strerror(-rc));

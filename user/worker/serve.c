@@ -385,6 +385,7 @@ int serve(const struct serve_conf *conf, struct err *e)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	rc = paths_init(&sv.paths, conf->instance, XI_ABI_VERSION, e);
 	if (!rc)
