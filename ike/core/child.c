@@ -440,6 +440,8 @@ void child_rebind(struct ike1 *from, struct ike1 *to)
 			c->rebound = 1;
 			if (to)
 				to->moved |= from->moved; /* its own address may not be theirs either */
+			else if (!c->dying)
+				child_doubt(c);
 		}
 }
 

@@ -34,8 +34,8 @@ struct ike_child {
 	uint32_t life_s;
 	struct ike_timer timer; /* soft, 95 %, hard, in that order */
 	struct ike_timer
-		linger; /* inbound SAs of one whose Delete came go 5 s later (spec 20.2); taken over: is the peer there? */
-	uint64_t taken_ns; /* taken over from an earlier daemon then; 0 = made by this one */
+		linger; /* inbound SAs of one whose Delete came go 5 s later (spec 20.2); without phase 1: is the peer there? */
+	uint64_t doubted_ns; /* without phase 1: when that was asked last */
 };
 
 /* The children of all peers whose address hashes alike; look at path.remote.a. */

@@ -20,5 +20,7 @@ int child_same_pair(const struct ike_child *c, const struct ike_path *p);
 void child_end(struct ike_child *c, int tell);
 /* Limits of time by *sa, from add_ns on, and the timer. */
 int child_set_life(struct ike_child *c, uint64_t add_ns, const struct xi_sa *sa) __must_check;
+/* No phase 1 watches over it: dpd-interval later it is looked at whether its peer is still there, and so on. */
+void child_doubt(struct ike_child *c);
 
 #endif

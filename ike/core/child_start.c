@@ -105,40 +105,33 @@ static uint64_t last_use(const struct ike_child *c, uint64_t ref)
 	return ref && !env->sadb->use(env->ctx, ref, &use) ? use.last_ns : 0;
 }
 
-static void doubt_in(struct ike_child *c, uint64_t ns);
-
 /*
- * The peer may have lost or deleted them while nobody listened here. What it sends shows that it has them; where nothing comes, but we send, phase 1 is made, under which
- * it says INITIAL-CONTACT or is watched (RFC 3706 §5.5: traffic without an answer is the reason to ask).
+ * The peer may have lost or deleted them while no phase 1 tells so. What it sends shows that it has them; where nothing comes, but we send, phase 1 is made, under which
+ * it says INITIAL-CONTACT or is watched (RFC 3706 §5.5: traffic without an answer is the reason to ask). Each interval is judged by itself.
  */
 static void doubt_due(struct ike_timer *t)
 {
 	struct ike_child *c = (struct ike_child *)((char *)t - offsetof(struct ike_child, linger));
 	const struct ike_peer *peer = ike_conf_peer(c->ike->conf, &c->path.remote.a);
 	struct ike_end remote = {c->path.remote.a, c->udp ? c->path.remote.port : 0};
+	uint64_t since = c->doubted_ns;
 
-	if (c->sa || !peer || !peer->dpd_interval_s || last_use(c, c->in[0]) > c->taken_ns)
+	if (c->sa || !peer)
 		return;
-	if (last_use(c, c->out[0]) > c->taken_ns)
+	child_doubt(c);
+	if (peer->dpd_interval_s && last_use(c, c->in[0]) <= since && last_use(c, c->out[0]) > since)
 		(void)ike1_want(c->ike, peer, &c->path.local.a, &remote, 1);
-	else
-		doubt_in(c, peer->dpd_interval_s * NS_PER_S);
 }
 
 /* Without memory nobody doubts. */
-static void doubt_in(struct ike_child *c, uint64_t ns)
-{
-	c->linger.fn = doubt_due;
-	(void)timer_set(&c->ike->timers, &c->linger, ike_now(c->ike) + ns);
-}
-
-static void doubt(struct ike_child *c)
+void child_doubt(struct ike_child *c)
 {
 	const struct ike_peer *peer = ike_conf_peer(c->ike->conf, &c->path.remote.a);
 
-	c->taken_ns = ike_now(c->ike);
+	c->doubted_ns = ike_now(c->ike);
+	c->linger.fn = doubt_due;
 	if (peer && peer->dpd_interval_s)
-		doubt_in(c, peer->dpd_interval_s * NS_PER_S);
+		(void)timer_set(&c->ike->timers, &c->linger, c->doubted_ns + peer->dpd_interval_s * NS_PER_S);
 }
 
 /* SAs f[0..n-1] of one phase 2. */
@@ -167,7 +160,7 @@ static int adopt(struct ike *k, const struct found *f, unsigned n)
 		free(c);
 		return -ENOMEM;
 	}
-	doubt(c);
+	child_doubt(c);
 	return 0;
 }
 

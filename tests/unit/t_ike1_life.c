@@ -161,6 +161,38 @@ static void t_spec_20_4_silence_is_for_dpd(void **state)
 	assert_int_equal(fake_count(&r->end[0].sadb), 0);
 }
 
+/*
+ * A peer item that changed has lost its phase 1, without a Delete (4.2). The other end watches on, and when nothing was said for long enough its SAs are gone. What
+ * goes into the SAs that are left here, unanswered, has phase 1 made, in which the other end says INITIAL-CONTACT.
+ */
+static void t_spec_4_2_phase_1_dropped_dpd_there(void **state)
+{
+	struct ike_conf *c = rig_conf();
+	struct fake_sadb *s;
+
+	(void)state;
+	up();
+	advance_flowing(300);
+	conf(c, 0);
+	c->peer[0].lifebytes = 1 << 20;
+	r->end[1].k->conf->peer[0].initial_contact = 1;
+	ike_reload(r->end[0].k, c);
+	assert_int_equal(isakmps(0), 0);
+	advance_flowing(600); /* that the peer is there is seen */
+	assert_int_equal(isakmps(0), 0);
+	rig_advance(r, 200 * NS_PER_S);
+	assert_true(rig_logged(r, 1, "seems to be dead"));
+	assert_int_equal(fake_count(&r->end[1].sadb), 0);
+	assert_int_equal(isakmps(0), 0);
+	s = &r->end[0].sadb;
+	assert_int_equal(fake_count(s), 2);
+	fake_sa(s, s->policy_out[0])->use.last_ns = r->now;
+	rig_advance(r, 121 * NS_PER_S);
+	assert_true(rig_logged(r, 0, "received INITIAL-CONTACT"));
+	assert_int_equal(isakmps(1), 1);
+	assert_int_equal(fake_count(s), 0);
+}
+
 /* Phase 1 with no SA on it is not renewed. */
 static void t_spec_14_3_unused_ends(void **state)
 {
@@ -615,6 +647,7 @@ int main(void)
 		T(t_spec_14_3_soft_limit_in_bytes),
 		T(t_phase_1_that_the_peer_has_lost),
 		T(t_spec_20_4_silence_is_for_dpd),
+		T(t_spec_4_2_phase_1_dropped_dpd_there),
 		T(t_spec_14_3_unused_ends),
 		T(t_spec_14_3_no_dpd),
 		T(t_spec_20_4_detection_time),
