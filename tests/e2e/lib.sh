@@ -134,6 +134,8 @@ stop_pid() {
 # --- topology ---
 
 # in_ns NS COMMAND...: NS is a, gw1, r, gw2 or b.
+# A ping that is to be answered is "-l N -c N -i 10 -w 5": N at once, each of which must have its answer within 5 s. Without -w ping is content with one, and goes
+# when twice the longest round trip, or an interval, has passed since the last one was sent, whatever -W says: on a busy machine it misses late answers.
 in_ns() {
 	local ns=$1
 	shift

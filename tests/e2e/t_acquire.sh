@@ -45,15 +45,15 @@ keeper 2 || fatal "keeper"
 in_ns b ping -n -q -c 1 -W 1 $HOST_A >/dev/null # the far gateway has its SAs, as a responder would
 check "the peer is ready" wait_for "[ \"\$(policystat 2 0 ph2-state)\" = established ]"
 keeper 1 700 || fatal "keeper"
-check "the first packets arrive, though the SA came 0.7 s later" in_ns a ping -n -q -c 3 -i 0.02 -W 5 $HOST_B
+check "the first packets arrive, though the SA came 0.7 s later" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 is "one acquire" "$(acquires 1)" 1
 is "policy state" "$(policystat 1 0 ph2-state)" established
-check "then all go at once" in_ns a ping -n -q -c 20 -i 0.02 -W 1 $HOST_B
+check "then all go at once" in_ns a ping -n -q -l 20 -c 20 -i 10 -w 5 $HOST_B
 is "no acquire more" "$(acquires 1)" 1
 is "nothing was dropped" "$(stat_get 1 out-no-states)" 12
 # A command that has nothing to do with it leaves the negotiated SAs alone.
 xi 1 policy add src-address=192.0.2.9/32 dst-address=192.0.2.10/32 action=discard
-check "another policy comes: the SAs stay" in_ns a ping -n -q -c 5 -i 0.02 -W 1 $HOST_B
+check "another policy comes: the SAs stay" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 
 # A policy changed while traffic goes: what both versions allow is not lost.
 bg a flood ping -n -q -c 400 -i 0.005 -W 2 $HOST_B

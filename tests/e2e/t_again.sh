@@ -8,7 +8,7 @@ topo_up none
 grep -q ' bpf_nf_link_attach$' /proc/kallsyms ||
 	{ skip "everything" "this kernel has no BPF programs in netfilter"; tap_done; }
 tunnel_up aes-128 sha1 2>/dev/null || fatal "no tunnel"
-check "ping" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+check "ping" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 
 wan_up() { # what an interface loses with its life
 	in_ns gw1 ip addr replace $WAN1/24 dev wan && in_ns gw1 ip link set wan up &&
@@ -38,10 +38,10 @@ check "what arrives in clear" capture_stop inside
 is "does not come in" "$("$LIBDIR/capture.py" count "$T/inside.pcap" --dst $HOST_A)" 0
 is "each counts, and says why" "$(drops_seen 1)" \
 	"$(drops_more out-errors OUT_UNATTACHED 4 <"$T/before" | drops_more in-errors IN_UNATTACHED 3)"
-check "what no policy wants goes on" in_ns gw1 ping -n -q -c 2 -i 0.05 -W 2 198.51.100.254
+check "what no policy wants goes on" in_ns gw1 ping -n -q -l 2 -c 2 -i 10 -w 5 198.51.100.254
 kill -CONT "${GW_PID[1]}"
 check "xdp-ipsecd attaches it" wait_for 'xi 1 interface print | grep -q "name=\"wan\".*state=running"' 40
-check "and they flow" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 -I $GW_LAN1 $HOST_B
+check "and they flow" in_ns gw1 ping -n -q -l 3 -c 3 -i 10 -w 5 -I $GW_LAN1 $HOST_B
 check "none has left in clear" silent frozen 5
 
 # --- its tc program taken off by somebody ---
@@ -50,7 +50,7 @@ in_ns gw1 tc qdisc del dev wan clsact || not_ok "tc"
 check "without tc egress the gateway's own packets do not leave" none own
 check "the status says so" eval 'xi 1 status | grep -q "wan is not attached: what policies protect is dropped there"'
 check "start attaches it again" xi 1 start
-check "and they flow again" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 -I $GW_LAN1 $HOST_B
+check "and they flow again" in_ns gw1 ping -n -q -l 3 -c 3 -i 10 -w 5 -I $GW_LAN1 $HOST_B
 
 # --- another name: the programs stay on it ---
 in_ns gw1 ip link set wan down
@@ -94,7 +94,7 @@ wan_anew late || fatal "wan"
 check "when it comes it lets nothing go" none own
 kill -CONT "${GW_PID[1]}"
 check "xdp-ipsecd attaches it" wait_for 'xi 1 interface print | grep -q "name=\"wan\".*state=running"' 40
-check "and they flow" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 -I $GW_LAN1 $HOST_B
+check "and they flow" in_ns gw1 ping -n -q -l 3 -c 3 -i 10 -w 5 -I $GW_LAN1 $HOST_B
 check "none in clear" silent late 4
 check "stop" gw_stop 1
 as_init interface detach lan

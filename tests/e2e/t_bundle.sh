@@ -11,7 +11,7 @@ topo_ip6
 bundle() {
 	local what=$1 from=$2 to_ns=$3 to=$4
 	capture_start r w1 w1
-	check "$what: ping" in_ns "$from" ping -n -q -c 5 -i 0.05 -W 2 -p 5365637265747321 "$to"
+	check "$what: ping" in_ns "$from" ping -n -q -l 5 -c 5 -i 10 -w 5 -p 5365637265747321 "$to"
 	bg "$to_ns" udp "$LIBDIR/udpsweep.py" serve "$to" 7001 "$T/udp.json"
 	wait_for "grep -q ready $T/udp.log" || fatal "echo server"
 	check "$what: UDP" in_ns "$from" "$LIBDIR/udpsweep.py" sweep "$to" 7001 --from 1200 --to 1400
@@ -44,7 +44,7 @@ for spi in 0x100 0x180; do
 	is "SPI $spi larval: out-no-states" $(($(stat_get 1 out-no-states) - before)) 2
 	is "SPI $spi larval: counted by the policy" $(($(policystat 1 0 out-dropped) - dropped)) 2
 	"$LIBDIR/saseq.py" "$maps" $spi dying
-	check "SPI $spi dying: used" in_ns a ping -n -q -c 2 -i 0.05 -W 2 $HOST_B
+	check "SPI $spi dying: used" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 $HOST_B
 	"$LIBDIR/saseq.py" "$maps" $spi mature
 done
 for spi in 0x101 0x181; do
@@ -58,7 +58,7 @@ for spi in 0x101 0x181; do
 	is "SPI $spi larval: in-state-invalid" $(($(stat_get 1 in-state-invalid) - before)) 2
 	"$LIBDIR/saseq.py" "$maps" $spi mature
 done
-check "all mature again" in_ns a ping -n -q -c 2 -i 0.05 -W 2 $HOST_B
+check "all mature again" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 $HOST_B
 
 # The peer does half of what the policy asks for. AH in tunnel mode is no AH over an ESP packet: what it leaves is for nobody.
 for proto in esp ah; do

@@ -13,7 +13,7 @@ in_ns b ip rule add from 10.4.202.10 lookup 100 && in_ns b ip route add default 
 tunnel_up aes-128 sha1 || fatal "no tunnel"
 xi 1 policy add copy-from=0 src-address=$LAN3 && xi 2 policy add copy-from=0 dst-address=$LAN3 || fatal "policy"
 capture_start r w1 w1
-check "the tunnel" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+check "the tunnel" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 
 # send NS SOURCE MARK: three datagrams with that text for the far LAN
 send() {
@@ -107,7 +107,7 @@ xi 1 manual-sa disable m 2>/dev/null
 xi 2 manual-sa disable m 2>/dev/null
 xi 1 manual-sa enable m 2>/dev/null
 xi 2 manual-sa enable m 2>/dev/null
-check "and it works" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+check "and it works" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 bg a flood ping -n -q -c 300 -i 0.005 -W 2 $HOST_B
 for i in 1 2 3 4 5; do
 	xi 1 policy add src-address=$LAN1 dst-address=10.1.0.0/17 tunnel=yes sa-src-address=$WAN1 sa-dst-address=$WAN2 manual-sa=m place-before=0

@@ -5,7 +5,7 @@
 
 topo_up bypass
 tunnel_up aes-128-gcm null || fatal "no tunnel"
-check "ping" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B || fatal "no tunnel"
+check "ping" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B || fatal "no tunnel"
 capture_start a eth0 lan "udp or icmp"
 
 snapshot() { xi 1 statistics print | awk '{print $1, $2}' | tr -d ':'; }
@@ -101,7 +101,7 @@ check "lifetime: gone after its time" wait_for 'before=$(stat_get 1 out-state-ex
 drops "past its lifetime, outbound" out-state-expired 1 from_a
 drops "past its lifetime, inbound" in-state-expired 1 esp --seq 6000
 xi 1 manual-sa set m lifetime=0s
-check "ping again" in_ns a ping -n -q -c 2 -i 0.05 -W 2 $HOST_B
+check "ping again" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 $HOST_B
 
 capture_stop lan || not_ok "capture"
 is "nothing forged arrived" "$("$LIBDIR/capture.py" count "$T/lan.pcap" --dst $HOST_A --proto 17 --marker forged)" 0

@@ -110,7 +110,7 @@ xi 1 interface detach lan 2>/dev/null
 check "not attached" eval "xi 1 explain src-address=$HOST_A dst-address=$HOST_B protocol=icmp | grep -q 'arrives-by: lan, not attached'"
 is "the stack brings it to the WAN, where it is protected" \
 	"$(verdict 1 src-address=$HOST_A dst-address=$HOST_B protocol=icmp)" "protected and sent"
-check "and so it is" in_ns a ping -n -q -c 2 -i 0.05 -W 2 $HOST_B
+check "and so it is" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 $HOST_B
 xi 1 interface attach lan 2>/dev/null && xi 1 interface detach wan 2>/dev/null || not_ok "the other way round"
 is "what the host sends where nothing is attached" "$(verdict 1 src-address=$GW_LAN1 dst-address=$HOST_B protocol=icmp)" \
 	"sent in clear: wan, by which it leaves, is not attached"
@@ -151,7 +151,7 @@ check "NAT" eval "xi 1 explain src-address=$HOST_A dst-address=$INTERNET protoco
 for n in 1 2; do
 	sa_policy $n src=10.77.0.0/24 name=virtual spi=0x700 || not_ok "policy"
 done
-check "a connection to what only NAT knows" in_ns b ping -n -q -c 2 -i 0.02 -W 1 10.77.0.50
+check "a connection to what only NAT knows" in_ns b ping -n -q -l 2 -c 2 -i 10 -w 5 10.77.0.50
 is "its answers" "$(verdict 1 "${toward_b[@]}")" "judged when it leaves, by the addresses it has then"
 
 wrong() { # DESCRIPTION ERROR ARGUMENTS...

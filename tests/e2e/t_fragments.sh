@@ -7,7 +7,7 @@
 topo_up none
 topo_ip6
 tunnel_up aes-128-gcm null || fatal "no tunnel"
-check "ping" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B || fatal "no tunnel"
+check "ping" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B || fatal "no tunnel"
 capture_start a eth0 lan "udp or icmp"
 
 snapshot() { xi 1 statistics print | awk '{print $1, $2}' | tr -d ':'; }

@@ -18,7 +18,7 @@ generate() { # N
 	[ "$n" = 1 ] || pair=("0x100" "0x101" "$K12" "$K21" "$WAN2" "$WAN1" generate 10.1.101.0 10.1.202.0)
 	in_ns "gw$n" "$O/tests/lib/keeper" "${P}g$n" "${pair[@]}"
 }
-works() { in_ns a ping -n -q -c 3 -i 0.02 -W 2 $HOST_B; }
+works() { in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B; }
 sealed() { policystat 1 1 out-transformed; }
 
 in_ns a ping -n -q -c 2 -i 0.02 -W 0.2 $HOST_B >/dev/null

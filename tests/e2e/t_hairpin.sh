@@ -31,8 +31,8 @@ hairpin() { # MODE
 	capture_start r w2 w2
 	for v in 4 6; do
 		[ $v = 4 ] || host=$HOST_B_6 lan1=$LAN1_6 lan2=$LAN2_6
-		check "$1, IPv$v: ping" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $host
-		check "$1, IPv$v: of 4000 bytes" in_ns a ping -n -q -c 3 -i 0.05 -W 2 -s 4000 $host
+		check "$1, IPv$v: ping" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $host
+		check "$1, IPv$v: of 4000 bytes (IPv6: the first is told the MTU)" wait_for "in_ns a ping -n -q -l 3 -c 3 -i 10 -w 1 -s 4000 $host"
 		in_ns a ping -n -q -c 2 -i 0.05 -W 1 -M "do" -s 1450 $host >"$T/big" 2>&1
 		check "$1, IPv$v: too big: the sender is told on the wire it came by" wait_for "in_ns a ip route get $host | grep -q mtu"
 		bg b "iperf$1$v" iperf3 -s -1 -B $host
@@ -42,8 +42,8 @@ hairpin() { # MODE
 		is "$1, IPv$v: nothing from the gateway to the far LAN in clear" "$(clear w1 $lan1 $lan2)" 0
 		at_least "$1, IPv$v: what was decrypted leaves by the same wire" "$(clear w1 $lan2 $lan1)" 10
 	done
-	check "$1: from the far side" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $HOST_A
-	check "$1: a neighbour that is not in the kernel's table any more" eval "in_ns gw1 ip neigh flush dev wan && in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B"
+	check "$1: from the far side" in_ns b ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_A
+	check "$1: a neighbour that is not in the kernel's table any more" eval "in_ns gw1 ip neigh flush dev wan && in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B"
 	is "$1: counted by the policy" "$(policystat 1 0 in-dropped) $(policystat 1 0 out-dropped) $(policystat 1 0 out-accepted)" "0 0 0"
 	before=$(stat_get 1 in-template-mismatches)
 	forge a eth1 gw1 wan clear --src $HOST_B --dst $HOST_A

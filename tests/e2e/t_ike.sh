@@ -42,22 +42,22 @@ check "initiator here" wait_for "xi 1 remote-peers print 2>/dev/null | grep -q '
 check "responder there" wait_for "xi 2 remote-peers print 2>/dev/null | grep -q 'side=responder'"
 is "two SAs" "$(xi 1 installed-sa print count-only 2>/dev/null)" 2
 check "3des and sha1, PFS, 24m/30m" wait_for "xi 1 installed-sa print terse 2>/dev/null | grep -q 'auth-algorithm=sha1 enc-algorithm=3des.*add-lifetime=24m/30m'"
-check "more traffic" in_ns a ping -n -q -c 20 -i 0.02 -W 2 $HOST_B
-check "and back" in_ns b ping -n -q -c 20 -i 0.02 -W 2 $HOST_A
+check "more traffic" in_ns a ping -n -q -l 20 -c 20 -i 10 -w 5 $HOST_B
+check "and back" in_ns b ping -n -q -l 20 -c 20 -i 10 -w 5 $HOST_A
 
 # The daemon dies: SAs go on, and the next one takes them over.
 kill -KILL "${IKED_PID[1]}"
 wait "${IKED_PID[1]}" 2>/dev/null
-check "xdp-iked is killed: traffic goes on" in_ns a ping -n -q -c 10 -i 0.02 -W 2 $HOST_B
+check "xdp-iked is killed: traffic goes on" in_ns a ping -n -q -l 10 -c 10 -i 10 -w 5 $HOST_B
 check "it starts again" iked_start 1
 is "the SAs are still there" "$(xi 1 installed-sa print count-only 2>/dev/null)" 2
-check "traffic" in_ns a ping -n -q -c 10 -i 0.02 -W 2 $HOST_B
+check "traffic" in_ns a ping -n -q -l 10 -c 10 -i 10 -w 5 $HOST_B
 
 # The data plane dies: nothing in clear, and afterwards as before.
 gw_kill9 1
 in_ns a ping -n -q -c 3 -i 0.1 -W 1 $HOST_B >/dev/null
 check "xdp-ipsecd starts again" gw_start 1
-check "traffic" in_ns a ping -n -q -c 10 -i 0.02 -W 2 $HOST_B
+check "traffic" in_ns a ping -n -q -l 10 -c 10 -i 10 -w 5 $HOST_B
 
 # Everything anew.
 check "kill-connections" xi 1 remote-peers kill-connections

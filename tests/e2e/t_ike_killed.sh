@@ -32,7 +32,7 @@ lost() { # ends the traffic; how many were lost, but for the one that may be on 
 helper() { pgrep -P "${IKED_PID[$1]}"; }
 renewed() { wait_for "[ \$(made $1) -gt $(made "$1") ]" 20; }
 
-check "the tunnel comes up" in_ns a ping -n -q -c 2 -i 0.1 -W 3 $HOST_B
+check "the tunnel comes up" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 $HOST_B
 traffic_start
 check "SAs are renewed under traffic" renewed 1
 for n in 1 2; do
@@ -67,7 +67,7 @@ gw_kill9 1
 check "xdp-ipsecd is killed: SAs are renewed all the same" renewed 1
 in_ns a ping -n -q -c 3 -i 0.1 -W 1 $HOST_B >/dev/null
 check "xdp-ipsecd starts again" gw_start 1
-check "traffic" wait_for "in_ns a ping -n -q -c 5 -i 0.02 -W 2 $HOST_B"
+check "traffic" wait_for "in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B"
 check "SAs are renewed" renewed 1
 
 # Both at once.

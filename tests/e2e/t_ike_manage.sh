@@ -20,7 +20,7 @@ sas() { xi "$1" installed-sa print count-only 2>/dev/null; }
 spis() { xi 1 installed-sa print terse 2>/dev/null | grep -o 'spi=[0-9A-Fx]*' | sort | tr '\n' ' '; }
 peers() { xi "$1" remote-peers print terse 2>/dev/null | grep -c 'state=established'; }
 phase1s() { grep -c 'initiate new phase 1' "$T/iked1.log"; }
-pings() { in_ns a ping -n -q -c 3 -i 0.1 -W 5 $HOST_B; }
+pings() { in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B; }
 both() { xi 1 "$@" >/dev/null 2>&1 && xi 2 "$@" >/dev/null 2>&1; }
 none() { wait_for "[ \"\$(sas 1)\$(sas 2)\" = 00 ]" 15; }
 

@@ -41,10 +41,10 @@ one() {
 	shift 2
 	clean || not_ok "$label: the Deletes of kill-connections are heard" # before the change, which drops phase 1 without any (spec 4.2)
 	both "$@" || { not_ok "$label: configuration"; return 1; }
-	check "$label: we initiate" in_ns a ping -n -q -c 2 -i 0.1 -W 3 $HOST_B
+	check "$label: we initiate" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 $HOST_B
 	is "$label: SAs" "$(sas 1) $(sas 2)" "$want $want"
 	clean
-	check "$label: the other initiates" in_ns b ping -n -q -c 2 -i 0.1 -W 3 $HOST_A
+	check "$label: the other initiates" in_ns b ping -n -q -l 2 -c 2 -i 10 -w 5 $HOST_A
 }
 for mode in main main-l2tp aggressive base; do
 	one "$mode, pre-shared key" 2 peer set 0 auth-method=pre-shared-key exchange-mode=$mode
@@ -88,7 +88,7 @@ both peer set 0 auth-method=pre-shared-key
 xi 2 peer set 0 generate-policy=yes 2>/dev/null
 xi 2 policy remove 0 2>/dev/null
 clean
-check "generate-policy: the initiator's policy is taken" in_ns a ping -n -q -c 3 -i 0.1 -W 3 $HOST_B
+check "generate-policy: the initiator's policy is taken" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 is "a dynamic policy" "$(dynamic)" 1
 clean
 check "it goes with its SAs" wait_for "[ \"\$(dynamic)\" = 0 ]" 10
@@ -100,12 +100,12 @@ xi 2 policy add src-address=$LAN2 dst-address=$LAN1 sa-src-address=$WAN2 sa-dst-
 # Transport mode for the gateways' own traffic.
 xi 1 policy add src-address=$WAN1 dst-address=$WAN2 protocol=icmp sa-src-address=$WAN1 sa-dst-address=$WAN2
 xi 2 policy add src-address=$WAN2 dst-address=$WAN1 protocol=icmp sa-src-address=$WAN2 sa-dst-address=$WAN1
-check "transport mode between the gateways" in_ns gw1 ping -n -q -c 3 -i 0.2 -W 3 $WAN2
+check "transport mode between the gateways" in_ns gw1 ping -n -q -l 3 -c 3 -i 10 -w 5 $WAN2
 both policy remove 1
 
 # The peer dies without a word: DPD takes its SAs away (2 s, then 5 s for each of two probes), and the tunnel comes back when it does.
 clean
-check "traffic" in_ns a ping -n -q -c 2 -i 0.1 -W 3 $HOST_B
+check "traffic" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 $HOST_B
 kill -KILL "${IKED_PID[2]}"
 wait "${IKED_PID[2]}" 2>/dev/null
 check "DPD: the peer is dead" wait_for "grep -q 'seems to be dead' $T/iked1.log" 30

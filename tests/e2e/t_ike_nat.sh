@@ -61,18 +61,18 @@ capture_start r w1 w1
 capture_start r w2 w2
 
 sas() { xi "$1" installed-sa print count-only 2>/dev/null; }
-ping3() { in_ns gw3 ping -n -q -c "${1:-3}" -i 0.05 -W 3 -I $GW_LAN3 $HOST_B; }
+ping3() { in_ns gw3 ping -n -q -l "${1:-3}" -c "${1:-3}" -i 10 -w 5 -I $GW_LAN3 $HOST_B; }
 
 # The initiator is behind NAT.
-check "the initiator behind NAT: the tunnel comes up" in_ns a ping -n -q -c 3 -i 0.1 -W 3 $HOST_B
+check "the initiator behind NAT: the tunnel comes up" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 is "SAs" "$(sas 1) $(sas 2)" "2 2"
-check "and back" in_ns b ping -n -q -c 3 -i 0.05 -W 3 $HOST_A
+check "and back" in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_A
 check "the responder has the ports of the translation" grep -q "ISAKMP-SA established $WAN2\\[4500\\]-$NAT\\[14500\\]" "$T/iked2.log"
 
 # A second peer behind the same address, to the same responder: each has its own SAs.
 check "two peers behind one NAT: the second comes up" ping3
 is "SAs of both" "$(sas 1) $(sas 2) $(sas 3)" "2 4 2"
-check "the first goes on" in_ns a ping -n -q -c 20 -i 0.02 -W 3 $HOST_B
+check "the first goes on" in_ns a ping -n -q -l 20 -c 20 -i 10 -w 5 $HOST_B
 check "the second, too" ping3 20
 check "both at once" sh -c "$(declare -f in_ns); P=$P; in_ns a ping -n -q -c 50 -i 0.02 -W 3 $HOST_B & p=\$!; in_ns gw3 ping -n -q -c 50 -i 0.02 -W 3 -I $GW_LAN3 $HOST_B && wait \$p"
 
@@ -97,7 +97,7 @@ at_least "traffic went on" "$(sed -n 's/.* \([0-9]*\) received.*/\1/p' "$T/movin
 is "the stranger was not followed" "$(grep -c 39999 "$T/iked2.log")" 0
 check "the second peer stayed where it was" ping3 20
 is "no SA was made anew" "$(sas 1) $(sas 2) $(sas 3)" "2 4 2"
-check "and back, by the new port" in_ns b ping -n -q -c 3 -i 0.05 -W 3 $HOST_A
+check "and back, by the new port" in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_A
 
 # Keep-alives: one byte, from behind the NAT, never from the one in front of it.
 keepalives() { tcpdump -nn -r "$T/w2.pcap" "udp port 4500 and udp[4:2] = 9 and udp[8] = 0xff and src host $1" 2>/dev/null | wc -l; }
@@ -113,9 +113,9 @@ done
 check "all gone" wait_for "[ \"\$(sas 1) \$(sas 2) \$(sas 3)\" = '0 0 0' ]" 15
 translate 10000 20000 yes
 xi 1 peer set 0 address=$INTERNET && xi 1 policy set 0 sa-dst-address=$INTERNET || fatal "reconfigure"
-check "both behind NAT: the tunnel comes up" in_ns a ping -n -q -c 3 -i 0.1 -W 3 $HOST_B
+check "both behind NAT: the tunnel comes up" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 is "SAs of both behind NAT" "$(sas 1) $(sas 2)" "2 2"
-check "and back" in_ns b ping -n -q -c 3 -i 0.05 -W 3 $HOST_A
+check "and back" in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_A
 
 # The same two with a policy for each in place of generated ones.
 for n in 1 3; do
@@ -126,10 +126,10 @@ xi 2 peer set 0 generate-policy=no || fatal "reconfigure"
 for lan in $LAN1 $LAN3; do
 	xi 2 policy add src-address=$LAN2 dst-address=$lan sa-src-address=$WAN2 sa-dst-address=$NAT tunnel=yes level=unique || fatal "policy"
 done
-check "a policy for each: the first" in_ns a ping -n -q -c 3 -i 0.1 -W 3 $HOST_B
+check "a policy for each: the first" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 check "a policy for each: the second" ping3
 is "SAs of both" "$(sas 1) $(sas 2) $(sas 3)" "2 4 2"
-check "the first goes on" in_ns a ping -n -q -c 20 -i 0.02 -W 3 $HOST_B
+check "the first goes on" in_ns a ping -n -q -l 20 -c 20 -i 10 -w 5 $HOST_B
 check "the second, too" ping3 20
 
 capture_stop w1

@@ -12,9 +12,9 @@ traffic() {
 	[ "$1" = 4 ] || far=$HOST_B_6 near=$HOST_A_6 gw=$GW_LAN2_6 pair=$LAN1_6,$LAN2_6
 	[ "$2" = 4 ] || w1=$WAN1_6 w2=$WAN2_6
 	capture_start r w1 w1
-	check "$what: ping from A to B" in_ns a ping -n -q -c 3 -i 0.05 -W 2 "$far"
-	check "$what: ping from B to A" in_ns b ping -n -q -c 3 -i 0.05 -W 2 "$near"
-	check "$what: ping of the far gateway" in_ns a ping -n -q -c 3 -i 0.05 -W 2 "$gw"
+	check "$what: ping from A to B" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 "$far"
+	check "$what: ping from B to A" in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 "$near"
+	check "$what: ping of the far gateway" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 "$gw"
 	bg b "udp$1$2" "$LIBDIR/udpsweep.py" serve "$far" 7001 "$T/udp.json"
 	wait_for "grep -q ready $T/udp$1$2.log" || fatal "echo server"
 	check "$what: UDP of all sizes; the sender learns the path MTU" in_ns a "$LIBDIR/udpsweep.py" sweep "$far" 7001 --to 1452
@@ -31,7 +31,7 @@ traffic() {
 
 check "both gateways come up" sa_up inner=6 outer=6 || fatal "no tunnel"
 traffic 6 6
-check "the unprotected rest goes as before" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 $INTERNET_6
+check "the unprotected rest goes as before" in_ns gw1 ping -n -q -l 3 -c 3 -i 10 -w 5 $INTERNET_6
 
 # A plain packet of the protected pair from outside.
 in_ns r ip route add $LAN1_6 via $WAN1_6

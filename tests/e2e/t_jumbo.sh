@@ -23,14 +23,14 @@ capture_start r w2 w2
 
 # The host behind gw1 sends what fits exactly, one byte more, and every boundary of the frames (1792 received, 2048 sent).
 for len in 56 1472 1700 1730 1763 1764 1765 1792 1950 2000 2048 2100 4000 4096 8000 8800 8900; do
-	check "ping of $len bytes, not to be cut" in_ns a ping -n -q -c 2 -i 0.05 -W 2 -M "do" -s $len $HOST_B
-	check "and from the other side" in_ns b ping -n -q -c 2 -i 0.05 -W 2 -M "do" -s $len $HOST_A
+	check "ping of $len bytes, not to be cut" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 -M "do" -s $len $HOST_B
+	check "and from the other side" in_ns b ping -n -q -l 2 -c 2 -i 10 -w 5 -M "do" -s $len $HOST_A
 done
 check "too long for the tunnel: the sender learns how much fits" \
 	eval "in_ns a ping -n -c 1 -W 1 -M \"do\" -s 8972 $HOST_B | grep -q 'mtu ='"
 in_ns a ip route flush cache
-check "too long for the tunnel: cut behind it" in_ns a ping -n -q -c 3 -i 0.05 -W 2 -M dont -s 8972 $HOST_B
-check "a datagram of many fragments" in_ns a ping -n -q -c 3 -i 0.05 -W 2 -M dont -s 30000 $HOST_B
+check "too long for the tunnel: cut behind it" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 -M dont -s 8972 $HOST_B
+check "a datagram of many fragments" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 -M dont -s 30000 $HOST_B
 
 bg b udp "$LIBDIR/udpsweep.py" serve $HOST_B 7001 "$T/udp.json"
 wait_for "grep -q ready $T/udp.log" || fatal "echo server"
@@ -47,7 +47,7 @@ for dir in "" -R; do
 		"$(python3 -c 'import json,sys; print(int(json.load(open(sys.argv[1]))["end"]["sum_received"]["bytes"]))' "$T/iperf.json")" \
 		12000000
 done
-check "the gateway's own jumbo packets" in_ns gw1 ping -n -q -c 2 -i 0.05 -W 2 -M "do" -s 8000 -I $GW_LAN1 $HOST_B
+check "the gateway's own jumbo packets" in_ns gw1 ping -n -q -l 2 -c 2 -i 10 -w 5 -M "do" -s 8000 -I $GW_LAN1 $HOST_B
 
 capture_stop w1 || not_ok "capture w1"
 capture_stop w2 || not_ok "capture w2"

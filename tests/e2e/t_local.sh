@@ -51,8 +51,8 @@ for _ in range(3):
         pass' "$2" "$3" "$4" "$5"
 }
 
-check "the LAN reaches the far LAN" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
-check "and the far LAN it" in_ns b ping -n -q -c 3 -i 0.05 -W 2 $HOST_A
+check "the LAN reaches the far LAN" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
+check "and the far LAN it" in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_A
 
 # --- the gateway's own addresses ---
 # The answer leaves the gateway under a policy that no rule of the list takes it out of, and what comes is judged like all that comes.
@@ -64,10 +64,10 @@ check "its WAN address is in no policy as a destination of its own: no outbound 
 	in_ns a ping -n -q -c 3 -i 0.02 -W 1 $WAN1
 moves "nor counted" 0 "0 0 0 0 0 0 " in_ns a ping -n -q -c 3 -i 0.02 -W 1 $WAN1
 xi 1 policy add src-address=$LAN1 dst-address=$LAN1 action=none place-before=0 || fatal "policy"
-check "a none policy above makes the LAN address answer" in_ns a ping -n -q -c 3 -i 0.02 -W 1 $GW_LAN1
-moves "which counts both ways" 0 "3 0 0 3 0 0 " in_ns a ping -n -q -c 3 -i 0.02 -W 1 $GW_LAN1
-check "the far LAN reaches the LAN address through the tunnel" in_ns b ping -n -q -c 3 -i 0.05 -W 2 $GW_LAN1
-check "the gateway's own, from its LAN address" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 -I $GW_LAN1 $HOST_B
+check "a none policy above makes the LAN address answer" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $GW_LAN1
+moves "which counts both ways" 0 "3 0 0 3 0 0 " in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $GW_LAN1
+check "the far LAN reaches the LAN address through the tunnel" in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 $GW_LAN1
+check "the gateway's own, from its LAN address" in_ns gw1 ping -n -q -l 3 -c 3 -i 10 -w 5 -I $GW_LAN1 $HOST_B
 
 # --- to many ---
 bg gw1 keeper "$O/tests/lib/keeper" "${P}g1" 0x201 0x200 "$(hex 16 a)" "$(hex 16 b)" $WAN1 $WAN2 -1
@@ -124,10 +124,10 @@ xi 1 policy remove 0
 xi 1 policy enable 0
 
 # --- our own product, which the policy of the gateway's address matches, too ---
-check "the tunnel works" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+check "the tunnel works" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 in_ns gw1 ip neigh flush dev wan
-check "by the slow way out as well" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
-check "in fragments" in_ns a ping -n -q -c 2 -i 0.05 -W 2 -s 4000 $HOST_B
+check "by the slow way out as well" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
+check "in fragments" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 -s 4000 $HOST_B
 capture_stop w1 || not_ok "capture"
 is "one ESP header each, nothing in itself" "$("$LIBDIR/capture.py" list "$T/w1.pcap" | grep -c 'src=198.51.100.1 .*spi=0x100' | awk '{print ($1 > 10)}')" 1
 check "no cleartext" no_clear w1 --min 20

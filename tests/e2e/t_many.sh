@@ -40,7 +40,7 @@ check "one more and one less" xi 1 policy remove $((MANY / 10 + 1))
 is "import of all: what is there stays" "$(xi 1 import "$T/many.rsc" 2>&1)" \
 	"policy: $((MANY / 10 * 9)) added, 0 changed, 0 removed, $((MANY / 10 + 1)) unchanged"
 is "all are there" "$(xi 1 policy print count-only)" $((MANY + 1))
-check "the last of them carries packets" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B
+check "the last of them carries packets" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 is "and counts them" "$(policystat 1 $MANY out-transformed)" 5
 explained=$(xi 1 explain src-address=10.100.0.1 dst-address=20.0.0.0 protocol=udp)
 check "the first one is found" grep -q "at place 0: 10.100.0.0" <<<"$explained" || note "$explained"
@@ -58,7 +58,7 @@ check "move to the front" xi 1 policy move $((MANY + 1)) 0
 is "move: no slot" "$(slots diff)" "0 0"
 check "remove" xi 1 policy remove 0
 is "remove: one slot" "$(slots diff)" "1 0"
-check "the tunnel still carries" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B
+check "the tunnel still carries" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 is "its counter went on" "$(policystat 1 $MANY out-transformed)" 10
 # an import is compared with what is there without asking each item for each
 some=$(cpu_ms xi 1 policy add action=none src-address=10.9.0.0/16)
@@ -69,6 +69,6 @@ is "import of others over them" "$(cat "$T/cpu.out")" \
 note "CPU of the import: $others ms, of an add before it $some ms"
 at_least "it costs no more than ten commands" $((some * 10)) "$others"
 check "back to one" xi 1 import "$T/one.rsc"
-check "which carries, too" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B
+check "which carries, too" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 is "with its counter" "$(policystat 1 0 out-transformed)" 15
 tap_done

@@ -22,27 +22,27 @@ capture_start r w1 w1
 check "mode is shown" sh -c "$(declare -f in_ns xi); O=$O P=$P; xi 2 interface print | grep -q 'mode=generic'"
 check "two queues are served" wait_for "in_exec interface print | grep -q 'sockets=2'"
 for i in 1 2 3 4 5 6; do
-	check "ping $i from A" in_ns a ping -n -q -c 2 -i 0.02 -W 2 $HOST_B
+	check "ping $i from A" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 $HOST_B
 done
-check "ping from B to the native gateway: into the stack" in_ns b ping -n -q -c 2 -i 0.05 -W 2 $GW_LAN1
-check "ping from A to the generic gateway: into the stack" in_ns a ping -n -q -c 2 -i 0.05 -W 2 $GW_LAN2
+check "ping from B to the native gateway: into the stack" in_ns b ping -n -q -l 2 -c 2 -i 10 -w 5 $GW_LAN1
+check "ping from A to the generic gateway: into the stack" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 $GW_LAN2
 bg b udp "$LIBDIR/udpsweep.py" serve $HOST_B 7001 "$T/udp.json"
 wait_for "grep -q ready $T/udp.log" || fatal "echo server"
 check "UDP of every size, generic mode and two queues" in_ns a "$LIBDIR/udpsweep.py" sweep $HOST_B 7001
 nat_set 2 bypass
-check "the generic gateway's own packets" in_ns gw2 ping -n -q -c 2 -i 0.05 -W 2 -I $GW_LAN2 $HOST_A
+check "the generic gateway's own packets" in_ns gw2 ping -n -q -l 2 -c 2 -i 10 -w 5 -I $GW_LAN2 $HOST_A
 
 # The routers' and hosts' addresses change below us.
 in_ns r ip link set w1 address 02:00:00:00:aa:01
 in_ns r ip neigh flush dev w1
 in_ns gw1 ip neigh flush dev wan
-check "the next hop has another MAC" in_ns a ping -n -q -c 5 -i 0.1 -W 2 $HOST_B
+check "the next hop has another MAC" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 in_ns gw1 ip link set lan address 02:00:00:00:aa:02
 in_ns a ip neigh flush dev eth0
-check "our own MAC has changed" in_ns a ping -n -q -c 5 -i 0.1 -W 2 $HOST_B
+check "our own MAC has changed" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 in_ns gw1 ip link set wan mtu 1300
 in_ns r ip link set w1 mtu 1300
-check "our MTU has changed: fragments" in_ns a ping -n -q -c 2 -i 0.1 -W 2 -M dont -s 1400 $HOST_B
+check "our MTU has changed: fragments" wait_for "in_ns a ping -n -q -l 2 -c 2 -i 10 -w 1 -M dont -s 1400 $HOST_B"
 check "our MTU has changed: path MTU" wait_for "in_ns a ping -n -q -c 1 -W 1 -M do -s 1150 $HOST_B"
 in_ns gw1 ip link set wan mtu 1500
 in_ns r ip link set w1 mtu 1500
@@ -62,12 +62,12 @@ check "one that vanished can be detached" in_exec interface detach lan
 link a eth0 gw1 lan && in_ns a ip addr add $HOST_A/24 dev eth0 && in_ns a ip route add default via $GW_LAN1 &&
 	in_ns gw1 ip addr add $GW_LAN1/24 dev lan || fatal "lan again"
 check "and attached again" in_exec interface attach lan
-check "ping after that" in_ns a ping -n -q -c 5 -i 0.1 -W 2 $HOST_B
+check "ping after that" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 
 # The host's firewall sees what comes out of a tunnel where the interface that the tunnel comes in by says so.
 in_ns gw2 nft "table ip wall { chain through { type filter hook forward priority 0; ip saddr $HOST_A counter drop; }; }" || fatal "nft"
 stopped() { in_ns gw2 nft list table ip wall | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
-check "the fast path passes by the firewall" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+check "the fast path passes by the firewall" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 is "which has seen nothing" "$(stopped)" 0
 xi 2 interface detach wan && xi 2 interface attach wan mode=generic firewall=yes || fatal "attach with firewall=yes"
 check "firewall=yes is shown" sh -c "$(declare -f in_ns xi); O=$O P=$P; xi 2 interface print detail | grep -q 'firewall=yes'"
@@ -75,7 +75,7 @@ check "and exported" sh -c "$(declare -f in_ns xi); O=$O P=$P; xi 2 export compa
 for i in 1 2 3; do in_ns a ping -n -q -c 1 -W 0.2 $HOST_B >"$T/wall.out" 2>&1 && not_ok "ping $i through the firewall"; done
 is "firewall=yes: it stops what comes out of the tunnel" "$(stopped)" 3
 in_ns gw2 nft flush chain ip wall through && in_ns gw2 nft add rule ip wall through ip saddr $HOST_A counter accept || fatal "nft"
-check "and lets through what it accepts" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+check "and lets through what it accepts" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 is "each packet" "$(stopped)" 3
 check "UDP of every size through the firewall" in_ns a "$LIBDIR/udpsweep.py" sweep $HOST_B 7001
 

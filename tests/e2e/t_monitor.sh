@@ -6,7 +6,7 @@
 
 topo_up bypass
 tunnel_up aes-128-gcm null || fatal "no tunnel"
-check "ping" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B || fatal "no tunnel"
+check "ping" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B || fatal "no tunnel"
 
 watch() { # LOG ARGUMENTS...: monitor drops into $T/LOG.log; returns when it is heard of
 	local log=$1 n
@@ -109,7 +109,7 @@ shown=$(grep -c in-template-mismatches "$T/all.log")
 most=$((50 * $(nproc) * (took / 1000000 + 2)))
 check "$shown of them are shown, at most $most" test "$shown" -le "$most" -a "$shown" -ge 1
 note "$sent packets in $((took / 1000)) ms"
-check "traffic goes on" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B
+check "traffic goes on" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 
 # Nobody listens any more: nothing is written.
 stop_pid "${BG_PIDS[0]}"

@@ -44,7 +44,7 @@ nat() { # STATEMENTS of nft
 	true
 }
 reach() { # WHAT NS DESTINATION
-	check "$1: ping" in_ns "$2" ping -n -q -c 5 -i 0.02 -W 1 "$3"
+	check "$1: ping" in_ns "$2" ping -n -q -l 5 -c 5 -i 10 -w 5 "$3"
 	check "$1: UDP" in_ns "$2" "$LIBDIR/udpsweep.py" sweep "$3" 7001 --from 1 --to 60
 	check "$1: TCP" in_ns "$2" timeout 20 iperf3 -c "$3" -n 2M
 }
@@ -52,7 +52,7 @@ talk() { # WHAT POLICY TO
 	local before
 	before=$(policystat 1 "$2" in-transformed)
 	reach "$1" a "$3"
-	[ "$TABLE" = ip6 ] || check "$1: from an interface that is not attached" in_ns b ping -n -q -c 5 -i 0.02 -W 1 -I 10.4.202.10 $SERVICE
+	[ "$TABLE" = ip6 ] || check "$1: from an interface that is not attached" in_ns b ping -n -q -l 5 -c 5 -i 10 -w 5 -I 10.4.202.10 $SERVICE
 	at_least "$1: the answers come by the tunnel" $(($(policystat 1 "$2" in-transformed) - before)) 100
 }
 refused() { # NS DESTINATION: is a datagram to a port that nobody has answered with an error about it?
@@ -105,7 +105,7 @@ nat "$dst" "ip saddr 10.4.202.0/24 snat to 10.1.202.99;"
 talk "destination only" 0 $SERVICE
 errors "destination only" a $SERVICE
 nat "" ""
-check "without NAT" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+check "without NAT" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 
 TABLE=ip6 dst="ip6 daddr $SERVICE_6 dnat to $HOST_B_6;"
 nat "$dst" "oifname wan ip6 daddr $LAN2_6 snat to 2001:db8:77::10;"

@@ -58,7 +58,8 @@ decides() {
 from() { # COMMAND... from where the round is about
 	if [ "$FROM" = gateway ]; then in_ns gw1 "$@"; else in_ns a "$@"; fi
 }
-echoes() { from ping -n -q -c 3 -i 0.02 -W "${2:-5}" -I "$SOURCE" "$1"; }
+echoes() { from ping -n -q -l 3 -c 3 -i 10 -w 5 -I "$SOURCE" "$1"; }
+unanswered() { from ping -n -q -c 3 -i 0.02 -W 0.1 -I "$SOURCE" "$1"; }
 answered() { check "IPv$V, $FROM: it has its answers" grep '3 received' "$T/decides.out" || note "$(cat "$T/decides.out"; drops_seen 1; drops_seen 2)"; }
 round() {
 	local to=$SERVICE service="ip daddr $SERVICE" host=$HOST_B table=ip out
@@ -77,13 +78,13 @@ round() {
 	decides "both" out-transformed "yes no no " echoes $to
 	answered
 	xi 1 policy set "${ITEMS[0]}" action=discard || fatal "policy"
-	decides "discard before NAT" out-dropped "yes no no " echoes $to 0.1
+	decides "discard before NAT" out-dropped "yes no no " unanswered $to
 	xi 1 policy set "${ITEMS[0]}" action=none || fatal "policy"
 	nat $table "$service dnat to $host;" ""
 	decides "none before NAT, encrypt behind it" out-transformed "no yes no " echoes $to
 	answered
 	xi 1 policy set "${ITEMS[1]}" action=discard || fatal "policy"
-	decides "none before NAT, discard behind it" out-dropped "no yes no " echoes $to 0.1
+	decides "none before NAT, discard behind it" out-dropped "no yes no " unanswered $to
 	xi 1 policy set "${ITEMS[0]}" action=encrypt && xi 1 policy set "${ITEMS[1]}" action=encrypt || fatal "policy"
 	nat $table "" ""
 }
@@ -121,7 +122,7 @@ for n in 1 2; do
 	sa_policy $n src=10.77.0.0/24 name=virtual spi=0x700 && sa_policy $n inner=6 src=fd77::/64 name=virtual6 spi=0x800 || fatal "policy"
 done
 answers() { # WHAT WANT TO
-	decides "$1" out-transformed "$2" in_ns b ping -n -q -c 3 -i 0.02 -W 1 "$3"
+	decides "$1" out-transformed "$2" in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 "$3"
 	check "IPv$V, $FROM: $1 arrive" grep -q '3 received' "$T/decides.out"
 }
 for FROM in "LAN, not attached" LAN; do
@@ -135,7 +136,7 @@ for FROM in "LAN, not attached" LAN; do
 	V=4 ITEMS=(0 1 6)
 	nat ip "ip daddr $GW_LAN1 icmp type echo-request ip saddr $HOST_B dnat to $HOST_A;" ""
 	answers "answers of the gateway's own address" "no yes no " $GW_LAN1
-	check "IPv4, $FROM: who asks host A itself has answers, too" in_ns b ping -n -q -c 3 -i 0.02 -W 1 $HOST_A
+	check "IPv4, $FROM: who asks host A itself has answers, too" in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_A
 	xi 1 policy set 1 action=none || fatal "policy"
 	nat ip "ip daddr 10.77.0.50 dnat to $HOST_A;" ""
 	answers "none for host A's own address" "no no yes " 10.77.0.50
@@ -155,7 +156,7 @@ accepted() { # WHAT ITEM COMMAND...
 	local what=$1 item=$2 before
 	before=$(policystat 1 "$item" out-accepted)
 	shift 2
-	check "$what: none, then masqueraded: it has its answers" "$@" ping -n -q -c 3 -i 0.02 -W 2 -I "$SOURCE" "$TO"
+	check "$what: none, then masqueraded: it has its answers" "$@" ping -n -q -l 3 -c 3 -i 10 -w 5 -I "$SOURCE" "$TO"
 	is "$what: out-accepted" "$(($(policystat 1 "$item" out-accepted) - before))" 3
 }
 SOURCE=$HOST_A TO=$INTERNET accepted "IPv4, LAN" 8 in_ns a

@@ -38,8 +38,8 @@ udp_only() {
 check "SAs through the NAT" up || fatal "no SA"
 for n in 1 2; do { gw_attach $n && gw_start $n; } || fatal "start"; done
 capture_start r w2 w2
-check "ping from A to B" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
-check "ping from B to A" in_ns b ping -n -q -c 3 -i 0.05 -W 2 $HOST_A
+check "ping from A to B" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
+check "ping from B to A" in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_A
 bg b udp "$LIBDIR/udpsweep.py" serve $HOST_B 7001 "$T/udp.json"
 wait_for "grep -q ready $T/udp.log" || fatal "echo server"
 check "UDP of all sizes" in_ns a "$LIBDIR/udpsweep.py" sweep $HOST_B 7001 --from 1300
@@ -84,7 +84,7 @@ xi 2 policy set 0 dst-address=$NAT/32 || fatal "policy"
 capture_start r w2 w2
 bg gw2 iperf iperf3 -s -1 -B $WAN2
 wait_for "grep -q listening $T/iperf.log" || fatal "iperf3"
-check "transport: ping" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 $WAN2
+check "transport: ping" in_ns gw1 ping -n -q -l 3 -c 3 -i 10 -w 5 $WAN2
 check "transport: TCP" in_ns gw1 timeout 30 iperf3 -B $WAN1 -c $WAN2 -n 2M
 capture_stop w2 || not_ok "capture"
 check "transport: only UDP 4500, through the NAT" udp_only w2 100

@@ -6,13 +6,13 @@
 
 topo_up none
 tunnel_up aes-128 sha1 || fatal "no tunnel"
-check "ping" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+check "ping" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 elsewhere() { in_ns r "$O/xdp-ipsec" --instance "${P}g1" "$@" 2>"$T/err"; }
 if elsewhere interface attach w1; then not_ok "attach in the wrong namespace"; else
 	check "the text says so" grep -q "belongs to another network namespace" "$T/err"
 fi
 if elsewhere interface detach lan; then not_ok "detach in the wrong namespace"; else ok "detach in the wrong namespace is refused"; fi
-check "nothing has changed" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B
+check "nothing has changed" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 
 # The gateway loses its namespace with everything in it; a new one with the same names and indexes takes its place.
 seq_of() { xi 1 installed-sa print detail | tr ' ' '\n' | awk -F= '/^direction=/{d=$2} /^seq=/{s[d]=$2} END{print s["out"]}'; }
@@ -32,7 +32,7 @@ check "start attaches again" xi 1 start
 is "three programs: lan, wan, xi1" "$(in_ns gw1 ip link show | grep -c prog/xdp)" 3
 in_ns a ping -n -q -c 2 -i 0.05 -W 0.2 $HOST_B >/dev/null
 gw_start 1 || fatal "start"
-check "ping through the new one" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B
+check "ping through the new one" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 at_least "sequence numbers went on" "$(seq_of)" "$last"
 capture_stop w1 || not_ok "capture"
 check "no cleartext" no_clear w1 --min 6

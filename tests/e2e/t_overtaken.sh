@@ -7,7 +7,7 @@
 topo_up none
 in_ns r ip route add $LAN1 via $WAN1 || fatal "route"
 tunnel_up aes-128-gcm null nat-traversal=yes || fatal "no tunnel"
-check "ping" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B || fatal "no tunnel"
+check "ping" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B || fatal "no tunnel"
 capture_start a eth0 lan "udp"
 tunnel_keys aes-128-gcm null
 SEQ=5000

@@ -31,8 +31,8 @@ try() { # PROTO MODE INNER OUTER
 	[[ $proto != *ah* ]] || out=51
 	check "$what: configured" sa_again "proto=$proto" "mode=$mode" "inner=$inner" "outer=$outer" || return
 	capture_start r w1 w1
-	check "$what: there" in_ns $from ping -n -q -c 2 -i 0.05 -W 2 $to
-	check "$what: and back" in_ns $back ping -n -q -c 2 -i 0.05 -W 2 $to_back
+	check "$what: there" in_ns $from ping -n -q -l 2 -c 2 -i 10 -w 5 $to
+	check "$what: and back" in_ns $back ping -n -q -l 2 -c 2 -i 10 -w 5 $to_back
 	capture_stop w1
 	at_least "$what: protocol $out on the wire" "$(wire "src host $src and (ip proto $out or ip6 proto $out)")" 4
 	is "$what: no cleartext" "$(wire "icmp or icmp6 and ip6[40] >= 128 and ip6[40] <= 129")" 0
@@ -59,7 +59,7 @@ done
 
 # Spec 10: manual SAs of the protocol are installed anew, sequence and replay go on, nothing is lost to the peer.
 check "a bundle with 64-bit numbers" sa_again proto=ah,esp esn=yes
-check "carries" in_ns a ping -n -q -c 5 -i 0.02 -W 2 $HOST_B
+check "carries" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 seq() { xi 1 -j installed-sa print detail | python3 -c '
 import json, sys
 print(*[s[sys.argv[2]] for s in json.load(sys.stdin) if s["flags"][0] == sys.argv[1] and s["direction"] == "out"])' "$1" "$2"; }
@@ -68,16 +68,16 @@ is "64 bits are shown" "$(seq AH esn) $(seq ESP esn)" "True True"
 check "flush of AH" xi 1 installed-sa flush sa-type=ah
 is "bytes of AH start again" "$(seq AH current-bytes)" 0
 at_least "those of ESP do not" "$(seq ESP current-bytes)" 100
-check "the bundle is whole" in_ns a ping -n -q -c 5 -i 0.02 -W 2 $HOST_B
+check "the bundle is whole" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 check "flush of all" xi 1 installed-sa flush
-check "the bundle is whole again" in_ns a ping -n -q -c 5 -i 0.02 -W 2 $HOST_B
+check "the bundle is whole again" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 is "numbers went on" "$(seq AH seq) $(seq ESP seq)" "$((ah + 10)) $((esp + 10))"
 is "no replay at the peer" "$(stat_get 2 in-state-sequence-errors)" 0
 
 # Spec 14: nothing passes beyond the hard limit; soft is 80 %; flush installs anew. 840 bytes: ten inner packets of 84.
 check "ten packets" sa_again lifebytes=840
 is "soft/hard" "$(xi 1 -j installed-sa print | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["lifebytes"])')" "672/840"
-check "seven pass" in_ns a ping -n -q -c 7 -i 0.02 -W 2 $HOST_B
+check "seven pass" in_ns a ping -n -q -l 7 -c 7 -i 10 -w 5 $HOST_B
 is "nothing is said yet" "$(sa_list 1 | tr '\n' ' ')" "ESP in tunnel mature ESP out tunnel mature "
 check "the eighth passes" in_ns a ping -n -q -c 1 -W 2 $HOST_B
 is "and is dying" "$(sa_list 1 | tr '\n' ' ')" "ESP in tunnel dying ESP out tunnel dying "
@@ -90,6 +90,6 @@ is "which is counted" "$(stat_get 1 out-state-expired)" 4
 check "an edit of another policy does not revive it" xi 1 policy add action=none src-address=192.0.2.77 dst-address=192.0.2.78
 is "it is dead still" "$(policystat 1 0 ph2-state)" expired
 check "flush at both ends" eval "xi 1 installed-sa flush && xi 2 installed-sa flush"
-check "and it goes again" in_ns a ping -n -q -c 3 -i 0.02 -W 2 $HOST_B
+check "and it goes again" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 is "established" "$(policystat 1 0 ph2-state)" established
 tap_done

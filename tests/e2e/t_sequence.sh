@@ -5,7 +5,7 @@
 
 topo_up bypass
 tunnel_up aes-128-gcm null || fatal "no tunnel"
-check "ping" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B || fatal "no tunnel"
+check "ping" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B || fatal "no tunnel"
 tunnel_keys aes-128-gcm null
 
 sound() { # SEQ: as gateway 2 would send it
@@ -88,7 +88,7 @@ for i in {0..35}; do
 	[ $((i % 12)) != 11 ] || { gw_kill9 1 && gw_start 1; }
 done >/dev/null 2>&1
 check "after killed commands: the next one" xi 1 manual-sa enable m
-check "and traffic" wait_for "in_ns a ping -n -q -c 3 -i 0.05 -W 1 $HOST_B"
+check "and traffic" wait_for "in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B"
 check "in the capture is enough of it" wait_for "[ \"\$(\"$LIBDIR/capture.py\" list \"$T/killed.pcap\" | wc -l)\" -ge 120 ]"
 kill $flood
 wait $flood 2>/dev/null

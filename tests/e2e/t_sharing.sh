@@ -22,8 +22,8 @@ bg gw1 monitor "$O/xdp-ipsec" --instance "${P}g1" monitor events
 wait_for "[ -s /proc/$BG_PID/stat ]"
 capture_start r w1 w1 "not udp port 500"
 
-to() { in_ns a ping -n -q -c "${2:-3}" -i 0.05 -W 5 "${NETS[$1]}.10"; }
-from() { in_ns b ping -n -q -c 3 -i 0.05 -W 5 -I "${NETS[$1]}.10" $HOST_A; }
+to() { in_ns a ping -n -q -l "${2:-3}" -c "${2:-3}" -i 10 -w 5 "${NETS[$1]}.10"; }
+from() { in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 -I "${NETS[$1]}.10" $HOST_A; }
 # SAs, and pairs of them by the one that sends: the other stays some seconds longer for what is on its way (spec 20.2).
 sas() { xi "$1" -j installed-sa print detail 2>/dev/null | python3 -c '
 import json, sys

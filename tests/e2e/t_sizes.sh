@@ -7,7 +7,7 @@
 topo_up none
 topo_ip6
 sa_up enc=aes-128 auth=sha1 || fatal "no tunnel"
-check "ping" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $HOST_B || fatal "no tunnel"
+check "ping" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B || fatal "no tunnel"
 
 sa_print() { xi "$1" installed-sa print detail; }
 # learned N: path MTU of gateway N's outbound SA, as shown. outbound N NAME: another property of it.
@@ -53,7 +53,7 @@ is "the sender is told what fits through 1300 bytes" "$mtu" 1230
 capture_start r w1 narrow "esp"
 check "exactly that fits" fits "$mtu"
 check "one byte more does not" misfit $((mtu + 1))
-check "larger ones with DF clear come as fragments" in_ns a ping -n -q -c 3 -i 0.05 -W 2 -M dont -s 3000 $HOST_B
+check "larger ones with DF clear come as fragments" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 -M dont -s 3000 $HOST_B
 capture_stop narrow || not_ok "capture"
 is "no packet of the tunnel is larger than the path" \
 	"$("$LIBDIR/capture.py" list "$T/narrow.pcap" | grep "src=$WAN1" | awk '{for (i = 1; i <= NF; i++) if ($i ~ /^len=/ && substr($i, 5) + 0 > 1300) n++} END {print n + 0}')" 0
@@ -96,7 +96,7 @@ lie --mtu 0
 check "RFC 1191 section 7.1: a router that says none" wait_for '[ "$(learned 1)" = 1006 ]' 5
 lie --mtu 68
 check "never below 552" wait_for '[ "$(learned 1)" = 552 ]' 5
-check "and what is cut for that arrives" in_ns a ping -n -q -c 2 -i 0.05 -W 2 -M dont -s 5000 $HOST_B
+check "and what is cut for that arrives" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 -M dont -s 5000 $HOST_B
 
 # --- TCP (RFC 6691) ---
 
@@ -125,7 +125,7 @@ done
 mss_seen 4
 is "the SYN is clamped on its way out" "$(mss mssb 2)" "mss 1398 "
 is "the SYN-ACK is" "$(mss mssa 18)" "mss 1398 "
-check "traffic" in_ns a ping -n -q -c 3 -i 0.01 -W 2 $HOST_B
+check "traffic" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_B
 seq=$(outbound 1 seq)
 lie --mtu 1300
 wait_for '[ "$(learned 1)" = 1300 ]' 5 || not_ok "learned"
@@ -161,7 +161,7 @@ sizes() { # NAME PROTO INNER OUTER FITS1500 FITS1400 [TEMPLATE...]: what fits in
 	is "$name: what fits into 1400 bytes" "$mtu" "$6"
 	check "$name: it does" fits $six "$mtu"
 	check "$name: no more does" misfit $six $((mtu + 1))
-	check "$name: 8000 bytes" in_ns a ping -n -q -c 3 -i 0.05 -W 2 ${six:--M dont} -s 8000 $to
+	check "$name: 8000 bytes" wait_for "in_ns a ping -n -q -l 3 -c 3 -i 10 -w 1 ${six:--M dont} -s 8000 $to"
 }
 # AES-CBC with SHA1: 8 bytes of ESP, 16 of IV, text in blocks of 16 with 2 bytes of trailer, 12 of ICV; AH and its own IP header: 44
 sizes "IPv6 in IPv6" esp 6 6 1422 1310

@@ -72,7 +72,7 @@ xi 2 policy add src-address=10.9.0.0/32 dst-address=$LAN1 tunnel=yes sa-src-addr
 in_ns b ip addr add 10.9.0.0/32 dev lo && in_ns gw2 ip route add 10.9.0.0/32 via $HOST_B || fatal "address"
 xi 2 peer add address=$WAN1 secret=test && gw_attach 2 && gw_start 2 && iked_start 2 || fatal "gateway 2"
 check "the peer is enabled" xi 1 peer enable 0
-check "and the tunnel comes up, the first packet included" in_ns a ping -n -q -c 3 -i 0.05 -W 5 10.9.0.0
+check "and the tunnel comes up, the first packet included" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 10.9.0.0
 capture_stop w1 || not_ok "capture"
 is "nothing in clear, ever" "$("$LIBDIR/capture.py" count "$T/w1.pcap" --src $HOST_A)" 0
 tap_done

@@ -22,9 +22,9 @@ K12=$(hex 16 k12) K21=$(hex 16 k21)
 generate() { in_ns "gw$1" "$O/tests/lib/keeper" "${P}g$1" "${@:2}"; }
 generate 1 0x301 0x300 "$K21" "$K12" $WAN1 $WAN2 generate 10.66.1.0 10.66.2.0 &&
 	generate 2 0x300 0x301 "$K12" "$K21" $WAN2 $WAN1 generate 10.66.2.0 10.66.1.0 || fatal "dynamic policies"
-check "the dynamic policy" in_ns a ping -n -q -c 20 -i 0.01 -W 2 -I 10.66.1.10 10.66.2.10
-check "the gateway's own packets" in_ns gw1 ping -n -q -c 20 -i 0.01 -W 2 -I $GW_LAN1 $HOST_B
-check "the tunnel" in_ns a ping -n -q -c 20 -i 0.01 -W 2 $HOST_B
+check "the dynamic policy" in_ns a ping -n -q -l 20 -c 20 -i 10 -w 5 -I 10.66.1.10 10.66.2.10
+check "the gateway's own packets" in_ns gw1 ping -n -q -l 20 -c 20 -i 10 -w 5 -I $GW_LAN1 $HOST_B
+check "the tunnel" in_ns a ping -n -q -l 20 -c 20 -i 10 -w 5 $HOST_B
 capture_start r w1 w1
 before=$(in_use)
 

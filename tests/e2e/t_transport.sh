@@ -12,9 +12,9 @@ bytes() { python3 -c 'import json, sys; print(int(json.load(open(sys.argv[1]))["
 # talk WHAT FROM TO: all kinds of connections between two addresses of the gateways
 talk() {
 	local what=$1 from=$2 to=$3 dir
-	check "$what: ping" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 -I "$from" "$to"
-	check "$what: ping the other way" in_ns gw2 ping -n -q -c 3 -i 0.05 -W 2 -I "$to" "$from"
-	check "$what: ping of 8000 bytes, which the stack cuts" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 -s 8000 -I "$from" "$to"
+	check "$what: ping" in_ns gw1 ping -n -q -l 3 -c 3 -i 10 -w 5 -I "$from" "$to"
+	check "$what: ping the other way" in_ns gw2 ping -n -q -l 3 -c 3 -i 10 -w 5 -I "$to" "$from"
+	check "$what: ping of 8000 bytes, which the stack cuts" in_ns gw1 ping -n -q -l 3 -c 3 -i 10 -w 5 -s 8000 -I "$from" "$to"
 	bg gw2 udp "$LIBDIR/udpsweep.py" serve "$to" 7001 "$T/udp.json"
 	wait_for "grep -q ready $T/udp.log" || fatal "echo server"
 	check "$what: UDP of all sizes" in_ns gw1 "$LIBDIR/udpsweep.py" sweep "$to" 7001 --bind "$from" --from 1200 --to 1452

@@ -9,13 +9,13 @@ check "both gateways come up" tunnel_up aes-128-gcm null || fatal "no tunnel"
 capture_start r w1 w1
 capture_start r w2 w2
 
-check "ping from A to B" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B
-check "ping from B to A" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $HOST_A
-check "ping of the far gateway's LAN address" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $GW_LAN2
+check "ping from A to B" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
+check "ping from B to A" in_ns b ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_A
+check "ping of the far gateway's LAN address" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $GW_LAN2
 
 # What is not protected is masqueraded as before.
 capture_start r w1 nat "icmp"
-check "ping of the internet" in_ns a ping -n -q -c 3 -i 0.05 -W 2 $INTERNET
+check "ping of the internet" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 $INTERNET
 capture_stop nat
 is "the internet sees the gateway's address" \
 	"$("$LIBDIR/capture.py" count "$T/nat.pcap" --src $WAN1 --dst $INTERNET --proto 1)" 3

@@ -24,7 +24,7 @@ is "packets pass in clear" "$(received 3)" 3
 is "and are counted" "$(counts)" "3 3 0 0 "
 is "nothing was dropped" "$(stat_get 1 out-no-states) $(stat_get 1 in-template-mismatches)" "0 0"
 check "explain says so" eval "xi 1 explain src-address=$HOST_A dst-address=$INTERNET protocol=icmp | grep -q 'sent in clear: level use'"
-check "the host's own packets, too" in_ns gw1 ping -n -q -c 2 -i 0.02 -W 1 -I $GW_LAN1 $INTERNET
+check "the host's own packets, too" in_ns gw1 ping -n -q -l 2 -c 2 -i 10 -w 5 -I $GW_LAN1 $INTERNET
 is "are counted" "$(counts)" "5 5 0 0 "
 check "another policy wants them, though evaluated later" xi 1 policy add src-address=$LAN1 dst-address=192.0.2.0/24 action=discard
 is "it decides" "$(received 2)" 0

@@ -40,8 +40,8 @@ is "no thread gets new ones" "$(caps '.*' NoNewPrivs)" 1
 check "attach wan, two queues" xi 1 interface attach wan || fatal "attach"
 for q in 0 1; do
 	if xps r w1 $q 2>/dev/null; then
-		check "packets for the stack that arrive on queue $q" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $GW_LAN1
-		check "packets that are forwarded, queue $q" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $HOST_A
+		check "packets for the stack that arrive on queue $q" in_ns b ping -n -q -l 5 -c 5 -i 10 -w 5 $GW_LAN1
+		check "packets that are forwarded, queue $q" in_ns b ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_A
 	else
 		skip "packets that arrive on queue $q" "this kernel cannot choose a transmit queue"
 	fi
@@ -49,7 +49,7 @@ done
 is "nothing was lost on the way into the stack" "$(stat_get 1 in-errors)" 0
 check "wan detached, lan stays" xi 1 interface detach wan
 check "attached again" xi 1 interface attach wan
-check "ping after that" in_ns b ping -n -q -c 5 -i 0.05 -W 2 $GW_LAN1
+check "ping after that" in_ns b ping -n -q -l 5 -c 5 -i 10 -w 5 $GW_LAN1
 
 # --- two workers seal by one SA: no number twice, none left out ---
 check "lan with both queues" eval "xi 1 interface detach lan 2>/dev/null; xi 1 interface attach lan"
@@ -86,17 +86,17 @@ at_least "with more than 3000 lost before the worker" "$(($(stat_get 1 in-buffer
 # --- few frames: each socket gets its share ---
 check "stop" gw_stop 1
 check "start with one worker, 4096 frames, $((2 + 2 + 1)) sockets" gw_start 1 --workers 1 --frames 4096
-check "ping with few frames" in_ns a ping -n -q -c 20 -i 0.02 -W 2 $HOST_B
+check "ping with few frames" in_ns a ping -n -q -l 20 -c 20 -i 10 -w 5 $HOST_B
 for i in 0 1; do
 	in_ns gw1 ip link add big$i numrxqueues 32 numtxqueues 32 type veth peer name peer$i numrxqueues 32 numtxqueues 32
 	in_ns gw1 ip link set big$i up
 	in_ns gw1 ip link set peer$i up
 done
 check "32 more sockets" xi 1 interface attach big0
-check "ping after the frames were shared out anew" in_ns a ping -n -q -c 20 -i 0.02 -W 2 $HOST_B
+check "ping after the frames were shared out anew" in_ns a ping -n -q -l 20 -c 20 -i 10 -w 5 $HOST_B
 check "another 32 are refused" eval '! xi 1 interface attach big1 2>"$T/err"'
 check "with the reason and what to do" grep -qE '4096 packet buffers cannot serve .*--frames' "$T/err"
-check "the others go on" in_ns a ping -n -q -c 20 -i 0.02 -W 2 $HOST_B
+check "the others go on" in_ns a ping -n -q -l 20 -c 20 -i 10 -w 5 $HOST_B
 
 # --- an interface that goes away and comes back is attached again by xdp-ipsecd ---
 in_ns gw1 ip link del lan
@@ -106,5 +106,5 @@ check "the log says it" wait_for 'grep -q "lan was made anew" $T/gw1.log'
 is "once" "$(grep -c "lan was made anew" "$T/gw1.log")" 1
 check "it is attached" wait_for 'xi 1 interface print | grep -q "name=\"lan\".*state=running"'
 in_ns a ip addr add $HOST_A/24 dev eth0 && in_ns a ip route add default via $GW_LAN1
-check "ping" in_ns a ping -n -q -c 5 -i 0.05 -W 2 $HOST_B
+check "ping" in_ns a ping -n -q -l 5 -c 5 -i 10 -w 5 $HOST_B
 tap_done

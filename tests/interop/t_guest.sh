@@ -13,9 +13,9 @@ check "modules are found" guest 'ip xfrm state add src 192.0.2.1 dst 192.0.2.2 p
 	enc "cbc(twofish)" 0x22222222222222222222222222222222 && ip xfrm state flush'
 check "its root cannot be written" guest "! touch '$XI_TOP/README.md' 2>/dev/null"
 for to in $GUEST $GUEST_6; do
-	check "ping from the gateway to $to" in_ns gw1 ping -n -q -c 3 -i 0.05 -W 2 "$to"
+	check "ping from the gateway to $to" in_ns gw1 ping -n -q -l 3 -c 3 -i 10 -w 5 "$to"
 done
 for to in ${FAR%.0/16}.77 ${OWN%.0/16}.78 ${FAR_6%/64}77 ${OWN_6%/64}78; do
-	check "ping from the LAN to $to" in_ns a ping -n -q -c 3 -i 0.05 -W 2 "$to"
+	check "ping from the LAN to $to" in_ns a ping -n -q -l 3 -c 3 -i 10 -w 5 "$to"
 done
 tap_done
