@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ike/core/engine.h"
 #include "ike/daemon/daemon.h"
 
 #define BURST 16 /* datagrams of a socket in one turn of the loop */
@@ -213,6 +214,34 @@ static void from_local(struct msghdr *msg, char *control, const struct ike_addr 
 	msg->msg_controllen = CMSG_SPACE(four ? sizeof(p4) : sizeof(p6));
 }
 
+/* Most often a setting: a policy's sa-src-address, a route that is missing. */
+static const char *send_hint(int err)
+{
+	switch (err) {
+	case EINVAL:
+	case EADDRNOTAVAIL:
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+		return ": is the first an address of this host (sa-src-address of the policy), and is there a route?";
+	case EPERM:
+		return ": does a firewall of this host forbid it?";
+	default:
+		return "";
+	}
+}
+
+static void say_why(struct daemon *d, const struct ike_path *p, int err)
+{
+	char from[64], to[64];
+
+	if (!d->ike || !ike_may_say(d->ike, &p->remote.a))
+		return;
+	(void)ike_end_text(&p->local, from, sizeof(from));
+	(void)ike_end_text(&p->remote, to, sizeof(to));
+	ike_log(d->ike, LOG_L_WARNING, "a message from %s to %s could not be sent: %s%s", from, to, strerror(err),
+		send_hint(err));
+}
+
 /* What cannot be sent is lost like a datagram on its way: IKE repeats itself. */
 static void send_parts(struct daemon *d, const struct ike_path *p, struct iovec *iov, unsigned n)
 {
@@ -224,7 +253,7 @@ static void send_parts(struct daemon *d, const struct ike_path *p, struct iovec 
 
 	from_local(&msg, control, &p->local.a);
 	if (d->udp[i] >= 0 && sendmsg(d->udp[i], &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_debug("a message of IKE could not be sent: %s", strerror(errno));
+		say_why(d, p, errno);
 }
 
 void net_send(struct daemon *d, const struct ike_path *p, struct bytes msg)

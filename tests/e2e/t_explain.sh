@@ -67,6 +67,11 @@ xi 1 policy add src-address=$LAN1 dst-address=10.7.0.0/16 tunnel=yes sa-src-addr
 is "nobody negotiates" "$(verdict 1 src-address=$HOST_A dst-address=10.7.0.1 protocol=icmp)" \
 	"dropped, out-no-states: policy requires an SA, none is usable"
 check "xdp-iked" iked_start 1
+is "nor is there anybody to negotiate with" "$(verdict 1 src-address=$HOST_A dst-address=10.7.0.1 protocol=icmp)" \
+	"dropped, out-no-states: policy requires an SA, none is usable"
+xi 1 explain src-address=$HOST_A dst-address=10.7.0.1 protocol=icmp >"$T/steps"
+check "which is said" grep -q "sa: none: no enabled peer item has $WAN2, nothing is negotiated" "$T/steps"
+xi 1 peer add address=203.0.113.0/25 secret=s 2>/dev/null || not_ok "peer"
 is "an SA is asked for" "$(verdict 1 src-address=$HOST_A dst-address=10.7.0.1 protocol=icmp)" \
 	"waits for the SA, with two more packets of this policy at most, then it is sent"
 xi 1 policy set 0 dst-address=224.0.0.0/4 || not_ok "multicast"

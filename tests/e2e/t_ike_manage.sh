@@ -109,6 +109,10 @@ check "no peer" xi 1 peer disable 0
 again
 check "is said, too" says 1 "no configuration found for $WAN2"
 xi 1 peer enable 0 >/dev/null 2>&1
+check "an address that is not ours" xi 1 policy set 0 sa-src-address=198.51.100.77
+again
+check "is said with the setting" says 1 "198.51.100.77\[500\] to $WAN2\[500\] could not be sent: .*sa-src-address"
+xi 1 policy set 0 sa-src-address=$WAN1 >/dev/null 2>&1
 check "all right again" wait_for "in_ns a ping -n -q -c 1 -W 2 $HOST_B" 40
 
 is "no secret is in the logs" "$(cat "$T"/iked?.log "$T"/gw?.log | grep -c "$SECRET")" 0

@@ -87,6 +87,8 @@ int cli_ike_flush(struct cli *cli, unsigned proto, struct conf_err *e) __must_ch
 int kill_command(struct cli *cli, struct conf_err *e) __must_check;
 /* What an operator should know of the peers and proposals that the command edited. */
 void ike_warnings(const struct conf *c);
+/* Has an enabled peer item that address? true also when the configuration cannot be read. */
+bool ike_has_peer(const struct cli *cli, const struct ip_addr *a);
 
 /* --- nic.c: interfaces --- */
 

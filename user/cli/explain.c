@@ -30,6 +30,7 @@ struct side {
 };
 
 struct explain {
+	const struct cli *cli;
 	const struct maps *m;
 	bool daemon; /* xdp-ipsecd runs */
 	bool stays;  /* forwarding is off where it arrives */
@@ -430,9 +431,22 @@ static bool may_wait(const struct explain *x, const struct xi_policy *p)
 	return p->held < XI_HOLD_PACKETS || p->acquire_ns <= clock_ns();
 }
 
+/* What is asked for is not negotiated: xdp-iked has nobody to ask. */
+static bool no_peer(struct explain *x, const struct xi_policy *p)
+{
+	struct ip_addr peer = {.a = p->sa_dst, .family = p->sa_family};
+	char text[INET6_ADDRSTRLEN];
+
+	if (!peer.family || p->sa_out || p->manual_sa[0] || ike_has_peer(x->cli, &peer))
+		return false;
+	val_addr_format(text, sizeof(text), &peer);
+	say(x, "sa", "none: no enabled peer item has %s, nothing is negotiated", text);
+	return true;
+}
+
 static void protect(struct explain *x, const struct xi_policy *p)
 {
-	if (x->many) {
+	if (x->many || no_peer(x, p)) {
 		dropped(x, XI_DROP_OUT_NO_SA);
 	} else if (!may_wait(x, p)) {
 		protect_by_sas(x, p);
@@ -600,6 +614,7 @@ int explain_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 	if (!rc && !cli->maps)
 		rc = conf_fail(e, CONF_E_SYSTEM, "no interface is attached: no policy is enforced");
 	if (!rc) {
+		x.cli = cli;
 		x.m = cli->maps;
 		x.daemon = daemon_status(cli, reply, &pid) == DAEMON_RUNS;
 		x.steps = json_array();

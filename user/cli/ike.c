@@ -225,6 +225,32 @@ static void warn_weak(const struct conf *c, enum menu_id menu)
 		cli_warn("and so are values of %u more items of %s", more, menus[menu].name);
 }
 
+static bool prefix_has(const struct ip_prefix *p, const struct ip_addr *a)
+{
+	const uint8_t *net = (const uint8_t *)&p->a, *is = (const uint8_t *)&a->a;
+	unsigned whole = p->len / 8, rest = p->len % 8;
+
+	return p->family == a->family && memcmp(net, is, whole) == 0 &&
+	       (!rest || (net[whole] ^ is[whole]) >> (8 - rest) == 0);
+}
+
+bool ike_has_peer(const struct cli *cli, const struct ip_addr *a)
+{
+	struct conf_err e = {0};
+	struct conf c;
+	bool has = false;
+
+	if (store_load(&cli->paths, &c, &e))
+		return true;
+	for (unsigned i = 0; i < c.list[MENU_PEER].count && !has; i++) {
+		const struct conf_peer *p = CONF_ITEM(conf_peer, &c.list[MENU_PEER], i);
+
+		has = !p->it.disabled && prefix_has(&p->address, a);
+	}
+	conf_free(&c);
+	return has;
+}
+
 /* Spec 4.1: of equal prefixes the earlier item wins. */
 static void warn_hidden_peers(const struct conf *c)
 {
