@@ -109,6 +109,19 @@ fails "more policies than the table holds" 1 "failure: 17 enabled policies, but 
 is "no rights: says so and what to do" "$(setpriv --reuid=65534 --regid=65534 --clear-groups "$XI" --instance "$INST" policy print 2>&1)" \
 	"not enough permissions (9): cannot read /etc/xdp-ipsec/$INST/ipsec.rsc, run as root"
 is "help is --help" "$(xi help)" "$(xi --help)"
+is "help of a menu" "$(xi policy help; xi policy '?')" "$(xi policy; xi policy)"
+is "help of a command" "$(xi policy move '?' | head -1)" "  move ITEMS [DESTINATION]"
+has "with properties" "$(xi policy add '?')" "src-address         source prefix"
+has "help of monitor" "$(xi monitor)" "drops [reason=COUNTER|NUMBER]"
+fails "an item may be called help" 1 "no such item" policy remove help
+fails "help of what is not there" 2 "bad command name polcy (line 1 column 1)" polcy '?'
+tty() { script -qec "$(printf '%q ' "$XI" --instance "$INST" "$@")" /dev/null | tr -d '\r'; }
+is "a person is told the values" "$(tty policy add level=x)" "input does not match any value of level
+  (it is one of use, require, unique)"
+is "and what is missing" "$(tty policy add proposal=x)" "input does not match any value of proposal
+  (there is no proposal x)"
+is "and where to look" "$(tty policy frob)" "bad command name frob (line 1 column 8)
+  (xdp-ipsec policy shows what there is)"
 hasnt "help of a menu without order" "$(xi interface)" "place-before"
 hasnt "help of what is only shown has no stray ;" "$(xi interface)" "; 
 "

@@ -298,7 +298,9 @@ static void t_spec_28_weak(void **state)
 	(void)state;
 	run("/ip ipsec peer\nadd\nadd hash-algorithm=sha256 enc-algorithm=aes-128 dh-group=ec2n185\n"
 	    "add hash-algorithm=sha1 enc-algorithm=camellia-256 dh-group=x25519\n"
-	    "/ip ipsec proposal add name=x enc-algorithms=aes-256,null,3des pfs-group=none");
+	    "/ip ipsec proposal\nadd name=x enc-algorithms=aes-256,null,3des pfs-group=none\n"
+	    "add name=y enc-algorithms=aes-128-gcm,aes-256-ccm auth-algorithms=null pfs-group=none\n"
+	    "add name=z enc-algorithms=aes-128-gcm,aes-256 auth-algorithms=null pfs-group=none");
 	assert_int_equal(conf_weak(MENU_PEER, &peer(0)->it, weak, sizeof(weak)), 3);
 	assert_string_equal(weak, "hash-algorithm=md5, enc-algorithm=3des, dh-group=modp1024");
 	assert_int_equal(conf_weak(MENU_PEER, &peer(1)->it, weak, sizeof(weak)), 1);
@@ -306,6 +308,9 @@ static void t_spec_28_weak(void **state)
 	assert_int_equal(conf_weak(MENU_PEER, &peer(2)->it, weak, sizeof(weak)), 0);
 	assert_int_equal(conf_weak(MENU_PROPOSAL, &proposal(1)->it, weak, sizeof(weak)), 2);
 	assert_string_equal(weak, "enc-algorithms=null, enc-algorithms=3des");
+	assert_int_equal(conf_weak(MENU_PROPOSAL, &proposal(2)->it, weak, sizeof(weak)), 0);
+	assert_int_equal(conf_weak(MENU_PROPOSAL, &proposal(3)->it, weak, sizeof(weak)), 1);
+	assert_string_equal(weak, "auth-algorithms=null");
 }
 
 /* Spec 27: both commands of the example are accepted as they stand. */

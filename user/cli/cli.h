@@ -151,6 +151,8 @@ int view_algorithm_table(struct conf *c, struct conf_err *e) __must_check;
 
 void help_general(FILE *out);
 void help_menu(FILE *out, enum node_id node);
+/* Of a command, or of the menu when none is named. */
+void help_command(FILE *out, const struct cmd *cmd);
 
 /* The lists of properties as man page source (mdoc-free troff), for `xdp-ipsec --man-properties`. */
 void help_man_properties(FILE *out);

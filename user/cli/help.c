@@ -24,7 +24,9 @@ void help_general(FILE *out)
 	for (unsigned v = 1; v < VERB_MAX; v++)
 		if (verbs[v].nodes >> NODE_MONITOR & 1)
 			(void)fprintf(out, "  monitor %s\n        %s\n", verbs[v].usage, verbs[v].help);
-	(void)fputs("\nA menu alone lists its commands and properties: xdp-ipsec policy. Manual: xdp-ipsec(8).\n", out);
+	(void)fputs("\nA menu alone, or ? behind it or a command, shows more: xdp-ipsec policy; xdp-ipsec policy add "
+		    "?. Manual: xdp-ipsec(8).\n",
+		    out);
 }
 
 static void range_text(const struct prop *p, char *buf, size_t size)
@@ -65,21 +67,13 @@ static void help_verb(FILE *out, const struct verb *v, bool ordered)
 		      v->help);
 }
 
-void help_menu(FILE *out, enum node_id node)
+static void help_properties(FILE *out, const struct menu *m)
 {
 	char range[1000];
 
-	if (node == NODE_IPSEC || (unsigned)node >= MENU_MAX) {
-		help_general(out);
-		return;
-	}
-	(void)fprintf(out, "%s: %s\n\ncommands:\n", node_path(node), menus[node].help);
-	for (unsigned v = 1; v < VERB_MAX; v++)
-		if (verbs[v].nodes >> node & 1)
-			help_verb(out, &verbs[v], menus[node].ordered);
 	(void)fputs("\nproperties:\n", out);
-	for (unsigned i = 0; i < menus[node].count; i++) {
-		const struct prop *p = &menus[node].prop[i];
+	for (unsigned i = 0; i < m->count; i++) {
+		const struct prop *p = &m->prop[i];
 
 		range_text(p, range, sizeof(range));
 		if (p->flags & PF_READONLY)
@@ -87,6 +81,36 @@ void help_menu(FILE *out, enum node_id node)
 		(void)fprintf(out, "  %-19s %s%s%s%s\n", p->name, p->help ? p->help : "",
 			      p->flags & PF_READONLY ? " (shown only)" : "", *range && p->help ? "; " : "", range);
 	}
+}
+
+void help_menu(FILE *out, enum node_id node)
+{
+	bool menu = (unsigned)node < MENU_MAX;
+
+	if (!menu && node != NODE_MONITOR) {
+		help_general(out);
+		return;
+	}
+	(void)fprintf(out, "%s: %s\n\ncommands:\n", node_path(node),
+		      menu ? menus[node].help : "what happens, line by line, until interrupted");
+	for (unsigned v = 1; v < VERB_MAX; v++)
+		if (verbs[v].nodes >> node & 1)
+			help_verb(out, &verbs[v], menu && menus[node].ordered);
+	if (menu)
+		help_properties(out, &menus[node]);
+}
+
+void help_command(FILE *out, const struct cmd *cmd)
+{
+	bool menu = (unsigned)cmd->node < MENU_MAX;
+
+	if (cmd->verb == VERB_NONE) {
+		help_menu(out, cmd->node);
+		return;
+	}
+	help_verb(out, &verbs[cmd->verb], menu && menus[cmd->node].ordered);
+	if (menu && (cmd->verb == VERB_ADD || cmd->verb == VERB_SET))
+		help_properties(out, &menus[cmd->node]);
 }
 
 static void man_escape(FILE *out, const char *s)

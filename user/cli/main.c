@@ -81,16 +81,35 @@ static int run_stdin(struct cli *cli, struct conf_err *e)
 	return rc;
 }
 
+/* A word for help behind a menu or a command; `help` behind a command may be an item. */
+static bool asks_help(char **word, unsigned count)
+{
+	static struct cmd cmd;
+	struct conf_err e = {0};
+
+	if (strcmp(word[count - 1], "help") == 0)
+		return cmd_from_words(&cmd, word, count - 1, &e) || cmd.verb == VERB_NONE;
+	return strcmp(word[count - 1], "?") == 0;
+}
+
+static int run_help(char **word, unsigned count, struct conf_err *e)
+{
+	static struct cmd cmd;
+
+	if (cmd_from_words(&cmd, word, count, e))
+		return -EINVAL;
+	help_command(stdout, &cmd);
+	return 0;
+}
+
 static int run_words(struct cli *cli, char **word, unsigned count, struct conf_err *e)
 {
 	static struct cmd cmd;
 
 	if (count == 0)
 		return show_status(cli, e);
-	if (count == 1 && strcmp(word[0], "help") == 0) {
-		help_general(stdout);
-		return 0;
-	}
+	if (asks_help(word, count))
+		return run_help(word, count - 1, e);
 	if (count == 1 && strcmp(word[0], "-") == 0)
 		return run_stdin(cli, e);
 	if (count == 1 && strpbrk(word[0], " \t\n;"))

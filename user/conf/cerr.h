@@ -27,7 +27,7 @@ struct conf_err {
 	enum conf_class class;
 	unsigned line, col; /* where in the script; 0 = not known */
 	char text[600];
-	char hint[80]; /* a second line for a person at a terminal, where the spec fixes the text; "" = none */
+	char hint[640]; /* a second line for a person at a terminal, where the spec fixes the text; "" = none */
 };
 
 /* Sets class and text unless one is set already; returns -EINVAL. */

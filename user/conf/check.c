@@ -2,6 +2,7 @@
 /* What is refused because of several values together: one rule, one `if`, one sentence (spec sections 6.4 and 9). */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 
 #include "bpf/abi/xi_alg.h"
 #include "user/conf/conf.h"
@@ -33,6 +34,14 @@ static int check_mss(const struct conf_policy *p, struct conf_err *e)
 	return 0;
 }
 
+static int no_such_name(enum menu_id menu, const char *name, struct conf_err *e)
+{
+	if (e->class == CONF_OK)
+		(void)snprintf(e->hint, sizeof(e->hint), "there is no %s %.30s", menus[menu].name,
+			       *name ? name : "\"\"");
+	return conf_fail(e, CONF_E_ENUM, "input does not match any value of %s", menus[menu].name);
+}
+
 static int check_policy(const struct conf *c, const struct conf_policy *p, struct conf_err *e)
 {
 	if (p->src.family != p->dst.family)
@@ -49,9 +58,9 @@ static int check_policy(const struct conf *c, const struct conf_policy *p, struc
 	if (check_mss(p, e))
 		return -1;
 	if (conf_index_of_name(c, MENU_PROPOSAL, p->proposal) < 0)
-		return conf_fail(e, CONF_E_ENUM, "input does not match any value of proposal");
+		return no_such_name(MENU_PROPOSAL, p->proposal, e);
 	if (p->manual_sa[0] && conf_index_of_name(c, MENU_MANUAL_SA, p->manual_sa) < 0)
-		return conf_fail(e, CONF_E_ENUM, "input does not match any value of manual-sa");
+		return no_such_name(MENU_MANUAL_SA, p->manual_sa, e);
 	return 0;
 }
 

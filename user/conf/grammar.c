@@ -134,8 +134,12 @@ static int take_word(struct cmd *c, const char *word, unsigned line, unsigned co
 	if (i == -2)
 		return conf_fail(e, CONF_E_AMBIG,
 				 "ambiguous value of command, more than one possible value matches input");
-	if (i < 0)
+	if (i < 0) {
+		if (e->class == CONF_OK)
+			(void)snprintf(e->hint, sizeof(e->hint), "xdp-ipsec %s shows what there is",
+				       nodes[c->node].parent == NODE_IPSEC ? nodes[c->node].name : "help");
 		return conf_fail_at(e, CONF_E_CMD, word, line, col);
+	}
 	if (i < NODE_MAX) {
 		c->node = (enum node_id)i;
 		return 0;

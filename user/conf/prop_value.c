@@ -111,6 +111,16 @@ static int bad_range(const struct prop *p, struct conf_err *e)
 			 p->max);
 }
 
+static int no_word(const struct prop *p, struct conf_err *e)
+{
+	const char *w;
+	size_t n = 0;
+
+	for (unsigned i = 0; e->class == CONF_OK && (w = prop_word(p, i)) && n < sizeof(e->hint); i++)
+		n += (size_t)snprintf(e->hint + n, sizeof(e->hint) - n, "%s%s", i ? ", " : "it is one of ", w);
+	return conf_fail(e, CONF_E_ENUM, "input does not match any value of %s", p->name);
+}
+
 static int read_word(const struct prop *p, const char *value, struct conf_err *e)
 {
 	int i = word_match(next_value_word, p, value);
@@ -118,9 +128,7 @@ static int read_word(const struct prop *p, const char *value, struct conf_err *e
 	if (i == -2)
 		return conf_fail(e, CONF_E_AMBIG, "ambiguous value of %s, more than one possible value matches input",
 				 p->name);
-	if (i < 0)
-		return conf_fail(e, CONF_E_ENUM, "input does not match any value of %s", p->name);
-	return i;
+	return i < 0 ? no_word(p, e) : i;
 }
 
 static int read_number(const struct prop *p, int64_t *out, const char *value, struct conf_err *e)
@@ -208,7 +216,7 @@ static int read_side(const struct prop *p, void *item, int side, const char *tex
 		return 0;
 	}
 	if (len >= sizeof(word))
-		return conf_fail(e, CONF_E_ENUM, "input does not match any value of %s", p->name);
+		return no_word(p, e);
 	memcpy(word, text, len);
 	word[len] = '\0';
 	rc = read_word(p, word, e);

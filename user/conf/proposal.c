@@ -132,9 +132,24 @@ static bool may_be_weak(const struct prop *p)
 	return false;
 }
 
+/* What only ciphers with authentication of their own are offered with, is no lack of it. */
+static bool needs_no_auth(enum menu_id menu, const struct conf_item *it)
+{
+	const struct alg *enc[PROPOSAL_ALGS_MAX];
+	unsigned n, aead = 0;
+
+	if (menu != MENU_PROPOSAL)
+		return false;
+	n = conf_proposal_algs((const struct conf_proposal *)it, ALG_ENC, enc);
+	for (unsigned i = 0; i < n; i++)
+		aead += !!(enc[i]->flags & ALG_F_AEAD);
+	return n && aead == n;
+}
+
 unsigned conf_weak(enum menu_id menu, const struct conf_item *it, char *buf, size_t size)
 {
 	const struct menu *m = &menus[menu];
+	bool bare = needs_no_auth(menu, it);
 	unsigned count = 0;
 	size_t n = 0;
 
@@ -142,7 +157,7 @@ unsigned conf_weak(enum menu_id menu, const struct conf_item *it, char *buf, siz
 	for (unsigned i = 0; i < m->count; i++) {
 		char value[VALUE_MAX], *at = value, *word;
 
-		if (!may_be_weak(&m->prop[i]))
+		if (!may_be_weak(&m->prop[i]) || (bare && strcmp(m->prop[i].name, "auth-algorithms") == 0))
 			continue;
 		prop_format(&m->prop[i], it, value, sizeof(value));
 		while ((word = strsep(&at, ",")))
