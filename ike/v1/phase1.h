@@ -9,18 +9,21 @@
  *   mode, whose last message has no answer, it repeats message 2 when something with our cookie arrives although message 3 did not;
  * - leaves out of its answer in main and base mode whatever makes it longer than the request (vendor IDs; they follow with the next message). What remains is
  *   shorter in main mode; in base mode it has our identity in it, and when that makes it longer there is no answer;
- * - answers in aggressive mode no vendor ID that it was not asked (spec 20.4 says that DPD is always announced: not there). KE, nonce, identity, proof and
- *   NAT-D go out at once (RFC 2409 §5.4), so that the answer is longer than the request by HASH, or SIG, certificates and CRs, by NAT-D when the peer announced
- *   NAT traversal, and by what its nonce (from 8 bytes) and identity are shorter than ours. Bytes with a pre-shared key, aes-128 and modp1024, request -> answer:
+ * - answers in aggressive mode no vendor ID that it was not asked (spec 20.4 says that DPD is always announced: not there), and where no certificates follow
+ *   that of fragmentation only if it fits into the length of the request. KE, nonce, identity, proof and NAT-D go out at once (RFC 2409 §5.4). Our own request
+ *   has room for that, a vendor ID that nobody knows, so that between two of ours the answer is not the longer one. What remains is a request of others without
+ *   that room: the answer is longer by HASH, or SIG, certificates and CRs, by NAT-D when the peer announced NAT traversal, and by what its nonce (from 8 bytes)
+ *   and identity are shorter than ours; refusing it would refuse them. Bytes with a pre-shared key, aes-128 and modp1024, request -> answer:
  *
  *              our own request, without NAT-T   with it        the shortest request there is
- *       md5          296 -> 316                 376 -> 376     261 -> 332
- *       sha1                                    376 -> 388     261 -> 344
- *       sha256                                  376 -> 424     261 -> 380
- *       sha512                                  376 -> 520     261 -> 476
+ *       md5          316 -> 316                 376 -> 376     261 -> 332
+ *       sha1                                    396 -> 388     261 -> 344
+ *       sha256                                  424 -> 424     261 -> 380
+ *       sha512                                  520 -> 520     261 -> 476
  *
- *   With RSA signatures and certificates 1 to 3 kB come on top. Only prefixes whose peer item says exchange-mode=aggressive get such an answer, a /24 64 at a
- *   time, each repeated 5 times at most, and at most 16 Diffie-Hellman operations for strangers run at a time (tests/unit/t_ike1_answer.c);
+ *   With RSA signatures and certificates our request has 1228 bytes (it stays one packet), the answer 1 to 3 kB. Only prefixes whose peer item says
+ *   exchange-mode=aggressive get such an answer, a /24 64 at a time, each repeated 5 times at most, and at most 16 Diffie-Hellman operations for strangers run at
+ *   a time (tests/unit/t_ike1_answer.c);
  * - keeps at most 2048 such ISAKMP SAs, 64 of a /24 or /48; the oldest makes room.
  */
 #ifndef IKE_V1_PHASE1_H

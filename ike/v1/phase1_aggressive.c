@@ -4,11 +4,64 @@
 
 #include "ike/v1/phase1.h"
 
+#define ROOM_LEAST 20 /* bytes of a payload that no peer takes for the beginning of a vendor ID that it knows */
+#define REQUEST_MAX                                                                                                    \
+	1228 /* bytes: message 1 is not filled beyond what fits into the smallest MTU of IPv6, with a non-ESP marker */
+
+static size_t natd_len(const struct hash *h)
+{
+	return 2 * (ISAKMP_GENERIC_LEN + h->len);
+}
+
 /* --- initiator --- */
+
+/* RSA: a signature is as long as the key; of the keys that the peer may have (spec 23.3) the longest. */
+static size_t longest_sig(const struct ike1 *sa)
+{
+	const struct cred *store = sa->ike->conf->cred;
+	const char *name = sa->peer->remote_key;
+	EVP_PKEY *key = name[0] ? cred_key(store, name) : NULL;
+	size_t len = 0;
+
+	if (key)
+		return (size_t)EVP_PKEY_get_size(key);
+	for (unsigned i = 0; (key = cred_key_at(store, i, &name)); i++)
+		len = MAX(len, (size_t)EVP_PKEY_get_size(key));
+	return len;
+}
+
+/* HASH or SIG of the peer; how long its certificates are nobody knows. */
+static size_t proof_len(const struct ike1 *sa)
+{
+	switch (sa->peer->auth) {
+	case IKE_AUTH_PSK:
+		return ISAKMP_GENERIC_LEN + sa->peer->hash->len;
+	case IKE_AUTH_RSA_KEY:
+		return ISAKMP_GENERIC_LEN + longest_sig(sa);
+	default:
+		return REQUEST_MAX;
+	}
+}
+
+/*
+ * The answer has the payloads of our message without vendor IDs (bare bytes), one for NAT-T of 16 bytes, DPD, fragmentation, and proof and NAT-D. A responder that
+ * gives an address which is not shown no more than came from there can answer us: a vendor ID that nobody knows (RFC 2408 §3.16: ignored) makes up for the rest.
+ */
+static void put_room(const struct ike1 *sa, struct msg_wr *w, size_t bare)
+{
+	static const uint8_t room[REQUEST_MAX] = "xdp-ipsec: room for the answer";
+	size_t answer = bare + 20 + 24 + proof_len(sa) + (sa->peer->natt ? 20 + natd_len(sa->peer->hash) : 0);
+
+	answer = MIN(ike1_cut_len(answer), (size_t)REQUEST_MAX);
+	if (answer > w->wr.len)
+		msg_wr_raw(w, ISAKMP_P_VID,
+			   (struct bytes){room, MAX(answer - w->wr.len, (size_t)ROOM_LEAST) - ISAKMP_GENERIC_LEN});
+}
 
 static void send1(struct ike1 *sa)
 {
 	struct msg_wr w;
+	size_t bare;
 	int rc;
 
 	p1_msg_begin(sa, &w, 0);
@@ -16,7 +69,9 @@ static void send1(struct ike1 *sa)
 	p1_put_ke(sa, &w);
 	p1_put_id(sa, &w);
 	p1_put_crs(sa, &w);
+	bare = w.wr.len;
 	p1_put_vids(sa, &w, SIZE_MAX);
+	put_room(sa, &w, bare);
 	rc = p1_msg_send(sa, &w, 0, 1);
 	if (!rc)
 		rc = p1_keep_sai(sa);
@@ -84,7 +139,7 @@ static void send2(struct ike1 *sa)
 	p1_put_id(sa, &w);
 	p1_put_proof(sa, &w);
 	p1_put_crs(sa, &w);
-	p1_put_vids(sa, &w, SIZE_MAX);
+	p1_put_vids(sa, &w, sa->hs->request_len - MIN(sa->hs->request_len, sa->natt ? natd_len(sa->terms.hash) : 0));
 	p1_put_natd(sa, &w);
 	if (p1_msg_send(sa, &w, 0, 0))
 		p1_fatal(sa, "message 2 cannot be sent");

@@ -253,13 +253,20 @@ static int takes_fragments(const struct ike1 *sa, struct bytes vid)
 	return (ntohl(cap) & frag_capability(sa)) != 0;
 }
 
+/* There is no later message for it, and the peer could not work without: NAT-T it would not do, DPD not begin, its certificates not get through. */
+static int must_have(const struct ike1 *sa, enum msg_vid v)
+{
+	return !sa->initiator && sa->mode == ISAKMP_X_AGGRESSIVE &&
+	       (v != MSG_VID_FRAGMENTATION || sa->peer->auth == IKE_AUTH_RSA_SIGNATURE);
+}
+
 static void put_vid(struct ike1 *sa, struct msg_wr *w, enum msg_vid v, size_t max)
 {
 	struct bytes b = msg_vid_bytes(v);
 	uint8_t buf[64];
 
 	if (sa->hs->vids_sent & 1u << v || b.len + 4 > sizeof(buf) ||
-	    w->wr.len + GENERIC + b.len + (v == MSG_VID_FRAGMENTATION ? 4 : 0) > max)
+	    (!must_have(sa, v) && w->wr.len + GENERIC + b.len + (v == MSG_VID_FRAGMENTATION ? 4 : 0) > max))
 		return;
 	memcpy(buf, b.p, b.len);
 	if (v == MSG_VID_FRAGMENTATION) {

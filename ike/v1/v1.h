@@ -184,6 +184,8 @@ int ike1_open(struct ike1 *sa, uint8_t *iv, struct msg *m, struct bytes datagram
  * NULL: sent once; else kept in it, and repeated when gave_up is set. iv goes on. 0 or negative errno.
  */
 int ike1_send(struct ike1 *sa, struct msg_wr *w, uint8_t *iv, int encrypt, struct ike1_retry *retry) __must_check;
+/* Bytes that a message of len bytes is on the wire where the peer takes fragments, headers of all fragments counted. */
+size_t ike1_cut_len(size_t len);
 void ike1_retry_clear(struct ike *k, struct ike1_retry *r);
 /* What ike1_send() kept last in r answers this request: ike1_repeated() knows it. gave_up is not set then. */
 void ike1_answers(struct ike1_retry *r, struct bytes request);

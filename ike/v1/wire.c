@@ -75,6 +75,18 @@ int ike1_open(struct ike1 *sa, uint8_t *iv, struct msg *m, struct bytes datagram
 	return 0;
 }
 
+static int is_cut(size_t len)
+{
+	return len > FRAGMENT_CUT && len <= (size_t)FRAGMENTS_MAX * FRAGMENT_DATA;
+}
+
+size_t ike1_cut_len(size_t len)
+{
+	size_t pieces = (len + FRAGMENT_DATA - 1) / FRAGMENT_DATA;
+
+	return is_cut(len) ? len + pieces * (FRAGMENT_CUT - FRAGMENT_DATA) : len;
+}
+
 static void send_fragments(struct ike1 *sa, const struct ike_path *path, struct bytes whole)
 {
 	struct rd r = rd_of(whole);
@@ -101,7 +113,7 @@ static void send_fragments(struct ike1 *sa, const struct ike_path *path, struct 
 
 static void transmit(struct ike1 *sa, const struct ike_path *path, struct bytes msg)
 {
-	if (sa->peer_frag && msg.len > FRAGMENT_CUT && msg.len <= (size_t)FRAGMENTS_MAX * FRAGMENT_DATA)
+	if (sa->peer_frag && is_cut(msg.len))
 		send_fragments(sa, path, msg);
 	else
 		sa->ike->env->send(sa->ike->env->ctx, path, msg);
