@@ -36,6 +36,8 @@ enum what {
 	BAD_INFO,
 	BAD_SECOND,
 	BAD_THIRD,
+	COMMIT,	   /* the messages behind it have the commit bit, or no longer */
+	CONNECTED, /* an informational message under the message ID of a quick mode */
 	WHATS
 };
 
@@ -46,16 +48,19 @@ struct step {
 
 static struct rig *r;
 static uint32_t mids;
-static uint8_t choice; /* bits: PFS, no generate-policy, NAT, proposal-check, DPD */
+static uint8_t choice; /* bits: PFS, no generate-policy, NAT, proposal-check (2), DPD, its group (2) */
+static uint8_t flags;
 
 static void conf(struct ike_conf *c, unsigned end)
 {
+	static const uint16_t groups[] = {31, 19, 3, 1}; /* whose public values are read in different ways */
+
 	c->peer[0].generate = (uint8_t)(!end && !(choice & 2));
 	c->peer[0].check = (uint8_t)((CHECK_OBEY + (choice >> 3)) & 3);
 	c->peer[0].dpd_interval_s = choice & 0x20 ? 0 : 120;
 	c->proposal[0].enc[1] = alg_by_name(ALG_ENC, "aes-128-gcm");
 	c->proposal[0].n_enc = 2;
-	c->proposal[0].pfs = choice & 1 ? group_by_id(31) : NULL;
+	c->proposal[0].pfs = choice & 1 ? group_by_id(groups[choice >> 6]) : NULL;
 }
 
 static void say(uint8_t exchange, uint32_t mid, const uint8_t *iv, const struct step *s, struct bytes ni,
@@ -68,6 +73,7 @@ static void say(uint8_t exchange, uint32_t mid, const uint8_t *iv, const struct 
 			.body = s->body,
 			.ni = ni,
 			.hash = hash3,
+			.flags = flags,
 			.wrong = bad ? (uint8_t)r->end[1].sa->terms.hash->len : 0};
 
 	rig_say(r, 1, &m);
@@ -146,6 +152,16 @@ static void third(const struct step *s)
 		must_be_kept(&before);
 }
 
+static void connected(const struct step *s)
+{
+	struct ike1_quick *q = in_state(QUICK_COMMIT);
+
+	if (!q)
+		q = in_state(QUICK_SENT2);
+	if (q)
+		say(ISAKMP_X_INFORMATIONAL, q->mid, NULL, s, (struct bytes){0}, NULL, 0);
+}
+
 /* Another message 2 behind message 3: nothing but message 3 again comes of it. */
 static void again(const struct step *s)
 {
@@ -197,6 +213,12 @@ static void perform(const struct step *s)
 		break;
 	case AGAIN:
 		again(s);
+		break;
+	case COMMIT:
+		flags ^= ISAKMP_F_COMMIT;
+		break;
+	case CONNECTED:
+		connected(s);
 		break;
 	case SETUP: /* has its place at the beginning */
 		break;
@@ -253,7 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bytes rest = in;
 	struct step s;
 
-	choice = 0;
+	choice = flags = 0;
 	if (read_step(&rest, &s) && s.what == SETUP) {
 		choice = s.type;
 		in = rest;
