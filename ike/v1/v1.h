@@ -126,7 +126,6 @@ struct ike1 {
 	uint8_t refused;     /* the peer was told that we do not have an exchange of its */
 	uint32_t ph2_total;
 	/* IKE fragmentation, spec section 25 */
-	uint16_t frag_id;	  /* of the last message that we cut */
 	struct ike1_frags *frags; /* a message of the peer's that comes in pieces */
 };
 

@@ -87,12 +87,22 @@ size_t ike1_cut_len(size_t len)
 	return is_cut(len) ? len + pieces * (FRAGMENT_CUT - FRAGMENT_DATA) : len;
 }
 
+/* The same each time a message is sent, so that a receiver makes one of the fragments of several attempts. Not 0. */
+static uint16_t fragment_id(struct bytes whole)
+{
+	uint32_t id = 0;
+
+	for (size_t i = 0; i < whole.len; i++)
+		id = id * 31 + whole.p[i];
+	return (uint16_t)(id >> 16) | 1;
+}
+
 static void send_fragments(struct ike1 *sa, const struct ike_path *path, struct bytes whole)
 {
 	struct rd r = rd_of(whole);
 	uint8_t buf[FRAGMENT_CUT];
 	struct msg_hdr h = {.version = ISAKMP_VERSION_1, .exchange = whole.p[18]};
-	struct msg_fragment f = {.id = ++sa->frag_id};
+	struct msg_fragment f = {.id = fragment_id(whole)};
 
 	memcpy(h.icookie, whole.p, 8);
 	memcpy(h.rcookie, whole.p + 8, 8);

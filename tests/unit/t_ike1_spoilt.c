@@ -82,6 +82,8 @@ static struct {
 	size_t len;		     /* of the target */
 } spoilt;
 
+static unsigned attempt[2][3]; /* at a fragment, by end and its number */
+
 static void hold(const struct rig_packet *p)
 {
 	spoilt.held = *p;
@@ -274,6 +276,43 @@ static void t_each_message_flipped(void **state)
 	each(FLIP, at_places);
 }
 
+/* --- fragments (spec section 25) --- */
+
+/* Of each end, the first attempt at a message in fragments loses its first one, the next attempt the second one. */
+static int lose_another(struct rig *rig, struct rig_packet *p)
+{
+	static const size_t type = 16, number = 28 + 6; /* next payload; number of the fragment */
+	unsigned n;
+
+	(void)rig;
+	if (p->p[type] != ISAKMP_P_FRAGMENT)
+		return 1;
+	n = p->p[number];
+	return n > 2 || ++attempt[p->from][n] != n;
+}
+
+/* No attempt arrives whole, and yet the message does: its fragments have one ID each time it is sent. */
+static void t_spec_25_fragments_of_several_attempts(void **state)
+{
+	(void)state;
+	auth = IKE_AUTH_RSA_SIGNATURE;
+	mode = IKE_MODE_MAIN;
+	nat = from = 0;
+	memset(attempt, 0, sizeof(attempt));
+	two_ends(lose_another);
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_settle(r);
+	assert_int_equal(attempt[0][2], 1);
+	assert_false(established(1));
+	rig_advance(r, 11 * NS_PER_S);
+	assert_true(established(1)); /* by the second attempt of the initiator */
+	assert_false(established(0));
+	rig_advance(r, 10 * NS_PER_S);
+	assert_true(established(0)); /* by that of the responder */
+	assert_int_equal(attempt[1][2], 2);
+	(void)end(NULL);
+}
+
 /* --- everything at once --- */
 
 static int only_nat(struct rig *rig, struct rig_packet *p)
@@ -416,9 +455,16 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, end)
 	const struct CMUnitTest tests[] = {
-		T(t_each_message_lost),		T(t_each_message_doubled), T(t_each_message_reordered),
-		T(t_each_message_delayed),	T(t_each_message_cut),	   T(t_each_message_flipped),
-		T(t_both_begin_in_many_orders), T(t_random_weather),	   T(t_random_numbers_fail_once),
+		T(t_each_message_lost),
+		T(t_each_message_doubled),
+		T(t_each_message_reordered),
+		T(t_each_message_delayed),
+		T(t_each_message_cut),
+		T(t_each_message_flipped),
+		T(t_spec_25_fragments_of_several_attempts),
+		T(t_both_begin_in_many_orders),
+		T(t_random_weather),
+		T(t_random_numbers_fail_once),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
