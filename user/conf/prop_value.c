@@ -118,6 +118,8 @@ static int no_word(const struct prop *p, struct conf_err *e)
 
 	for (unsigned i = 0; e->class == CONF_OK && (w = prop_word(p, i)) && n < sizeof(e->hint); i++)
 		n += (size_t)snprintf(e->hint + n, sizeof(e->hint) - n, "%s%s", i ? ", " : "it is one of ", w);
+	if (n && n < sizeof(e->hint) && p->type == PT_PROTO)
+		(void)snprintf(e->hint + n, sizeof(e->hint) - n, ", 0..255");
 	return conf_fail(e, CONF_E_ENUM, "input does not match any value of %s", p->name);
 }
 
