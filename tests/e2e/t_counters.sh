@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Every counter of spec section 12 is provoked, on the way through XDP and by the host's own packets where both lead to it, and only that one
-# moves, by as many as were sent, with one reason; the policy's counters of 7.1 and those of an SA. First with ESP, in IPv4 tunnels; then what AH,
+# moves, by as many as were sent, with one reason, which `monitor drops` shows; the policy's counters of 7.1 and those of an SA. First with ESP, in IPv4 tunnels; then what AH,
 # transport mode, ESP inside AH and IPv6 do otherwise. Gateway 1 is real, there is no second.
 . "$(dirname "$0")/lib.sh"
 
@@ -128,13 +128,23 @@ settled() {
 	N=1 esp --seq 900001 --garbage && stat_wait 1 in-state-mode-errors $((before + 1)) 15
 }
 
+watch_drops() { # until xdp-ipsecd ends
+	bg gw1 drops "$O/xdp-ipsec" --instance "${P}g1" monitor drops
+	wait_for "in_ns gw1 ss -xH state connected | grep -q '/${P}g1/data.sock'" || fatal "monitor"
+}
+watch_drops
+# watched COUNTER REASON LINE: the monitor has said so since that line, in the counter's direction, and where
+watched() { tail -n "+$3" "$T/drops.log" | grep -F " $1 " | grep -F "text=\"$(reason_text "$2")\"" | grep -q "direction=${1%%-*} .*interface=[a-z]"; }
+
 row() { # COUNTER PACKETS BEFORE PROVOKE AFTER REASON
-	local counter=$1 N=$2 provoke=$4 after=$5 first want got
+	local counter=$1 N=$2 provoke=$4 after=$5 first want got line
 	{ [ -z "$3" ] || eval "$3"; } >"$T/row.out" 2>&1 || { not_ok "$counter: $3"; note "$(cat "$T/row.out")"; }
 	first=$(drops_seen 1)
 	want=$(drops_more "$counter" "$6" "$N" <<<"$first")
+	line=$(($(wc -l <"$T/drops.log") + 1))
 	eval "$provoke" >"$T/row.out" 2>&1 || { not_ok "$counter: $provoke"; note "$(cat "$T/row.out")"; }
 	wait_for 'got=$(drops_seen 1) && [ "$got" = "$want" ]' 15
+	wait_for "watched $counter $6 $line" 5 || got+=$'\n'"in no line of the monitor: $(tail -n "+$line" "$T/drops.log")"
 	{ [ -z "$after" ] || eval "$after"; } >"$T/row.out" 2>&1 || { not_ok "$counter: $after"; note "$(cat "$T/row.out")"; }
 	if [ "$got" = "$want" ]; then
 		ok "$counter, $6 +$N: ${3:+$3; }$provoke"
@@ -380,6 +390,7 @@ gw_stop 1 || not_ok "stop"
 gcc -shared -fPIC -o "$T/refuse.so" "$T/refuse.c" || fatal "gcc"
 LD_PRELOAD=$T/refuse.so XI_REFUSE=$T/refuse XDP_IPSEC_ENGINE=openssl ASAN_OPTIONS=verify_asan_link_order=0 gw_start 1 || fatal "start"
 check "it seals" wait_for 'b=$(policystat 1 0 out-transformed); N=1 from_a; wait_for "[ \$(policystat 1 0 out-transformed) -gt $b ]" 2' 20
+watch_drops
 : >"$T/refuse"
 row out-state-protocol-errors 3 "" from_a "" OUT_ENGINE
 row out-state-protocol-errors 3 "" from_host 'rm "$T/refuse"' OUT_ENGINE
