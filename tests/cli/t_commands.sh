@@ -120,6 +120,8 @@ is "a person is told the values" "$(tty policy add level=x)" "input does not mat
   (it is one of use, require, unique)"
 is "and what is missing" "$(tty policy add proposal=x)" "input does not match any value of proposal
   (there is no proposal x)"
+is "and which file" "$(tty key import /nonexistent)" "failure: could not read file
+  (/nonexistent: No such file or directory)"
 is "and where to look" "$(tty policy frob)" "bad command name frob (line 1 column 8)
   (xdp-ipsec policy shows what there is)"
 hasnt "help of a menu without order" "$(xi interface)" "place-before"

@@ -32,9 +32,14 @@ static char *file_read(const char *path, size_t *len, struct conf_err *e)
 {
 	FILE *f = fopen(path, "re");
 	char *text = f ? malloc(CRED_FILE_MAX + 1) : NULL;
+	int why = errno;
 
 	*len = text ? fread(text, 1, CRED_FILE_MAX + 1, f) : 0;
+	if (text && ferror(f))
+		why = errno;
 	if (!text || ferror(f) || *len > CRED_FILE_MAX) {
+		(void)snprintf(e->hint, sizeof(e->hint), "%.400s: %s", path,
+			       *len > CRED_FILE_MAX ? "larger than any certificate or key" : strerror(why));
 		(void)conf_fail(e, CONF_E_FAIL, "failure: could not read file");
 		free(text);
 		text = NULL;

@@ -153,7 +153,9 @@ int monitor_drops(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 		else
 			return conf_fail_at(e, CONF_E_END, a->name ? a->name : a->value, a->line, a->col);
 	}
-	if (f.reason && !is_reason(f.reason))
+	if (f.reason && !is_reason(f.reason)) {
+		(void)snprintf(e->hint, sizeof(e->hint), "statistics print detail has them all, by name and number");
 		return conf_fail(e, CONF_E_ENUM, "input does not match any value of reason");
+	}
 	return monitor(cli, DATASOCK_DROPS, &f, e);
 }

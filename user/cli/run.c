@@ -90,8 +90,10 @@ int flush_command(struct cli *cli, const struct cmd *cmd, struct conf_err *e)
 		if (type == -2)
 			return conf_fail(e, CONF_E_AMBIG,
 					 "ambiguous value of sa-type, more than one possible value matches input");
-		if (type < 0)
+		if (type < 0) {
+			(void)snprintf(e->hint, sizeof(e->hint), "it is one of ah, esp, all");
 			return conf_fail(e, CONF_E_ENUM, "input does not match any value of sa-type");
+		}
 	}
 	rc = cli_open_maps(cli, e);
 	if (!rc && cli->maps && !cli->check_only) {
