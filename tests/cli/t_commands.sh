@@ -122,6 +122,8 @@ is "and what is missing" "$(tty policy add proposal=x)" "input does not match an
   (there is no proposal x)"
 is "and which file" "$(tty key import /nonexistent)" "failure: could not read file
   (/nonexistent: No such file or directory)"
+is "no escape reaches the terminal" "$(tty policy remove $'x\e[31m')" "no such item
+  (there is no x?[31m in policy)"
 is "and where to look" "$(tty policy frob)" "bad command name frob (line 1 column 8)
   (xdp-ipsec policy shows what there is)"
 hasnt "help of a menu without order" "$(xi interface)" "place-before"

@@ -5,6 +5,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Words of files and pipes stand in it, and it goes to a terminal. */
+static void printable(char *c)
+{
+	for (; *c; c++)
+		if (((unsigned char)*c < 0x20 && *c != '\n') || *c == 0x7f)
+			*c = '?';
+}
+
 int conf_fail(struct conf_err *e, enum conf_class class, const char *fmt, ...)
 {
 	va_list ap;
@@ -15,10 +23,8 @@ int conf_fail(struct conf_err *e, enum conf_class class, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(e->text, sizeof(e->text), fmt, ap); /* a cut sentence still says what it is about */
 	va_end(ap);
-	/* Words of files and pipes stand in it, and it goes to a terminal. */
-	for (char *c = e->text; *c; c++)
-		if (((unsigned char)*c < 0x20 && *c != '\n') || *c == 0x7f)
-			*c = '?';
+	printable(e->text);
+	printable(e->hint);
 	return -EINVAL;
 }
 
