@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 #define XI_ABI_MAGIC 0x58495053u /* "XIPS" */
-#define XI_ABI_VERSION 2
+#define XI_ABI_VERSION 3
 
 #define XI_IF_MAX 16	 /* interface slots of an instance; slot 0 is the worker's end of the internal veth pair */
 #define XI_IF_INTERNAL 0 /* that slot */

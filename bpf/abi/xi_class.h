@@ -6,7 +6,8 @@
  * the key of a hash table; an entry of the table names a run of rules in evaluation order, and the first of them that
  * matches (xi_rule_match) is the shape's answer. The best answer of all shapes decides (spec 13.1). Shapes stand in the
  * order of their first rule, so that the search ends when no better one can follow. Usual policies have one to five shapes. A shape is
- * asked only when the first bits of both addresses are those of a rule of it (xi_filter).
+ * asked only when each field of the packet, by itself, is one that some rule of it takes (xi_filter): a few wide rules cost those packets a look-up that
+ * might be theirs.
  *
  * Rules of one pair of networks that differ in protocol or ports are one run. A short one is walked. Of a longer one than xi_shape.walk each
  * rule has an entry of its own, too: its key is that of the run together with what the rule asks of protocol and ports (xi_kind_key). Keys are of
@@ -26,7 +27,7 @@
 
 #include "bpf/abi/xi_policy.h"
 
-#define XI_SHAPES_MAX 48 /* of a family; when there are more, lengths of rare ones are rounded down until they fit */
+#define XI_SHAPES_MAX 64 /* of a family; when there are more, lengths of rare ones are rounded down until they fit */
 #define XI_PROBE_MAX 4	 /* buckets that a key may be in, one behind the other */
 #define XI_BUCKET_WAYS 4
 
@@ -43,12 +44,17 @@ struct xi_shape {
 #define XI_KIND_NO_PROTO 10 /* the first rule that protects and asks for a protocol or ports */
 #define XI_KINDS 11
 
-/* By the first bits of an address (xi_filter_index): bit i = some rule of shape i may match it. */
+/* By one field of the packet: bit i = some rule of shape i may match it. An address is three fields (xi_filter_index). */
 #define XI_FILTER 256
+#define XI_PARTS 3
+#define XI_FIELD_SRC 0
+#define XI_FIELD_DST XI_PARTS
+#define XI_FIELD_PROTO (2 * XI_PARTS)
+#define XI_FIELD_DST_PORT (2 * XI_PARTS + 1) /* xi_filter_port */
+#define XI_FIELDS 8
 
 struct xi_filter {
-	__u64 src[XI_FILTER];
-	__u64 dst[XI_FILTER];
+	__u64 field[XI_FIELDS][XI_FILTER];
 };
 
 struct xi_class_head {
@@ -77,7 +83,7 @@ struct xi_bucket {
 };
 
 _Static_assert(sizeof(struct xi_shape) == 40, "abi");
-_Static_assert(sizeof(struct xi_class_head) == 64 + 2 * XI_SHAPES_MAX * 40 + 2 * 2 * XI_FILTER * 8, "abi");
+_Static_assert(sizeof(struct xi_class_head) == 64 + 2 * XI_SHAPES_MAX * 40 + 2 * XI_FIELDS * XI_FILTER * 8, "abi");
 _Static_assert(XI_SHAPES_MAX <= 64, "a bit each");
 _Static_assert(sizeof(struct xi_bucket) == 64, "abi: a cache line");
 
@@ -91,16 +97,70 @@ static inline __u32 xi_buckets(__u32 spd_max)
 	return n;
 }
 
-/* IPv4: the first octet. IPv6: of the first 32 bits, since most of the world shares the first eight. */
-static inline __u32 xi_filter_index(const struct xi_addr *a, int six)
+/* The mask is an instruction of its own: the verifier of Linux 6.1 takes no bound from what a compiler makes of it together with what is before. */
+static inline __attribute__((always_inline)) __u32 xi_low_byte(__u32 w)
 {
-	__u32 w = a->w[0];
-
-	if (six)
-		w ^= w >> 8 ^ w >> 16 ^ w >> 24;
-	__asm__(""
-		: "+r"(w)); /* the mask stays the last step: the verifier of Linux 6.1 takes no bound from its parts */
+#ifdef __bpf__
+	__asm__("%0 &= 255" : "+r"(w));
+	return w;
+#else
 	return w & 0xff;
+#endif
+}
+
+/* IPv4: an octet. IPv6: bits 0 to 31, since most of the world shares the first eight, then 32 to 47 and 48 to 63. */
+static inline __attribute__((always_inline)) __u32 xi_filter_index(const struct xi_addr *a, int six, int part)
+{
+	__u32 w = a->w[six && part];
+
+	if (!six)
+		return xi_low_byte(w >> 8 * part);
+	if (!part)
+		return xi_low_byte(w ^ w >> 8 ^ w >> 16 ^ w >> 24);
+	return part == 1 ? xi_low_byte(w ^ w >> 8) : xi_low_byte(w >> 16 ^ w >> 24);
+}
+
+static inline __attribute__((always_inline)) __u32 xi_filter_port(__be16 port)
+{
+	return xi_low_byte(port ^ port >> 8);
+}
+
+/* By the first part of the addresses: the shapes that may have a rule for the packet. */
+static inline __attribute__((always_inline)) __u64 xi_shapes_near(const struct xi_filter *f, const struct xi_tuple *t,
+								  int six, int dir)
+{
+	const struct xi_addr *src = dir == XI_DIR_IN ? &t->dst : &t->src;
+	const struct xi_addr *dst = dir == XI_DIR_IN ? &t->src : &t->dst;
+
+	return f->field[XI_FIELD_SRC][xi_filter_index(src, six, 0)] &
+	       f->field[XI_FIELD_DST][xi_filter_index(dst, six, 0)];
+}
+
+/* At most one of them: it is asked at once, to look at the other fields costs as much. */
+static inline int xi_one_bit(__u64 bits)
+{
+	return !(bits & (bits - 1));
+}
+
+/* By the other fields, while there are several. Ports and protocol that the packet does not show leave all in (spec 13.6). */
+static inline __attribute__((always_inline)) __u64 xi_shapes_fewer(const struct xi_filter *f, const struct xi_tuple *t,
+								   int six, int dir, __u64 ask)
+{
+	const struct xi_addr *src = dir == XI_DIR_IN ? &t->dst : &t->src;
+	const struct xi_addr *dst = dir == XI_DIR_IN ? &t->src : &t->dst;
+
+	for (int part = 1; part < XI_PARTS; part++) {
+		ask &= f->field[XI_FIELD_SRC + part][xi_filter_index(src, six, part)] &
+		       f->field[XI_FIELD_DST + part][xi_filter_index(dst, six, part)];
+		if (xi_one_bit(ask))
+			return ask;
+	}
+	if (t->flags & XI_TUPLE_NO_PROTO)
+		return ask;
+	ask &= f->field[XI_FIELD_PROTO][t->proto];
+	if (t->flags & XI_TUPLE_NO_PORTS)
+		return ask;
+	return ask & f->field[XI_FIELD_DST_PORT][xi_filter_port(dir == XI_DIR_IN ? t->src_port : t->dst_port)];
 }
 
 static inline __u64 xi_mix(__u64 h)

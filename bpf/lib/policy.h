@@ -30,10 +30,10 @@ struct xi_find {
 struct xi_walk {
 	const struct xi_class_head *head;
 	const struct xi_tuple *t;
-	__u64 ask;	   /* bit i: shape i may know something */
-	__u32 first;	   /* of the run that is walked */
-	__u32 how;	   /* XI_DIR_*, and above that the copy of the classifier */
-	struct xi_hit hit; /* the best so far */
+	struct xi_hit *hit; /* the best so far */
+	__u64 ask;	    /* bit i: shape i may know something and was not asked yet */
+	__u32 first;	    /* of the run that is walked */
+	__u32 how;	    /* XI_DIR_*, and above that the copy of the classifier */
 };
 
 /* Is rule i of the run a hit? */
@@ -46,13 +46,13 @@ static __always_inline int xi_try_rule(struct xi_walk *f, __u32 i)
 		return 1;
 	if (!xi_rule_match(r, f->t, (int)(f->how & 1)))
 		return 0;
-	if (!f->hit.found || r->order < f->hit.order) {
-		f->hit.slot = r->slot;
-		f->hit.gen = r->gen;
-		f->hit.order = r->order;
-		f->hit.action = r->action;
-		f->hit.level = r->level;
-		f->hit.found = 1;
+	if (!f->hit->found || r->order < f->hit->order) {
+		f->hit->slot = r->slot;
+		f->hit->gen = r->gen;
+		f->hit->order = r->order;
+		f->hit->action = r->action;
+		f->hit->level = r->level;
+		f->hit->found = 1;
 	}
 	return 1;
 }
@@ -133,32 +133,38 @@ static __always_inline __u64 xi_find_kinds(const struct xi_tuple *t, __u64 run, 
 	return best;
 }
 
-/* One shape. By bpf_loop(), since the verifier would walk a loop of ours once for each shape there may be. */
-static long xi_find_shape(__u32 i, void *ctx)
+/* The lowest of some bits; its number is in the top bits of this product. */
+#define XI_DE_BRUIJN 0x03f79d71b4cb0a89ull
+
+static const __u8 xi_bit_number[64] = {0,  1,  48, 2,  57, 49, 28, 3,  61, 58, 50, 42, 38, 29, 17, 4,
+				       62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5,
+				       63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11,
+				       46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9,  13, 8,  7,  6};
+
+/* The next shape that is to be asked. By bpf_loop(), since the verifier would walk a loop of ours once for each shape there may be. */
+static long xi_find_shape(__u32 turn, void *ctx)
 {
 	struct xi_walk *w = ctx;
 	int six = w->t->family != XI_IP4, in = (w->how & 1) == XI_DIR_IN; /* spec 13.2: inbound the roles swap */
-	__u32 at = (six ? XI_SHAPES_MAX : 0) + i, salt = xi_shape_salt(w->head->salt, i);
+	__u64 bit = w->ask & -w->ask, hash, at_rule;
+	__u32 i = xi_bit_number[bit * XI_DE_BRUIJN >> 58], at = (six ? XI_SHAPES_MAX : 0) + i;
+	__u32 salt = xi_shape_salt(w->head->salt, i), count;
 	const struct xi_addr *src = in ? &w->t->dst : &w->t->src, *dst = in ? &w->t->src : &w->t->dst;
 	const struct xi_shape *s;
 	const struct xi_way *way;
-	__u32 count;
-	__u64 hash, at_rule;
 
-	if (!(w->ask >> (i & 63)))
+	(void)turn;
+	if (!bit)
 		return 1;
-	if (!(w->ask >> (i & 63) & 1))
-		return 0;
-	__asm__ volatile("# the index that is compared is the one that is used: Linux 6.1 wants to see it" : "+r"(at));
-	if (at >= 2 * XI_SHAPES_MAX)
-		return 1;
+	w->ask ^= bit;
+	__asm__ volatile("%0 &= %1" : "+r"(at) : "i"(2 * XI_SHAPES_MAX - 1)); /* Linux 6.1 wants to see it */
 	s = &w->head->shape[at];
-	if (w->hit.found && w->hit.order < s->best)
+	if (w->hit->found && w->hit->order < s->best)
 		return 1; /* shapes stand in the order of their best rules */
 	hash = six ? xi_class_hash6(src, dst, s, salt) : xi_class_hash4(src, dst, s, salt);
 	way = xi_find_way(w->head, hash);
-	if (!way || (w->hit.found && w->hit.order < way->best))
-		return 0;
+	if (!way || (w->hit->found && w->hit->order < way->best))
+		return !w->ask;
 	w->first = way->first;
 	count = way->count;
 	if (s->kinds && count > s->walk) {
@@ -167,21 +173,34 @@ static long xi_find_shape(__u32 i, void *ctx)
 		count = at_rule != XI_NO_RULE;
 	}
 	bpf_loop(count, xi_find_rule, w, 0);
-	return 0;
+	return !w->ask;
+}
+
+/* xi_shapes_fewer(). how: direction, and above that the copy of the classifier. Global: the verifier looks at it once. */
+__noinline __u64 xi_find_fewer(const struct xi_tuple *t, __u64 ask, __u32 how)
+{
+	__u32 at = how >> 1;
+	const struct xi_class_head *head = bpf_map_lookup_elem(&xi_class, &at);
+	int dir = how & 1;
+
+	if (!t || !head)
+		return ask;
+	return t->family == XI_IP4 ? xi_shapes_fewer(&head->filter[0], t, 0, dir, ask)
+				   : xi_shapes_fewer(&head->filter[1], t, 1, dir, ask);
 }
 
 static __always_inline void xi_find_dir(struct xi_walk *w, struct xi_find *f, int dir)
 {
 	int six = w->t->family != XI_IP4;
-	const struct xi_filter *filter = &w->head->filter[six];
-	__u32 src = xi_filter_index(&w->t->src, six), dst = xi_filter_index(&w->t->dst, six);
 
 	w->how = (w->how & ~1u) | (__u32)dir;
-	w->hit.found = 0;
-	w->ask = dir == XI_DIR_IN ? filter->src[dst] & filter->dst[src] : filter->src[src] & filter->dst[dst];
+	w->hit = &f->hit[dir];
+	w->hit->found = 0;
+	w->ask = xi_shapes_near(&w->head->filter[six], w->t, six, dir);
+	if (!xi_one_bit(w->ask))
+		w->ask = xi_find_fewer(w->t, w->ask, w->how);
 	if (w->ask)
-		bpf_loop(six ? w->head->shapes6 : w->head->shapes4, xi_find_shape, w, 0);
-	f->hit[dir] = w->hit;
+		bpf_loop(XI_SHAPES_MAX, xi_find_shape, w, 0);
 }
 
 #define XI_FIND_TRIES 3

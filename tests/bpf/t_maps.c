@@ -111,7 +111,7 @@ static void t_open_finds_what_was_made(void **state)
 	maps_close(again);
 	assert_int_equal(stat(m->paths.pins, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
-	assert_int_equal(stat("/sys/fs/bpf/xdp-ipsec/test/v2/xi_sad", &st), 0);
+	assert_int_equal(stat("/sys/fs/bpf/xdp-ipsec/test/v3/xi_sad", &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
@@ -151,13 +151,13 @@ static void t_other_abi_version(void **state)
 	(void)state;
 	assert_int_equal(paths_init(&p, "test", 9, &e), 0);
 	assert_int_equal(maps_open(&none, &p, &e), -EPROTO);
-	assert_non_null(strstr(e.text, "ABI version 2 "));
+	assert_non_null(strstr(e.text, "ABI version 3 "));
 	assert_non_null(strstr(e.text, "version 9"));
 	assert_int_equal(maps_open_or_create(&none, &p, SADS, SPDS, &e), -EPROTO);
 	assert_int_not_equal(access(p.pins, F_OK), 0);
-	m->meta->abi = 3;
+	m->meta->abi = 4;
 	assert_int_equal(maps_open(&none, &m->paths, &e), -EPROTO);
-	assert_non_null(strstr(e.text, "ABI version 3"));
+	assert_non_null(strstr(e.text, "ABI version 4"));
 	m->meta->abi = XI_ABI_VERSION;
 	m->meta->size_sa += 8;
 	assert_int_equal(maps_open(&none, &m->paths, &e), -EPROTO);

@@ -23,7 +23,7 @@ cpu_ms() {
 	awk '{printf "%d\n", ($1 + $2) * 1000}' "$T/cpu.time"
 }
 
-FOLDER=/sys/fs/bpf/xdp-ipsec/${P}g1/v2
+FOLDER=/sys/fs/bpf/xdp-ipsec/${P}g1/v3
 slots() { "$LIBDIR/slots.py" "$FOLDER" "$1" "$T/slots"; }
 
 topo_up none

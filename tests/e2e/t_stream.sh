@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 PACKETS=$((${XI_SECONDS:-30} * 1000))
 
-FOLDER=/sys/fs/bpf/xdp-ipsec/${P}g1/v2
+FOLDER=/sys/fs/bpf/xdp-ipsec/${P}g1/v3
 # in_use: policies in the list, slots in use, SAs, SPIs, and the data memory of xdp-ipsecd
 in_use() {
 	echo "$(xi 1 policy print count-only) $("$LIBDIR/slots.py" "$FOLDER" count -) $(xi 1 installed-sa print count-only)" \

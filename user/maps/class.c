@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #define LENGTHS 129 /* prefix lengths of IPv6; IPv4 uses the first 33 */
 #define NO_SHAPE 0xff
@@ -21,7 +22,7 @@ struct keyed {
 };
 
 #define EXACT                                                                                                          \
-	22 /* pairs of lengths that are never rounded: the others have room at any rate, 25 pairs of multiples of 8 (IPv6: of 32) */
+	38 /* pairs of lengths that are never rounded: the others have room at any rate, 25 pairs of multiples of 8 (IPv6: of 32) */
 
 /* Rules of one pair of prefix lengths. */
 struct pair {
@@ -146,32 +147,58 @@ static void find_shapes(struct shapes *s, struct xi_shape *to, const struct xi_r
 	while (number_shapes(s, rule, n, family, key));
 }
 
-/* Bits of the filter for one prefix: all addresses that it holds. */
-static void filter_add(__u64 filter[XI_FILTER], const struct xi_addr *net, const struct xi_addr *mask, uint8_t family,
-		       uint64_t bit)
-{
-	unsigned len = mask_len(mask), first = xi_filter_index(net, family != XI_IP4), span = 1;
+/* A filter that is made. full: by field the shapes that take every value. */
+struct filling {
+	struct xi_filter *f;
+	uint64_t full[XI_FIELDS];
+};
 
-	if (family == XI_IP4 && len < 8)
-		span = 1u << (8 - len);
-	else if (family != XI_IP4 && len < 32)
-		first = 0, span = XI_FILTER; /* the index mixes bits that the prefix leaves open */
-	for (unsigned i = 0; i < span; i++)
-		filter[(first + i) % XI_FILTER] |= bit;
+/* The shape takes these values of a field. */
+static void take(struct filling *to, int field, unsigned first, unsigned span, uint64_t shape)
+{
+	if (span == XI_FILTER)
+		to->full[field] |= shape;
+	else
+		for (unsigned i = first; i < first + span; i++)
+			to->f->field[field][i] |= shape;
 }
 
-static void make_filters(struct xi_class_head *h, const struct xi_rule *rule, unsigned n, const struct keyed *shaped)
+/* All addresses of a prefix. IPv6: a part that the prefix fixes in a piece only is mixed with what it leaves open. */
+static void take_prefix(struct filling *to, int field, const struct xi_addr *net, const struct xi_addr *mask, int six,
+			uint64_t shape)
 {
-	memset(h->filter, 0, sizeof(h->filter));
-	for (unsigned i = 0; i < n; i++) {
-		struct xi_filter *f = &h->filter[rule[i].family != XI_IP4];
-		uint64_t bit = 1ull << shaped[i].shape;
+	unsigned len = mask_len(mask);
 
-		if (!rule[i].family)
-			continue;
-		filter_add(f->src, &rule[i].src, &rule[i].src_mask, rule[i].family, bit);
-		filter_add(f->dst, &rule[i].dst, &rule[i].dst_mask, rule[i].family, bit);
+	for (unsigned part = 0; part < XI_PARTS; part++) {
+		unsigned end = six ? 32 + 16 * part : 8 * (part + 1), open = end > len ? end - len : 0;
+		unsigned span = !open ? 1 : six || open >= 8 ? XI_FILTER : 1u << open;
+
+		take(to, field + (int)part, xi_filter_index(net, six, (int)part), span, shape);
 	}
+}
+
+static void make_filter(struct xi_filter *f, const struct xi_rule *rule, unsigned n, uint8_t family,
+			const struct keyed *shaped)
+{
+	struct filling to = {.f = f};
+	int six = family != XI_IP4;
+
+	memset(f, 0, sizeof(*f));
+	for (unsigned i = 0; i < n; i++) {
+		const struct xi_rule *r = &rule[i];
+		uint64_t shape = 1ull << shaped[i].shape;
+
+		if (r->family != family)
+			continue;
+		take_prefix(&to, XI_FIELD_SRC, &r->src, &r->src_mask, six, shape);
+		take_prefix(&to, XI_FIELD_DST, &r->dst, &r->dst_mask, six, shape);
+		take(&to, XI_FIELD_PROTO, r->proto, r->flags & XI_SEL_PROTO ? 1 : XI_FILTER, shape);
+		take(&to, XI_FIELD_DST_PORT, xi_filter_port(r->dst_port), r->flags & XI_SEL_DST_PORT ? 1 : XI_FILTER,
+		     shape);
+	}
+	for (int field = 0; field < XI_FIELDS; field++)
+		for (unsigned i = 0; i < XI_FILTER; i++)
+			f->field[field][i] |= to.full[field];
 }
 
 /* Equal keys side by side, in evaluation order. What no packet matches (family 0) goes last. */
@@ -179,10 +206,12 @@ static int by_key(const void *va, const void *vb)
 {
 	const struct keyed *a = va, *b = vb;
 
-	if (!a->family != !b->family)
-		return a->family ? -1 : 1;
+	if (a->family != b->family)
+		return !b->family || (a->family && a->family < b->family) ? -1 : 1;
 	if (a->hash != b->hash)
 		return a->hash < b->hash ? -1 : 1;
+	if (a->shape != b->shape)
+		return a->shape < b->shape ? -1 : 1;
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
@@ -280,12 +309,12 @@ static int has_index(const struct compiler *c, const struct keyed *k, unsigned r
 	return k->family && rules > c->walk && c->walk != NO_INDEX && s->one_pair[k->shape];
 }
 
-/* End of the run of equal keys that begins at k[i]. */
+/* End of the run of equal keys that begins at k[i]. Two shapes whose keys meet have no run together: enter() refuses the second one. */
 static unsigned run_end(const struct keyed *k, unsigned i, unsigned n)
 {
 	unsigned end = i;
 
-	while (end < n && k[end].hash == k[i].hash && !k[end].family == !k[i].family)
+	while (end < n && k[end].hash == k[i].hash && k[end].family == k[i].family && k[end].shape == k[i].shape)
 		end++;
 	return end;
 }
@@ -343,6 +372,14 @@ static void begin_shapes(struct compiler *c)
 	}
 }
 
+/* Nobody who chooses addresses of policies (RFC 2409 §5.5, generate-policy) can choose some whose hashes meet. */
+static uint32_t new_salt(uint32_t last)
+{
+	uint32_t salt;
+
+	return getrandom(&salt, sizeof(salt), GRND_NONBLOCK) == sizeof(salt) ? salt : last + 1;
+}
+
 #define WALK 4	/* rules of a run: a walk costs less than another look-up */
 #define TRIES 2 /* salts until runs have to be twice as long for an index */
 
@@ -356,7 +393,7 @@ static void find_room(struct compiler *c, const struct xi_rule *rule, unsigned n
 
 	c->walk = WALK;
 	for (unsigned try = 1;; try++) {
-		c->head->salt++;
+		c->head->salt = new_salt(c->head->salt);
 		memcpy(c->key, shaped, n * sizeof(*shaped));
 		key_rules(c, rule, n);
 		c->head->bucket_mask = buckets_for(c, n) - 1;
@@ -392,7 +429,8 @@ int class_compile(struct maps *m, struct xi_rule *rule, unsigned n)
 		find_shapes(&c->six, c->head->shape + XI_SHAPES_MAX, rule, n, XI_IP6, shaped);
 		c->head->shapes4 = c->four.n;
 		c->head->shapes6 = c->six.n;
-		make_filters(c->head, rule, n, shaped);
+		make_filter(&c->head->filter[0], rule, n, XI_IP4, shaped);
+		make_filter(&c->head->filter[1], rule, n, XI_IP6, shaped);
 		find_room(c, rule, n, shaped);
 		rc = 0;
 	}

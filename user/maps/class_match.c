@@ -74,15 +74,18 @@ static const struct xi_rule *search(const struct maps *m, const struct xi_class_
 	const struct xi_addr *src = dir == XI_DIR_IN ? &t->dst : &t->src;
 	const struct xi_addr *dst = dir == XI_DIR_IN ? &t->src : &t->dst;
 	int six = t->family != XI_IP4;
-	unsigned n = MIN(six ? h->shapes6 : h->shapes4, (unsigned)XI_SHAPES_MAX);
 	const struct xi_shape *shape = h->shape + (six ? XI_SHAPES_MAX : 0);
-	const struct xi_filter *f = &h->filter[six];
-	uint64_t ask = f->src[xi_filter_index(src, six)] & f->dst[xi_filter_index(dst, six)];
+	uint64_t near = xi_shapes_near(&h->filter[six], t, six, dir);
+	uint64_t ask = xi_one_bit(near) ? near : xi_shapes_fewer(&h->filter[six], t, six, dir, near);
 	const struct xi_rule *best = NULL;
 
-	for (unsigned i = 0; i < n && !(best && best->order < shape[i].best); i++)
-		if (ask >> i & 1)
-			best = better(best, match_key(m, h, &shape[i], class_hash(h, src, dst, t->family, i), t, dir));
+	for (; ask; ask &= ask - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(ask);
+
+		if (best && best->order < shape[i].best)
+			break;
+		best = better(best, match_key(m, h, &shape[i], class_hash(h, src, dst, t->family, i), t, dir));
+	}
 	return best;
 }
 
