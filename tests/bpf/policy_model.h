@@ -39,15 +39,33 @@ static const int protos[] = {6, 17, 1, 132};
 static const int ports[] = {22, 53, 500, 4500};
 
 static int many_ports; /* two prefix lengths and many ports: many policies of one pair of networks */
+static int
+	borders; /* all policies of one pair of networks, ports also without a protocol, and the least and greatest of both */
+
+static int a_proto(void)
+{
+	static const int at_borders[] = {6, 17, 1, 255};
+
+	return (borders ? at_borders : protos)[rnd(4)];
+}
+
+static int has_ports(int proto)
+{
+	return proto == 6 || proto == 17 || proto == 132;
+}
 
 static int a_port(void)
 {
+	static const int at_borders[] = {0, 255, 256, 65535};
+
+	if (borders)
+		return at_borders[rnd(4)];
 	return many_ports ? 1000 + rnd(24) : ports[rnd(4)];
 }
 
 static int a_length(const int lengths[8])
 {
-	return lengths[many_ports ? 2 + 2 * rnd(2) : rnd(8)];
+	return lengths[borders ? 0 : many_ports ? 2 + 2 * rnd(2) : rnd(8)];
 }
 
 static void a_host(char text[64], int six)
@@ -105,9 +123,9 @@ static void one_policy(unsigned i, uint64_t sa)
 	to_bits(d->dst, dst);
 	d->src_len = a_length(d->six ? len6 : len4);
 	d->dst_len = a_length(d->six ? len6 : len4);
-	d->proto = rnd(2) ? protos[rnd(4)] : -1;
-	d->sport = d->proto != -1 && d->proto != 1 && rnd(4) == 0 ? a_port() : -1;
-	d->dport = d->proto != -1 && d->proto != 1 && rnd(2) == 0 ? a_port() : -1;
+	d->proto = rnd(2) ? a_proto() : -1;
+	d->sport = (borders || has_ports(d->proto)) && rnd(4) == 0 ? a_port() : -1;
+	d->dport = (borders || has_ports(d->proto)) && rnd(2) == 0 ? a_port() : -1;
 	d->action = rnd(5) < 3 ? XI_ACTION_ENCRYPT : rnd(2);
 	d->level = rnd(3);
 	d->dynamic = rnd(4) == 0;
@@ -364,9 +382,11 @@ static void a_packet(struct packet *p, struct question *q, char src[64], char ds
 	q->many = is_for_many(dst);
 	q->ttl_used_up = rnd(16) == 0;
 	q->forwarded = rnd(2);
-	q->proto = protos[rnd(4)];
+	q->proto = a_proto();
 	q->sport = a_port();
 	q->dport = a_port();
+	if (borders && !has_ports(q->proto))
+		q->sport = q->dport = 0;
 	p->src = src;
 	p->dst = dst;
 	p->ttl = q->ttl_used_up ? 1 : 64;

@@ -188,6 +188,29 @@ static void t_many_ports_of_few_networks(void **state)
 	many_ports = 0;
 }
 
+/*
+ * Runs around the length from which on they are not walked: all policies are of one pair of networks; protocols and ports up to 255 and 65535,
+ * also ports without a protocol; equal priorities, dynamic ones, inactive ones.
+ */
+static void t_borders_of_runs(void **state)
+{
+	unsigned indexed = 0, walked = 0;
+
+	(void)state;
+	borders = 1;
+	for (unsigned i = 0; i < 240; i++) {
+		const struct xi_class_head *h;
+
+		rounds(1, 1 + i % 12, 60);
+		h = &m->class[m->meta->spd_gen & 1];
+		indexed += h->shapes4 && h->shape[0].kinds;
+		walked += h->shapes4 && !h->shape[0].kinds;
+	}
+	borders = 0;
+	assert_true(indexed > 50);
+	assert_true(walked > 50);
+}
+
 /* --- in the middle of a stream of changes --- */
 
 #define STREAM_PACKETS 20000
@@ -294,6 +317,7 @@ int main(void)
 		cmocka_unit_test(t_thousand_policies),
 		cmocka_unit_test(t_ten_thousand_policies),
 		cmocka_unit_test(t_many_ports_of_few_networks),
+		cmocka_unit_test(t_borders_of_runs),
 		cmocka_unit_test(t_stream_of_changes),
 	};
 
