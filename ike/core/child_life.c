@@ -120,9 +120,8 @@ static int wants_rekey(const struct ike_child *c, uint64_t now)
 	return now >= late_ns(c) && (c->initiator || carried_traffic(c));
 }
 
-static void child_due(struct ike_timer *t)
+static void at_a_limit(struct ike_child *c)
 {
-	struct ike_child *c = (struct ike_child *)((char *)t - offsetof(struct ike_child, timer));
 	struct ike *k = c->ike;
 	uint64_t now = ike_now(k), next;
 	uint32_t pair = c->pair;
@@ -133,7 +132,7 @@ static void child_due(struct ike_timer *t)
 	}
 	c->soft = 1;
 	next = now < late_ns(c) ? late_ns(c) : c->hard_ns;
-	if (timer_set(&k->timers, t, next)) {
+	if (timer_set(&k->timers, &c->timer, next)) {
 		expire(c); /* no memory: rather too early than never */
 		return;
 	}
@@ -144,6 +143,18 @@ static void child_due(struct ike_timer *t)
 		if (c && !c->rekeyed)
 			child_rekey_failed(k, pair);
 	}
+}
+
+/* With proposal-check=obey the peer has chosen the limits: seconds, if it likes. */
+static void child_due(struct ike_timer *t)
+{
+	struct ike_child *c = (struct ike_child *)((char *)t - offsetof(struct ike_child, timer));
+	struct ike_addr peer = c->path.remote.a;
+	struct ike *k = c->ike;
+	const struct ike_addr *outer = ike_because_of(k, &peer);
+
+	at_a_limit(c);
+	(void)ike_because_of(k, outer);
 }
 
 void child_rekey_failed(struct ike *k, uint32_t pair)

@@ -139,11 +139,10 @@ static void receive(struct ike *k, const struct ike_path *path, struct bytes dat
 /* One that was held comes in again from within another one. */
 void ike_receive(struct ike *k, const struct ike_path *path, struct bytes datagram)
 {
-	const struct ike_addr *outer = k->talk.now;
+	const struct ike_addr *outer = ike_because_of(k, &path->remote.a);
 
-	k->talk.now = &path->remote.a;
 	receive(k, path, datagram);
-	k->talk.now = outer;
+	(void)ike_because_of(k, outer);
 }
 
 uint64_t ike_next(const struct ike *k)

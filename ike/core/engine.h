@@ -41,7 +41,7 @@ struct ike_talk {
 		uint64_t full_ns;
 		uint64_t said_ns; /* when it was said that lines are left out */
 	} source[IKE_LIMIT_SLOTS];
-	const struct ike_addr *now; /* whose datagram is looked at; NULL: none */
+	const struct ike_addr *now; /* whose datagram, or what came of it, is looked at; NULL: nobody's */
 };
 
 struct ike {
@@ -79,6 +79,14 @@ static inline uint64_t ike_now(const struct ike *k)
  * out is said every 10 s.
  */
 void ike_log(struct ike *k, enum log_level level, const char *fmt, ...) __printf(3, 4);
+/* What is logged from here on is because of who (NULL: of nobody), until this is called with what it has returned. *who stays for as long. */
+static inline const struct ike_addr *ike_because_of(struct ike *k, const struct ike_addr *who)
+{
+	const struct ike_addr *before = k->talk.now;
+
+	k->talk.now = who;
+	return before;
+}
 
 /*
  * May a stranger at this address cause a log line, an unprotected answer? Each at most once a second for a source, and 20 times a second for

@@ -35,16 +35,23 @@ static void job_done(struct ike_job *job)
 {
 	struct quick_job *j = (struct quick_job *)job;
 	struct ike1_quick *q = j->quick;
+	const struct ike_addr *outer;
+	struct ike_addr peer;
+	struct ike *k;
 
 	if (!q) {
 		job_wipe(j);
 		return;
 	}
+	k = q->sa->ike;
+	peer = q->sa->path.remote.a;
+	outer = ike_because_of(k, &peer);
 	q->busy = 0;
 	if (q->initiator)
 		quick_init_job_done(q);
 	else
 		quick_resp_job_done(q);
+	(void)ike_because_of(k, outer);
 }
 
 struct quick_job *quick_job_new(struct ike1_quick *q, const struct group *g)

@@ -257,6 +257,34 @@ static void t_log_lines_of_one_peer(void **state)
 	assert_int_equal(r->n_log[1] - before, 10);
 }
 
+static void short_lives(struct ike_conf *c, unsigned end)
+{
+	(void)end;
+	c->peer[0].dpd_interval_s = 0;
+	c->proposal[0].lifetime_s = 10;
+}
+
+/* Limits that the peer has chosen are its doing, too. */
+static void t_log_lines_of_limits(void **state)
+{
+	uint64_t unsaid;
+
+	(void)state;
+	isakmp(short_lives);
+	(void)rig_policy(r, 1, 1);
+	negotiate(rig_policy(r, 0, 1));
+	assert_int_equal(children(1), 1);
+	r->filter = lost;
+	rig_advance(r, 10 * NS_PER_S - NS_PER_S / 1000);
+	say_notify(1500);
+	unsaid = ike_count(r->end[1].k, IKE_COUNT_UNSAID);
+	assert_true(unsaid);
+	rig_advance(r, NS_PER_S / 500);
+	assert_int_equal(children(1), 0);
+	assert_false(rig_logged(r, 1, "IPsec-SA expired"));
+	assert_true(ike_count(r->end[1].k, IKE_COUNT_UNSAID) > unsaid);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, teardown)
@@ -268,6 +296,7 @@ int main(void)
 		T(t_quick_modes_under_several_isakmp_sas),
 		T(t_one_delete_of_many_spis),
 		T(t_log_lines_of_one_peer),
+		T(t_log_lines_of_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
