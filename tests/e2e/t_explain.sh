@@ -44,6 +44,19 @@ check "a packet of that size goes with DF" in_ns a ping -n -q -c 1 -W 2 -M "do" 
 in_ns a ping -n -q -c 1 -W 1 -M "do" -s $((mtu - 27)) $HOST_B >"$T/ping" 2>&1
 check "one byte more does not" grep -qE "0 received|mtu" "$T/ping"
 
+# The gateway's outer address goes: the SA keeps it.
+ip -n "$P-gw1" addr add 198.51.100.9/24 dev wan
+ip -n "$P-gw1" addr del $WAN1/24 dev wan
+ip -n "$P-gw1" addr replace 198.51.100.9/24 dev wan
+ip -n "$P-gw1" route replace default via 198.51.100.254
+check "an SA from an address that is not ours any more" wait_for "xi 1 explain src-address=$HOST_A dst-address=$HOST_B protocol=icmp |
+	grep -q 'no route to the peer from the SA.s source, which is no address of this host'"
+ip -n "$P-gw1" addr add $WAN1/24 dev wan
+ip -n "$P-gw1" addr del 198.51.100.9/24 dev wan
+ip -n "$P-gw1" addr replace $WAN1/24 dev wan
+ip -n "$P-gw1" route replace default via 198.51.100.254
+check "the address comes back" wait_for "[ \"\$(verdict 1 src-address=$HOST_A dst-address=$HOST_B protocol=icmp)\" = 'protected and sent' ]"
+
 xi 1 manual-sa disable m
 is "no SA" "$(verdict 1 src-address=$HOST_A dst-address=$HOST_B protocol=icmp direction=out)" \
 	"dropped, out-no-states: policy requires an SA, none is usable"

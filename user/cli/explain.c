@@ -166,12 +166,17 @@ static int read_args(struct explain *x, const struct cmd *cmd, struct conf_err *
 
 /* --- steps --- */
 
-static bool is_local(const struct explain *x, const struct xi_addr *a)
+static bool is_ours(const struct explain *x, const struct xi_addr *a, uint8_t family)
 {
-	struct xi_local_key key = {.addr = *a, .family = x->t.family};
+	struct xi_local_key key = {.addr = *a, .family = family};
 	__u32 ifindex;
 
 	return bpf_map_lookup_elem(x->m->fd[MAP_LOCAL], &key, &ifindex) == 0;
+}
+
+static bool is_local(const struct explain *x, const struct xi_addr *a)
+{
+	return is_ours(x, a, x->t.family);
 }
 
 /* Multicast, or the limited broadcast. */
@@ -369,7 +374,8 @@ static int hop_step(struct explain *x, const struct xi_sa *sa, uint32_t *mtu)
 	rt_query_hop(&q, &key, &a);
 	rt_query_close(&q);
 	if (a.hop.kind == RT_NONE) {
-		say(x, "next-hop", "no route to the peer");
+		say(x, "next-hop", "no route to the peer%s",
+		    is_ours(x, &sa->src, sa->family) ? "" : " from the SA's source, which is no address of this host");
 		return -1;
 	}
 	gw = (struct ip_addr){.a = a.via, .family = (uint8_t)a.via_family};
