@@ -167,7 +167,8 @@ struct xi_if {
 	__u32 sock_mask; /* bit q: a socket is bound to queue q */
 	__u32 zc_mask;	 /* bit q: that socket is in zero-copy mode */
 	__u32 mtu;
-	__u8 res[12];
+	__u32 pair_lost[2]; /* internal pair: what it dropped and is counted, by direction; writer: xdp-ipsecd */
+	__u8 res[4];
 };
 
 /* xi_spi */

@@ -97,7 +97,9 @@ enum xi_statistic {
 	X(IN_FRAG_OLD, IN_ERRORS, "not all fragments of an ESP or AH packet arrived in time")                          \
 	X(OUT_ENDPOINTS, OUT_BUNDLE_ERRORS, "transport mode, but the packet's addresses are not the SA's endpoints")   \
 	X(IN_UNATTACHED, IN_ERRORS, "arrived in clear by an interface made anew, not yet attached again")              \
-	X(OUT_UNATTACHED, OUT_ERRORS, "to be protected, but its interface was made anew and is not yet attached again")
+	X(OUT_UNATTACHED, OUT_ERRORS, "to be protected, but its interface was made anew and is not attached again")    \
+	X(IN_PAIR, IN_BUFFER_ERRORS, "lost in the internal interfaces on its way into the stack: backlog full")        \
+	X(OUT_PAIR, OUT_ERRORS, "lost in the internal interfaces on its way to a worker: queue full")
 
 /* X(symbol, text) */
 #define XI_PASSES(X)                                                                                                   \

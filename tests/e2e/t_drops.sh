@@ -103,6 +103,20 @@ drops "past its lifetime, inbound" in-state-expired 1 esp --seq 6000
 xi 1 manual-sa set m lifetime=0s
 check "ping again" in_ns a ping -n -q -l 2 -c 2 -i 10 -w 5 $HOST_B
 
+# What the kernel loses between tc and the workers: an end of the pair that takes nothing stands for a queue that is full.
+pair_loses() { # WHAT COUNTER REASON END NODE SOURCE TO
+	local want
+	want=$(drops_seen 1 | drops_more "$2" "$3" 3)
+	in_ns gw1 ip link set "$4" down
+	in_ns "$5" ping -n -q -c 3 -i 0.02 -W 0.2 -I "$6" "$7" >/dev/null
+	wait_for "[ \"\$(stat_get 1 $2)\" -gt $(stat_get 1 "$2") ]" 3
+	is "$1: $2, $3 +3" "$(diff <(echo "$want") <(drops_seen 1))" ""
+	in_ns gw1 ip link set "$4" up
+	check "the internal interfaces are up again" in_ns "$5" ping -n -q -l 3 -c 3 -i 10 -w 5 -I "$6" "$7"
+}
+pair_loses "own packets on their way to a worker" out-errors OUT_PAIR xi1 gw1 $GW_LAN1 $HOST_B
+pair_loses "decrypted ones on their way into the stack" in-buffer-errors IN_PAIR xi0 b $HOST_B $GW_LAN1
+
 capture_stop lan || not_ok "capture"
 is "nothing forged arrived" "$("$LIBDIR/capture.py" count "$T/lan.pcap" --dst $HOST_A --proto 17 --marker forged)" 0
 xi 1 statistics print detail >"$T/detail.txt"

@@ -85,4 +85,10 @@ int attach_sees_nat(void);
  */
 void attach_refresh_sysctl(struct maps *m);
 
+/*
+ * Packets that the internal pair has dropped and nobody has counted yet, by XI_DIR_IN (on their way into the stack) and XI_DIR_OUT (to a worker). They
+ * are taken to be counted from here on. For xdp-ipsecd, one thread.
+ */
+void attach_pair_lost(struct maps *m, uint32_t lost[2]);
+
 #endif

@@ -56,6 +56,8 @@ int kind_check(const struct nic *n, struct err *e) __must_check;
 int veth_make(const struct paths *p, unsigned queues, struct err *e) __must_check;
 /* Removes the pair; fine when there is none. Somebody else's interface of that name stays. */
 int veth_remove(const struct paths *p, struct err *e);
+/* Packets that this interface could not hand to its other end since it was made (IFLA_STATS_LINK_64). 0 or a negative errno. */
+int veth_dropped(unsigned ifindex, uint64_t *n) __must_check;
 
 /* --- prog.c --- */
 

@@ -155,3 +155,49 @@ int veth_make(const struct paths *p, unsigned queues, struct err *e)
 		(void)veth_remove(p, NULL); /* the first failure is the one to tell */
 	return rc;
 }
+
+static int on_stats_attr(const struct nlattr *a, void *data)
+{
+	struct rtnl_link_stats64 st = {0};
+
+	if (mnl_attr_get_type(a) != IFLA_STATS_LINK_64)
+		return MNL_CB_OK;
+	memcpy(&st, mnl_attr_get_payload(a), MIN(sizeof(st), (size_t)mnl_attr_get_payload_len(a)));
+	*(uint64_t *)data = st.tx_dropped;
+	return MNL_CB_OK;
+}
+
+static int on_stats(const struct nlmsghdr *nlh, void *data)
+{
+	return mnl_attr_parse(nlh, sizeof(struct if_stats_msg), on_stats_attr, data);
+}
+
+int veth_dropped(unsigned ifindex, uint64_t *n)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct if_stats_msg *what;
+
+	nlh->nlmsg_type = RTM_GETSTATS;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	what = mnl_nlmsg_put_extra_header(nlh, sizeof(*what));
+	what->ifindex = ifindex;
+	what->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
+	return nic_netlink(nlh, on_stats, n);
+}
+
+void attach_pair_lost(struct maps *m, uint32_t lost[2])
+{
+	struct xi_if *pair = &m->ifs[XI_IF_INTERNAL];
+	const unsigned end[2] = {[XI_DIR_IN] = pair->ifindex, [XI_DIR_OUT] = if_nametoindex(XI_VETH_STACK)};
+
+	for (int dir = 0; dir < 2; dir++) {
+		uint64_t n;
+
+		lost[dir] = 0;
+		if (!pair->ifindex || !end[dir] || veth_dropped(end[dir], &n))
+			continue; /* none, or it is going */
+		lost[dir] = (uint32_t)n - pair->pair_lost[dir];
+		pair->pair_lost[dir] = (uint32_t)n;
+	}
+}

@@ -78,8 +78,7 @@ static json_t *not_served(const struct serve *sv)
 static json_t *do_status(struct serve *sv)
 {
 	/* Who asks for the state looks at the counters next. */
-	for (unsigned i = 0; i < sv->running; i++)
-		worker_count_lost(&sv->worker[i]);
+	serve_count_lost(sv);
 	return json_pack("{s:b,s:b,s:I,s:i,s:i,s:s,s:I,s:I,s:i,s:i,s:o}", "ok", 1, "guard", !sv->guard, "events-lost",
 			 (json_int_t)events_lost(sv->events), "pid", (int)getpid(), "workers", (int)sv->workers,
 			 "engine", engine_name(sv->worker[0].engine), "memory", (json_int_t)sv->memory, "map-memory",

@@ -37,20 +37,20 @@ void worker_stop(struct worker *w)
 	post_and_wait(w, CMD_STOP, NULL, 0);
 }
 
-static void add_lost(struct worker *w, uint64_t n)
+void worker_add_lost(struct worker *w, enum xi_drop reason, uint64_t n)
 {
-	__atomic_fetch_add(&w->stat->reason[XI_DROP_IN_RING_FULL], n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&w->stat->reason[reason], n, __ATOMIC_RELAXED);
 }
 
 void worker_count_lost(struct worker *w)
 {
 	for (unsigned i = 0; i < w->nsock; i++)
-		add_lost(w, io_lost(w->sock[i]));
+		worker_add_lost(w, XI_DROP_IN_RING_FULL, io_lost(w->sock[i]));
 }
 
 void worker_drop_socket(struct worker *w, struct io_sock *s)
 {
-	add_lost(w, io_lost(s) + io_unread(s));
+	worker_add_lost(w, XI_DROP_IN_RING_FULL, io_lost(s) + io_unread(s));
 	io_sock_close(s, &w->pool);
 	free(s);
 }

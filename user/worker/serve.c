@@ -180,6 +180,8 @@ static void close_all(struct serve *sv)
 {
 	struct err e;
 
+	if (sv->running)
+		serve_count_lost(sv);
 	for (unsigned i = 0; i < sv->running; i++) {
 		worker_stop(&sv->worker[i]);
 		pthread_join(sv->worker[i].thread, NULL);
@@ -293,11 +295,22 @@ static void on_mapping(void *arg, const struct natt_change *c)
 	events_publish(sv->events, &what);
 }
 
+/* The pair is nobody's: the first worker's counters have what it lost. */
+void serve_count_lost(struct serve *sv)
+{
+	uint32_t pair[2];
+
+	for (unsigned i = 0; i < sv->running; i++)
+		worker_count_lost(&sv->worker[i]);
+	attach_pair_lost(sv->maps, pair);
+	worker_add_lost(&sv->worker[0], XI_DROP_IN_PAIR, pair[XI_DIR_IN]);
+	worker_add_lost(&sv->worker[0], XI_DROP_OUT_PAIR, pair[XI_DIR_OUT]);
+}
+
 /* Every second. */
 static void tick(struct serve *sv)
 {
-	for (unsigned i = 0; i < sv->running; i++)
-		worker_count_lost(&sv->worker[i]);
+	serve_count_lost(sv);
 	limits_tick(sv->maps, sv->events, clock_ns());
 	events_tick(sv->events);
 	(void)natt_keepalive(sv->natt, clock_ns());

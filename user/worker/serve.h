@@ -55,6 +55,8 @@ struct serve {
 
 /* Runs until SIGTERM or SIGINT. 0, or a negative errno with the reason in e. */
 int serve(const struct serve_conf *conf, struct err *e) __must_check;
+/* Counts what sockets and the internal pair have lost since the last time. */
+void serve_count_lost(struct serve *sv);
 
 /*
  * again.c: a process that attaches again what the configuration has attached and is not. again_open(): before any thread, with all capabilities; the

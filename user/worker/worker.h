@@ -205,8 +205,9 @@ void *worker_run(void *worker);
 void worker_add_socket(struct worker *w, struct io_sock *s);
 void worker_close_slot(struct worker *w, unsigned slot); /* closes and frees its sockets there */
 void worker_stop(struct worker *w);
-/* Main thread: counts what its sockets lost since the last time. */
+/* Main thread: counts what its sockets lost since the last time; worker_add_lost(): what somebody else saw lost. */
 void worker_count_lost(struct worker *w);
+void worker_add_lost(struct worker *w, enum xi_drop reason, uint64_t n);
 void worker_do_commands(struct worker *w); /* worker's side */
 /* Closes and frees a socket, with what it lost counted; the worker, or who joined it. */
 void worker_drop_socket(struct worker *w, struct io_sock *s);
@@ -401,8 +402,8 @@ static inline int hop_current(const struct worker *w, const struct hop *h)
 }
 
 /*
- * Counters of this worker have one writer, its thread. XI_DROP_IN_RING_FULL alone is written by worker_count_lost(): by the main thread
- * while the sockets stay as they are, by the worker when it closes one, which the main thread waits for.
+ * Counters of this worker have one writer, its thread. XI_DROP_IN_RING_FULL, IN_PAIR and OUT_PAIR alone are written by
+ * worker_add_lost(): by the main thread while the sockets stay as they are, by the worker when it closes one, which the main thread waits for.
  */
 static inline void count(struct worker *w, unsigned reason)
 {
