@@ -180,8 +180,10 @@ static void close_all(struct serve *sv)
 {
 	struct err e;
 
-	if (sv->running)
+	if (sv->running) {
+		sockets_steer_away(sv);
 		serve_count_lost(sv);
+	}
 	for (unsigned i = 0; i < sv->running; i++) {
 		worker_stop(&sv->worker[i]);
 		pthread_join(sv->worker[i].thread, NULL);

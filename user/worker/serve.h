@@ -82,5 +82,7 @@ unsigned sockets_open(const struct serve *sv, unsigned slot); /* how many */
 /* Notes the new MTU of an interface and says when packets of that size cannot be received. */
 void sockets_mtu(struct serve *sv, unsigned slot, uint32_t mtu);
 int sockets_attach_all(struct serve *sv, struct err *e) __must_check;
+/* No packet comes to any socket any more: before the workers end. */
+void sockets_steer_away(struct serve *sv);
 
 #endif

@@ -13,9 +13,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "user/base/log.h"
 
@@ -142,9 +145,38 @@ static int open_slot(struct serve *sv, unsigned slot, struct err *e)
 	return 0;
 }
 
-/* Closing takes the sockets out of the socket map; from then on the XDP program drops and counts. */
+/*
+ * Takes the sockets of a slot out of the socket map; from then on the XDP program drops and counts. It may be on its way to one of them on another
+ * CPU: a grace period later no packet comes any more, and what is then unread is all that is lost with them.
+ */
+static void steer_away(struct serve *sv, unsigned slot)
+{
+	for (__u32 q = 0; q < XI_QUEUE_MAX; q++) {
+		const __u32 key = slot * XI_QUEUE_MAX + q;
+
+		if (sv->open[slot] >> q & 1)
+			(void)bpf_map_delete_elem(sv->maps->fd[MAP_XSK], &key); /* gone with its interface */
+	}
+}
+
+static void await_programs(void)
+{
+	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0); /* a kernel without: the count may be too low */
+}
+
+void sockets_steer_away(struct serve *sv)
+{
+	for (unsigned slot = 0; slot < XI_IF_MAX; slot++)
+		steer_away(sv, slot);
+	await_programs();
+}
+
 static void close_slot(struct serve *sv, unsigned slot)
 {
+	if (sv->open[slot]) {
+		steer_away(sv, slot);
+		await_programs();
+	}
 	for (unsigned i = 0; i < sv->running && sv->open[slot]; i++)
 		worker_close_slot(&sv->worker[i], slot);
 	sv->maps->ifs[slot].sock_mask = sv->maps->ifs[slot].zc_mask = 0;
