@@ -126,13 +126,14 @@ static int open_all(struct daemon *d, struct conf *c, struct err *e)
 		rc = root_fork(d, e);
 	if (!rc)
 		rc = load_crypto(e);
+	/* Before maps are made, which would stay behind when another daemon has the ports. */
+	if (!rc)
+		rc = net_open(d, e);
 	if (!rc)
 		rc = maps_open_or_create(&d->maps, &d->paths, (unsigned)c->settings.max_sas,
 					 (unsigned)c->settings.max_policies, e);
 	if (!rc)
 		rc = sad_open(&d->sad, d->maps, e);
-	if (!rc)
-		rc = net_open(d, e);
 	return rc ? rc : control_open(d, e);
 }
 

@@ -28,6 +28,12 @@ is "before the first packet" "$(policystat 1 0 ph2-state)" no-phase2
 check "the tunnel comes up" pings
 is "policy state" "$(policystat 1 0 ph2-state)" established
 
+# the ports are taken: nothing of the other instance stays
+check "another daemon beside it" eval "! nsenter --net=/run/netns/$P-gw1 $O/xdp-iked --instance ${P}gx >$T/second.log 2>&1"
+check "says why it does not start" grep -q 'cannot listen on UDP port 500: Address already in use' "$T/second.log"
+check "and leaves no maps" test ! -e "/sys/fs/bpf/xdp-ipsec/${P}gx"
+rm -rf "/run/xdp-ipsec/${P}gx" "/etc/xdp-ipsec/${P}gx"
+
 # flush (spec 10): Deletes for the SAs, phase 1 stays
 was=$(spis)
 check "flush of AH" xi 1 installed-sa flush sa-type=ah
