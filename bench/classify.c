@@ -4,7 +4,8 @@
  * sizes. No flow cache. The packets of a shape are one that its first policy matches, one for the last, and one that none matches,
  * though every table that the search has is asked for it: its addresses lie in the ranges of the policies.
  * "wide-over-narrow" are three wide rules behind many narrow ones, "first" and "last" of the narrow ones; "wide-first" passes them and meets the
- * first wide rule, "wide-last" the last one after everything else has been asked in vain.
+ * first wide rule, "wide-last" the last one after everything else has been asked in vain. In "ports-before-narrow" wide rules stand before the
+ * narrow ones, the packets are for those.
  *
  * The ratio is that to the cost with one policy of the shape (a narrow one; for "none" with a packet that it does not match). Both sets stand
  * side by side in maps of their own and are measured in turn: the median of the rounds' ratios. "cold" is not one packet again and
@@ -185,30 +186,75 @@ static void ports_none(struct flow *f)
 	flow4(f, 0x0a000001, 0x14000001);
 }
 
-/*
- * More pairs of prefix lengths than the classifier has shapes: 64, all within 10.0.0.0/17 and 20.0.0.0/17. The short ones are half as frequent as the long ones:
- * those are rounded and walked.
- */
-static void lengths_make(struct xi_policy *p, unsigned i, unsigned n)
-{
-	unsigned pair = i % 100 < 64 ? i % 100 : i % 100 - 36, net = i / 100;
+/* Eight rules of TCP ports for wide networks, with other lengths each, before the narrow ones. */
+#define GATES 8
 
-	(void)n;
-	sel4(p, 0x0a000000 + (net % 128 << 8), 17 + 2 * (pair % 8), 0x14000000 + (net / 128 % 128 << 8),
-	     17 + 2 * (pair / 8));
+static void gates_make(struct xi_policy *p, unsigned i, unsigned n)
+{
+	if (n <= GATES || i >= GATES) {
+		site_make(p, n <= GATES ? i : i - GATES, n);
+		return;
+	}
+	sel4(p, 0x0a000000, 8 + i, 0x14000000, 15 - i);
+	p->sel.flags = XI_SEL_PROTO | XI_SEL_DST_PORT;
+	p->sel.proto = IPPROTO_TCP;
+	p->sel.dst_port = htons((uint16_t)(20 + i));
 }
 
-static void lengths_packet(struct flow *f, unsigned i, unsigned n)
+static void gates_packet(struct flow *f, unsigned i, unsigned n)
+{
+	site_packet(f, n <= GATES ? i : MAX(i, GATES) - GATES, n);
+}
+
+/*
+ * Pairs of prefix lengths, as many as the classifier has shapes, and more: then those of the half that has half as many policies are rounded and walked.
+ * Every second policy is of the upper half of 10.0.0.0/16 and 20.0.0.0/16, both addresses of it: a packet between the halves is one that each
+ * shape has to be asked for, in vain.
+ */
+static void pairs_make(struct xi_policy *p, unsigned i, unsigned dst_lengths)
+{
+	unsigned pairs = 8 * dst_lengths, pair = i % (pairs * 3 / 2), net = i / (pairs * 3 / 2);
+	unsigned half = net % 2 ? 0x8000 : 0, at = net / 2 % 128 << 8 | half;
+
+	pair = pair < pairs ? pair : pair - pairs;
+	sel4(p, 0x0a000000 | at, 17 + 2 * (pair % 8), 0x14000000 | half, 17 + pair / 8 * 15 / dst_lengths);
+}
+
+static void pairs_packet(struct flow *f, unsigned i, unsigned dst_lengths)
 {
 	struct xi_policy p;
 
-	lengths_make(&p, i, n);
+	pairs_make(&p, i, dst_lengths);
 	flow4(f, ntohl(p.sel.src.w[0]) + 1, ntohl(p.sel.dst.w[0]) + 1);
 }
 
-static void lengths_none(struct flow *f)
+static void pairs64_make(struct xi_policy *p, unsigned i, unsigned n)
 {
-	flow4(f, 0x0a000001, 0x1400ff01);
+	(void)n;
+	pairs_make(p, i, 8);
+}
+
+static void pairs64_packet(struct flow *f, unsigned i, unsigned n)
+{
+	(void)n;
+	pairs_packet(f, i, 8);
+}
+
+static void pairs120_make(struct xi_policy *p, unsigned i, unsigned n)
+{
+	(void)n;
+	pairs_make(p, i, 15);
+}
+
+static void pairs120_packet(struct flow *f, unsigned i, unsigned n)
+{
+	(void)n;
+	pairs_packet(f, i, 15);
+}
+
+static void pairs_none(struct flow *f)
+{
+	flow4(f, 0x0a000001, 0x14008001); /* 10.0.0.1 -> 20.0.128.1 */
 }
 
 static const struct shape shapes[] = {
@@ -217,7 +263,9 @@ static const struct shape shapes[] = {
 	{"host-pairs", host_make, host_packet, no_flow4, XI_IP4, 0},
 	{"wide-over-narrow", wide_make, wide_packet, no_flow4, XI_IP4, 0},
 	{"ports-of-one-pair", ports_make, ports_packet, ports_none, XI_IP4, 0},
-	{"many-lengths", lengths_make, lengths_packet, lengths_none, XI_IP4, 1},
+	{"ports-before-narrow", gates_make, gates_packet, no_flow4, XI_IP4, 0},
+	{"64-pairs-of-lengths", pairs64_make, pairs64_packet, pairs_none, XI_IP4, 1},
+	{"120-pairs-of-lengths", pairs120_make, pairs120_packet, pairs_none, XI_IP4, 1},
 };
 
 static void must(int rc, const struct err *e)

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 
-USUAL = ("site-to-site", "site-to-site-ipv6", "host-pairs", "wide-over-narrow", "ports-of-one-pair")  # others: documented, not bounded
+USUAL = ("site-to-site", "site-to-site-ipv6", "host-pairs", "wide-over-narrow", "ports-before-narrow", "ports-of-one-pair")  # others: documented, not bounded
 LIMIT = 1.5
 COLD = "cold"
 
