@@ -46,6 +46,18 @@ check "without an SA one is asked for, and the packets wait for it" \
 	wait_for '[ "$(policystat 1 2 out-transformed)" = 3 ]' 3
 is "one acquire" "$(grep -c '"event":"acquire"' "$T/keeper.log")" 1
 is "nothing was dropped" "$(stat_get 1 out-no-states)" 3
+
+# firewall=yes: the host's firewall sees what goes from one tunnel into another (spec 13.4 step 6), and what it lets through is sealed, masquerade or not.
+# What comes before the next hop is known is dropped.
+in_ns gw1 nft "table ip wall { chain through { type filter hook forward priority 0; ip saddr $LAN2 ip daddr $THIRD counter drop; }; }" || fatal "nft"
+walled() { in_ns gw1 nft list table ip wall | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
+ping_once() { in_ns b ping -n -q -c 1 -W 0.1 10.9.0.1 >"$T/ping.out"; }
+xi 1 interface detach wan && xi 1 interface attach wan firewall=yes || fatal "attach with firewall=yes"
+check "firewall=yes: it sees what goes into another tunnel" wait_for 'ping_once; [ "$(walled)" -ge 3 ]'
+is "and nothing passes it by" "$(policystat 1 2 out-transformed)" 3
+in_ns gw1 nft flush chain ip wall through && in_ns gw1 nft add rule ip wall through ip saddr $LAN2 ip daddr $THIRD counter accept || fatal "nft"
+check "what it accepts is sealed" wait_for 'ping_once; [ "$(policystat 1 2 out-transformed)" -ge 6 ]'
+is "each packet" "$(($(walled) + 3))" "$(policystat 1 2 out-transformed)"
 capture_stop w1
 is "ESP of the second tunnel on the wire" "$("$LIBDIR/capture.py" count "$T/w1.pcap" --src $WAN1 --dst 203.0.113.99 --spi 0x300)" 3
 is "nothing to the third site in clear" "$("$LIBDIR/capture.py" count "$T/w1.pcap" --dst 10.9.0.1)" 0

@@ -236,6 +236,7 @@ int prog_egress_attach(struct maps *m, unsigned slot, struct err *e)
 	if (rc) {
 		(void)loading(e, rc, "tc_egress");
 	} else {
+		nic->flags |= s->rodata->have_ct ? XI_IF_SEES_NAT : 0;
 		rc = tc_attach(nic->ifindex, BPF_TC_EGRESS, s->progs.xi_tc_egress, &nic->flags);
 		if (rc == -EEXIST)
 			(void)err_set(e, rc,

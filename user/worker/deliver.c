@@ -73,7 +73,7 @@ static int is_for_nat(const struct worker *w, const struct wpkt *pk, const struc
 	return quotes_natted(w, pk);
 }
 
-/* The operator wants the host's firewall to see it. (What goes on into another tunnel does not leave the worker: the stack might rewrite it.) */
+/* The operator wants the host's firewall to see it. */
 static int has_firewall(const struct worker *w, const struct wpkt *pk)
 {
 	return (w->maps->ifs[pk->v.if_slot].flags & XI_IF_FIREWALL) != 0;
@@ -109,6 +109,25 @@ static void seal_again(struct worker *w, struct wpkt *pk, const struct flow *f, 
 				    .family = pk->v.family,
 				    .iif = pk->v.iif};
 	w->again[w->nagain++] = pk;
+}
+
+/*
+ * The host's firewall sees it before another tunnel takes it, if tc_egress then finds what the policy protects, whatever NAT makes of it: 1, and
+ * the packet is gone. Until the kernel has said where it leaves, it may neither pass by the firewall nor leave by an interface that is not attached:
+ * dropped. 0: it is to be sealed at once.
+ */
+static int firewall_first(struct worker *w, struct wpkt *pk, const struct flow *f)
+{
+	if (!has_firewall(w, pk))
+		return 0;
+	if (f->hop.rt.kind == RT_UNKNOWN) {
+		drop(w, pk, XI_DROP_IN_INJECT);
+		return 1;
+	}
+	if (!f->hop.slot || !(w->maps->ifs[f->hop.slot].flags & XI_IF_SEES_NAT))
+		return 0;
+	to_stack(w, pk, f, 0);
+	return 1;
 }
 
 static int ttl_used_up(const struct pkt *p)
@@ -164,7 +183,8 @@ static void forward_by_policy(struct worker *w, struct wpkt *pk, struct flow *f)
 	}
 	/* Without an SA, too: there one is asked for and the packet waits, or is dropped; and what changed meanwhile is judged anew. */
 	if (why != XI_DROP_OUT_BLOCKED) {
-		seal_again(w, pk, f, why == XI_DROP_OUT_NO_SA ? sa : 0);
+		if (!firewall_first(w, pk, f))
+			seal_again(w, pk, f, why == XI_DROP_OUT_NO_SA ? sa : 0);
 		return;
 	}
 	if (ps)
