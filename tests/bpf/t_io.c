@@ -106,6 +106,24 @@ static void t_send_from_one_area_on_both(void **state)
 	close(ps);
 }
 
+/* What the kernel does not take stays in the ring, and the worker is told that it has to ask again soon. */
+static void t_what_the_kernel_has_not_taken_waits(void **state)
+{
+	(void)state;
+	open_both();
+	assert_false(io_tx_waits(&sock[0]));
+	assert_int_equal(system("ip link set v0 down"), 0);
+	assert_int_equal(io_tx(&sock[0], &pool, io_frame_get(&pool), 64), 0);
+	io_kick(&sock[0]);
+	assert_true(io_tx_waits(&sock[0]));
+	assert_int_equal(system("ip link set v0 up"), 0);
+	io_kick(&sock[0]);
+	assert_false(io_tx_waits(&sock[0]));
+	io_sock_close(&sock[0], &pool);
+	io_sock_close(&sock[1], &pool);
+	assert_int_equal(pool.nfree, FRAMES);
+}
+
 /* --- packets of several frames --- */
 
 /* A jumbo pair; what v8 receives goes to sock[0]; v9 has a packet socket. Returns that. */
@@ -370,6 +388,7 @@ int main(void)
 		cmocka_unit_test(t_closing_brings_frames_back),
 		cmocka_unit_test(t_every_frame_once),
 		cmocka_unit_test(t_send_from_one_area_on_both),
+		cmocka_unit_test(t_what_the_kernel_has_not_taken_waits),
 		cmocka_unit_test(t_receives_packets_of_several_frames),
 		cmocka_unit_test(t_no_large_buffer_is_a_loss),
 		cmocka_unit_test(t_sends_large_buffers),

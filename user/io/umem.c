@@ -404,3 +404,8 @@ void io_kick(struct io_sock *s)
 			return;
 	}
 }
+
+int io_tx_waits(const struct io_sock *s)
+{
+	return s->in_tx && __atomic_load_n(s->tx.consumer, __ATOMIC_RELAXED) != *s->tx.producer;
+}

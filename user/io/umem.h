@@ -181,5 +181,7 @@ void io_complete(struct io_sock *s, struct io_pool *p);
 int io_tx(struct io_sock *s, struct io_pool *p, uint64_t addr, uint32_t len) __must_check;
 /* Hands over what io_tx() queued and wakes the kernel when it wants it. */
 void io_kick(struct io_sock *s);
+/* Has the kernel not taken all of it yet? In copy mode it takes no more than the interface passes on: io_kick() again, soon. */
+int io_tx_waits(const struct io_sock *s);
 
 #endif

@@ -11,7 +11,7 @@
 #include "user/ipsec/ip6.h"
 
 #define IDLE_ROUNDS 8 /* empty rounds before the thread sleeps in poll(2) */
-#define HOLD_MS 5     /* while packets wait for an SA */
+#define WAIT_MS 5     /* while packets wait, for an SA or in a transmit ring */
 #define POLL_MS 1000  /* a sleeping worker still looks after completions now and then */
 #define POLL_MAX (XI_IF_MAX * XI_QUEUE_MAX + 1)
 
@@ -134,6 +134,17 @@ static unsigned poll_set(struct worker *w, struct pollfd *fd)
 	return n;
 }
 
+/* How long the thread may sleep: poll(2) does not say that an interface which was busy takes packets again. */
+static int sleep_ms(const struct worker *w)
+{
+	if (w->hold.policies)
+		return WAIT_MS;
+	for (unsigned i = 0; i < w->nsock; i++)
+		if (io_tx_waits(w->sock[i]))
+			return WAIT_MS;
+	return POLL_MS;
+}
+
 static void pin(const struct worker *w)
 {
 	char name[16];
@@ -177,7 +188,7 @@ void *worker_run(void *worker)
 		service_rings(w);
 		__atomic_store_n(&w->stat->epoch, w->stat->epoch + 1, __ATOMIC_RELEASE);
 		idle = got ? 0 : idle + 1;
-		if (idle > IDLE_ROUNDS && poll(fd, nfd, w->hold.policies ? HOLD_MS : POLL_MS) >= 0)
+		if (idle > IDLE_ROUNDS && poll(fd, nfd, sleep_ms(w)) >= 0)
 			idle = 0;
 	}
 	/* within the epoch: who takes an SA away waits for it */
