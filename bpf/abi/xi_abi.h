@@ -151,8 +151,9 @@ struct xi_local_key {
 #define XI_IF_STAGS_GONE 0x400 /* as XI_IF_TAGS_GONE, of 802.1ad tags */
 #define XI_IF_LOST                                                                                                     \
 	0x800 /* the interface of this name vanished; the slot waits for it, with ifindex 0 but while it is attached again */
-#define XI_IF_FIREWALL 0x1000 /* what comes out of tunnels that arrive here goes by way of the stack */
-#define XI_IF_SEES_NAT 0x2000 /* tc egress reads what NAT made of a packet (conntrack entry, Linux 6.2) */
+#define XI_IF_FIREWALL 0x1000  /* what comes out of tunnels that arrive here goes by way of the stack */
+#define XI_IF_SEES_NAT 0x2000  /* tc egress reads what NAT made of a packet (conntrack entry, Linux 6.2) */
+#define XI_IF_UNSETTLED 0x4000 /* being attached or detached, or who did that was killed: to be attached again */
 
 /*
  * xi_if: one attached interface. Writer: the loader; sock_mask, zc_mask: xdp-ipsecd.

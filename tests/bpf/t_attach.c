@@ -479,6 +479,29 @@ static void t_without_its_tc_program(void **state)
 	assert_true(attach_whole(m, (unsigned)slot));
 }
 
+/* Killed when xdp-ipsecd had closed its sockets, or did not know of it yet: nobody serves it, whoever comes next attaches it again. */
+static void t_killed_in_the_middle(void **state)
+{
+	int slot;
+
+	(void)state;
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_ok(attach("wan0", ATTACH_NATIVE, 0), &e);
+	slot = attach_find(m, "lan0");
+	assert_int_equal(m->ifs[slot].flags & XI_IF_UNSETTLED, 0);
+	assert_int_equal(m->ifs[XI_IF_INTERNAL].flags & XI_IF_UNSETTLED, 0);
+	m->ifs[slot].flags |= XI_IF_UNSETTLED;
+	assert_false(attach_whole(m, (unsigned)slot));
+	assert_ok(attach("lan0", ATTACH_NATIVE, 0), &e);
+	assert_int_equal(attach_find(m, "lan0"), slot);
+	assert_true(attach_whole(m, (unsigned)slot));
+	m->ifs[slot].flags |= XI_IF_UNSETTLED;
+	assert_ok(detach_interface(m, "lan0", &e), &e);
+	assert_int_equal(attach_find(m, "lan0"), -ENOENT);
+	/* the pair, when the last interface was taken off */
+	assert_ok(detach_interface(m, "wan0", &e), &e);
+}
+
 /* What a loader that died between its steps leaves is no obstacle. */
 static void t_half_made_attach_is_cleared(void **state)
 {
@@ -671,6 +694,7 @@ int main(void)
 		T(t_vanished_interface),
 		T(t_lost_interface_is_waited_for),
 		T(t_without_its_tc_program),
+		T(t_killed_in_the_middle),
 		T(t_half_made_attach_is_cleared),
 		T(t_daemon_is_told_and_may_refuse),
 		T(t_starting_daemon_keeps_its_maps),

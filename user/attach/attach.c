@@ -46,8 +46,8 @@ int attach_whole(const struct maps *m, unsigned slot)
 	const struct xi_if *nic = &m->ifs[slot];
 	char name[IF_NAMESIZE];
 
-	return nic->ifindex && (nic->flags & XI_IF_ATTACHED) && if_indextoname(nic->ifindex, name) &&
-	       prog_egress_there(nic);
+	return nic->ifindex && (nic->flags & XI_IF_ATTACHED) && !(nic->flags & XI_IF_UNSETTLED) &&
+	       if_indextoname(nic->ifindex, name) && prog_egress_there(nic);
 }
 
 static int attached_count(const struct maps *m)
@@ -214,7 +214,7 @@ static int slot_up(struct maps *m, unsigned slot, const struct nic *n, uint32_t 
 	struct xi_if *nic = &m->ifs[slot];
 	int rc = 0;
 
-	enter(nic, n, flags, queues);
+	enter(nic, n, flags | XI_IF_UNSETTLED, queues);
 	attach_refresh_sysctl(m);
 	if (slot != XI_IF_INTERNAL) {
 		nic->flags |= nic_keep_tags(n->name);
@@ -229,10 +229,23 @@ static int slot_up(struct maps *m, unsigned slot, const struct nic *n, uint32_t 
 	return rc;
 }
 
+/* Before the first step of taking it off: whoever finds it like that knows that it is not served any more. */
+static void unsettle(struct xi_if *nic)
+{
+	__atomic_or_fetch(&nic->flags, XI_IF_UNSETTLED, __ATOMIC_SEQ_CST);
+}
+
+/* xdp-ipsecd knows of it, or does not run. */
+static void settle(struct xi_if *nic)
+{
+	__atomic_and_fetch(&nic->flags, ~(uint32_t)XI_IF_UNSETTLED, __ATOMIC_SEQ_CST);
+}
+
 /* --- the internal pair --- */
 
 static void internal_down(struct maps *m)
 {
+	unsettle(&m->ifs[XI_IF_INTERNAL]);
 	(void)tell_daemon(m, "detach", XI_IF_INTERNAL, NULL); /* its sockets end with the interface at the latest */
 	slot_down(m, XI_IF_INTERNAL);
 	(void)veth_remove(&m->paths, NULL); /* gone already, or renamed: then it is no longer ours */
@@ -266,6 +279,8 @@ static int internal_up(struct maps *m, struct err *e)
 	rc = tell_daemon(m, "attach", XI_IF_INTERNAL, e);
 	if (rc)
 		internal_down(m);
+	else
+		settle(&m->ifs[XI_IF_INTERNAL]);
 	return rc;
 }
 
@@ -276,8 +291,8 @@ static int internal_ready(struct maps *m, int *made, struct err *e)
 	char name[IF_NAMESIZE];
 
 	*made = 0;
-	if (nic->ifindex && (nic->flags & XI_IF_ATTACHED) && if_indextoname(nic->ifindex, name) &&
-	    strcmp(name, XI_VETH_WORKER) == 0)
+	if (nic->ifindex && (nic->flags & (XI_IF_ATTACHED | XI_IF_UNSETTLED)) == XI_IF_ATTACHED &&
+	    if_indextoname(nic->ifindex, name) && strcmp(name, XI_VETH_WORKER) == 0)
 		return 0;
 	if (nic->ifindex && attached_count(m))
 		return err_set(e, -ENODEV,
@@ -344,6 +359,8 @@ static int attach_locked(struct maps *m, const struct attach_req *req, struct er
 		if (rc) {
 			m->ifs[slot].flags |= lost; /* what the guard stopped before goes on being stopped */
 			slot_down(m, (unsigned)slot);
+		} else {
+			settle(&m->ifs[slot]);
 		}
 	}
 	if (rc && made && !any_in_use(m))
@@ -357,6 +374,7 @@ static int detach_locked(struct maps *m, const char *ifname, struct err *e)
 
 	if (slot < 0)
 		return err_set(e, -ENOENT, "%s is not attached", ifname);
+	unsettle(&m->ifs[slot]);
 	(void)tell_daemon(m, "detach", (unsigned)slot, NULL); /* taking off must work with a daemon that does not */
 	m->ifs[slot].flags &= ~(uint32_t)XI_IF_LOST;
 	slot_down(m, (unsigned)slot);
