@@ -17,8 +17,8 @@
 
 #include "user/attach/internal.h"
 
-/* Follow what is set for the interface outside. */
-#define SYSCTL_FLAGS (XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE | XI_IF_NO_FORWARD | XI_IF_NO_FORWARD6)
+/* Follow what is set for the interface outside, and the kernel. */
+#define SYSCTL_FLAGS (XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE | XI_IF_NO_FORWARD | XI_IF_NO_FORWARD6 | XI_IF_SEES_NAT)
 
 static struct maps *m;
 static struct err e;
