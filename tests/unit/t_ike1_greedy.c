@@ -156,7 +156,9 @@ static void half_open(unsigned from, unsigned n)
 
 	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
 	p = rig_take(r, 0);
-	assert_int_equal(ike1_iv(r->end[0].sa, (uint32_t)(p.p[20] << 24 | p.p[21] << 16 | p.p[22] << 8 | p.p[23]), iv),
+	assert_int_equal(ike1_iv(r->end[0].sa,
+				 (uint32_t)p.p[20] << 24 | (uint32_t)p.p[21] << 16 | (uint32_t)p.p[22] << 8 | p.p[23],
+				 iv),
 			 0);
 	assert_int_equal(hashed_open(r->end[0].sa, iv, &h, (struct bytes){p.p, p.len}), 0);
 	free(p.p);
