@@ -302,18 +302,20 @@ __noinline int xi_tc_quoted(struct __sk_buff *skb, const struct xi_pkt *k, struc
 	return xi_parse_quoted(q, (const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end, k);
 }
 
-/* An ICMP error about a packet that came out of a tunnel. GO_ON: it is none. */
+/* An ICMP error about a packet that came out of a tunnel. GO_ON: it is none. A redirect is of no use to who sent it into a tunnel. */
 static __noinline int judge_quoted(struct __sk_buff *skb, struct xi_find *f)
 {
 	struct xi_pkt q = {};
 	__u32 reason = 0;
+	int what;
 
 	if (bpf_skb_pull_data(skb, skb->len < PULL_MAX ? skb->len : PULL_MAX))
 		return drop(XI_DROP_OUT_ERROR);
-	if (!xi_tc_quoted(skb, &f->pkt, &q))
+	what = xi_tc_quoted(skb, &f->pkt, &q);
+	if (!what)
 		return GO_ON;
 	if (xi_quoted_sa(f, &q, &reason))
-		return protect(f, 0);
+		return what == XI_QUOTED_REDIRECT ? drop(XI_DROP_OUT_REDIRECT) : protect(f, 0);
 	return reason ? drop(reason) : GO_ON;
 }
 
@@ -373,8 +375,10 @@ static __always_inline int egress(struct __sk_buff *skb, struct xi_find *f)
 			return drop(XI_DROP_OUT_MODE);
 		f->pkt.tuple.flags |= XI_TUPLE_NO_PROTO | XI_TUPLE_NO_PORTS;
 	} else {
-		if (xi_is_link_message(&f->pkt))
-			return pass(XI_PASS_ND);
+		if (xi_is_link_message(&f->pkt)) {
+			rc = f->pkt.icmp_type == XI_REDIRECT6 ? judge_quoted(skb, f) : GO_ON;
+			return rc == GO_ON ? pass(XI_PASS_ND) : rc;
+		}
 		rc = xi_tc_exempt(&f->pkt, skb->ingress_ifindex != 0);
 		if (rc != GO_ON)
 			return rc;

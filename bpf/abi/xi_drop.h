@@ -99,7 +99,8 @@ enum xi_statistic {
 	X(IN_UNATTACHED, IN_ERRORS, "arrived in clear by an interface made anew, not yet attached again")              \
 	X(OUT_UNATTACHED, OUT_ERRORS, "to be protected, but its interface was made anew and is not attached again")    \
 	X(IN_PAIR, IN_BUFFER_ERRORS, "lost in the internal interfaces on its way into the stack: backlog full")        \
-	X(OUT_PAIR, OUT_ERRORS, "lost in the internal interfaces on its way to a worker: queue full")
+	X(OUT_PAIR, OUT_ERRORS, "lost in the internal interfaces on its way to a worker: queue full")                  \
+	X(OUT_REDIRECT, OUT_ERRORS, "ICMP redirect about a packet that came out of a tunnel, which it quotes")
 
 /* X(symbol, text) */
 #define XI_PASSES(X)                                                                                                   \

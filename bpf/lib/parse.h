@@ -374,22 +374,42 @@ static __always_inline int xi_is_icmp(const struct xi_pkt *k)
 	return k->tuple.proto == proto && !(k->tuple.flags & XI_TUPLE_NO_PROTO) && !(k->flags & XI_PKT_LATER);
 }
 
-/* RFC 792: destination unreachable, source quench, time exceeded, parameter problem. RFC 4443 §2.1: below 128. */
-static __always_inline int xi_is_icmp_error(__u8 family, __u8 type)
+/* RFC 792: destination unreachable, source quench, redirect, time exceeded, parameter problem. RFC 4443 §2.1: below 128. */
+static __always_inline int xi_quotes(__u8 family, __u8 type)
 {
 	if (family == XI_IP6)
 		return type < 128;
-	return type == 3 || type == 4 || type == 11 || type == 12;
+	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
 enum xi_quoted {
 	XI_QUOTED_NONE, /* no ICMP error, or quotes too little */
 	XI_QUOTED_ERROR,
 	XI_QUOTED_TOO_BIG, /* RFC 1191 §4: type 3 code 4; RFC 4443 §3.2: type 2 */
+	XI_QUOTED_REDIRECT,
 };
 
+#define XI_REDIRECT6 137
+
 /*
- * The packet that an ICMP error quotes: q, with as much of it as is there. k: the error, parsed; q must be zero.
+ * RFC 4861 §4.5: the packet that a redirect is about is quoted in an option; its addresses stand in front: it is sent to the source, and names
+ * the destination.
+ */
+static __always_inline enum xi_quoted xi_parse_redirect6(struct xi_pkt *q, const __u8 *icmp, const __u8 *end,
+							 const struct xi_pkt *k)
+{
+	if (icmp + 8 + 2 * sizeof(struct xi_addr) > end)
+		return XI_QUOTED_NONE;
+	q->flags = XI_PKT_QUOTED;
+	q->tuple.family = XI_IP6;
+	q->tuple.flags = XI_TUPLE_NO_PROTO | XI_TUPLE_NO_PORTS;
+	q->tuple.src = k->tuple.dst;
+	__builtin_memcpy(&q->tuple.dst, icmp + 8 + sizeof(struct xi_addr), sizeof(struct xi_addr));
+	return XI_QUOTED_REDIRECT;
+}
+
+/*
+ * The packet that an ICMP error or redirect quotes: q, with as much of it as is there. k: the error, parsed; q must be zero.
  */
 static __always_inline enum xi_quoted xi_parse_quoted(struct xi_pkt *q, const __u8 *data, const __u8 *end,
 						      const struct xi_pkt *k)
@@ -402,10 +422,16 @@ static __always_inline enum xi_quoted xi_parse_quoted(struct xi_pkt *q, const __
 	if (off > XI_ICMP_OFF_MAX || !xi_is_icmp(k))
 		return XI_QUOTED_NONE;
 	p = data + off;
-	if (p + XI_ICMP_HLEN > end || !xi_is_icmp_error(k->tuple.family, p[0]))
+	if (p + XI_ICMP_HLEN > end)
+		return XI_QUOTED_NONE;
+	if (k->tuple.family == XI_IP6 && p[0] == XI_REDIRECT6)
+		return xi_parse_redirect6(q, p, end, k);
+	if (!xi_quotes(k->tuple.family, p[0]))
 		return XI_QUOTED_NONE;
 	if (k->tuple.family == XI_IP4 ? p[0] == 3 && p[1] == 4 : p[0] == 2)
 		what = XI_QUOTED_TOO_BIG;
+	else if (k->tuple.family == XI_IP4 && p[0] == 5)
+		what = XI_QUOTED_REDIRECT;
 	p += XI_ICMP_HLEN;
 	q->flags = XI_PKT_QUOTED;
 	q->l3_off = (__u16)(off + XI_ICMP_HLEN);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # A gateway with one interface: the host behind it and the router towards the peer are on the same wire. What is to be protected leaves by the
 # interface it came in by, and so does what was decrypted; native and generic mode, both families, too big, in fragments, forged, and with
-# xdp-ipsecd killed. Host A gets a second leg for that: eth1 on a bridge with gateway 1's WAN and the router.
+# xdp-ipsecd killed; redirects of the kernel. Host A gets a second leg for that: eth1 on a bridge with gateway 1's WAN and the router.
 . "$(dirname "$0")/lib.sh"
 
 topo_up none
@@ -61,4 +61,19 @@ hairpin() { # MODE
 }
 hairpin native
 hairpin generic
+
+# The kernel would tell the far host of a shorter way, where its network is on the wire, too, and quote what has just come out of the tunnel.
+xi 1 interface attach wan firewall=yes 2>/dev/null && gw_start 1 || fatal "start"
+in_ns gw1 sysctl -qw net.ipv4.conf.all.send_redirects=1 net.ipv4.conf.wan.send_redirects=1
+in_ns gw1 ip route add $LAN2 dev wan && in_ns gw1 ip route add $LAN2_6 dev wan || fatal "routes"
+for host in $HOST_B $HOST_B_6; do in_ns gw1 ip neigh replace $host lladdr "$(mac r br0)" dev wan || fatal "neighbour"; done
+capture_start r w1 w1
+redirects() { drops_seen 1 | sed -n "s/^$(reason_text OUT_REDIRECT)\t//p"; }
+for to in $HOST_A $HOST_A_6; do
+	before=$(redirects)
+	check "a redirect about what came out of the tunnel is dropped: to $to" \
+		wait_for "in_ns b ping -n -q -c 1 -W 1 $to && [ \$((\$(redirects))) -gt $((before)) ]"
+done
+capture_stop w1 || not_ok "capture"
+is "and none is sent" "$(tcpdump -nr "$T/w1.pcap" 'icmp[0] == 5 or icmp6 and ip6[40] == 137' 2>/dev/null | wc -l)" 0
 tap_done
