@@ -27,7 +27,10 @@ is "export-pub-key: SubjectPublicKeyInfo" "$(head -1 "$T/priv.pub")" "-----BEGIN
 is "of that key" "$(modulus -pubin -in "$T/priv.pub")" "$(modulus -in "$ETC/private/key/priv.pem")"
 fails "export-pub-key: unknown" 1 "input does not match any value of key" key export-pub-key nobody file-name="$T/x"
 fails "export-pub-key: no file" 1 "missing value(s) of argument(s) file-name" key export-pub-key priv
+# what a killed writer has left beside, a private key perhaps, goes with the next change
+touch "$ETC/private/key/.big.new" "$ETC/public/key/.other.new"
 xi key remove big
+is "nothing is left beside" "$(find "$ETC" -name '.*.new')" ""
 xi key import "$T/priv.pub" name=pub
 is "spec 5: printout" "$(xi key print)" 'Flags: P - private-key, R - rsa 
  #    NAME                                                               KEY-SIZE

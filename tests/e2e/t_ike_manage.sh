@@ -121,6 +121,13 @@ check "is said with the setting" says 1 "198.51.100.77\[500\] to $WAN2\[500\] co
 xi 1 policy set 0 sa-src-address=$WAN1 >/dev/null 2>&1
 check "all right again" wait_for "in_ns a ping -n -q -c 1 -W 2 $HOST_B" 40
 
+# a terminal that goes
+for pid in "${IKED_PID[1]}" "${GW_PID[1]}"; do
+	name=$(cat "/proc/$pid/comm") && kill -HUP "$pid"
+	check "SIGHUP ends $name cleanly" wait "$pid"
+done
+GW_PID[1]=
+
 is "no secret is in the logs" "$(cat "$T"/iked?.log "$T"/gw?.log | grep -c "$SECRET")" 0
 capture_stop w1
 check "nothing in clear" no_clear w1 --min 20

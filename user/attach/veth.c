@@ -177,13 +177,16 @@ int veth_dropped(unsigned ifindex, uint64_t *n)
 	char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct if_stats_msg *what;
+	int rc;
 
 	nlh->nlmsg_type = RTM_GETSTATS;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
 	what = mnl_nlmsg_put_extra_header(nlh, sizeof(*what));
 	what->ifindex = ifindex;
 	what->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
-	return nic_netlink(nlh, on_stats, n);
+	*n = UINT64_MAX;
+	rc = nic_netlink(nlh, on_stats, n);
+	return rc || *n != UINT64_MAX ? rc : -ENODATA;
 }
 
 void attach_pair_lost(struct maps *m, uint32_t lost[2])
