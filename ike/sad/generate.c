@@ -7,10 +7,7 @@
 
 static int in_net(const struct ike_addr *a, const struct xi_addr *net, unsigned len, uint8_t family)
 {
-	const uint8_t *x = (const uint8_t *)&a->addr, *y = (const uint8_t *)net;
-
-	return a->family == family && memcmp(x, y, len / 8) == 0 &&
-	       (len % 8 == 0 || (x[len / 8] ^ y[len / 8]) >> (8 - len % 8) == 0);
+	return a->family == family && equal_bits(&a->addr, net, len);
 }
 
 /* Transport mode carries what goes from one end to the other; packets of others that such a policy matched would be dropped. */

@@ -69,10 +69,7 @@ int sad_policy_get(void *ctx, uint32_t slot, uint32_t gen, struct ike_policy *ou
 
 static int prefix_in(const struct xi_addr *a, unsigned len, const struct xi_addr *net, unsigned net_len)
 {
-	const uint8_t *x = (const uint8_t *)a, *y = (const uint8_t *)net;
-
-	return len >= net_len && memcmp(x, y, net_len / 8) == 0 &&
-	       (net_len % 8 == 0 || (x[net_len / 8] ^ y[net_len / 8]) >> (8 - net_len % 8) == 0);
+	return len >= net_len && equal_bits(a, net, net_len);
 }
 
 static int field_in(uint8_t in_flags, uint8_t out_flags, uint8_t bit, int equal)

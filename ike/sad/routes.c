@@ -38,11 +38,6 @@ struct asked {
 	uint64_t seen;
 };
 
-static int equal_bits(const uint8_t *x, const uint8_t *y, unsigned bits)
-{
-	return memcmp(x, y, bits / 8) == 0 && (bits % 8 == 0 || (x[bits / 8] ^ y[bits / 8]) >> (8 - bits % 8) == 0);
-}
-
 static int attr(const struct nlattr *a, void *data)
 {
 	const struct nlattr **dst = data;

@@ -31,6 +31,15 @@ static inline uint32_t hash_end(uint64_t h, unsigned bits)
 	return (uint32_t)(hash_mix(h, 0) * 0xd6e8feb86659fd93ull >> (64 - bits));
 }
 
+/* Have a and b, in network byte order, their first bits in common? Is an address in a network, that is. */
+static inline int equal_bits(const void *a, const void *b, unsigned bits)
+{
+	const uint8_t *x = (const uint8_t *)a, *y = (const uint8_t *)b;
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	return memcmp(x, y, whole) == 0 && (!rest || (x[whole] ^ y[whole]) >> (8 - rest) == 0);
+}
+
 /* Copies src into dst[size], always terminated; returns 0, or -1 when it had to cut. */
 static inline int str_copy(char *dst, size_t size, const char *src)
 {

@@ -225,15 +225,6 @@ static void warn_weak(const struct conf *c, enum menu_id menu)
 		cli_warn("and so are values of %u more items of %s", more, menus[menu].name);
 }
 
-static bool prefix_has(const struct ip_prefix *p, const struct ip_addr *a)
-{
-	const uint8_t *net = (const uint8_t *)&p->a, *is = (const uint8_t *)&a->a;
-	unsigned whole = p->len / 8, rest = p->len % 8;
-
-	return p->family == a->family && memcmp(net, is, whole) == 0 &&
-	       (!rest || (net[whole] ^ is[whole]) >> (8 - rest) == 0);
-}
-
 bool ike_has_peer(const struct cli *cli, const struct ip_addr *a)
 {
 	struct conf_err e = {0};
@@ -245,7 +236,8 @@ bool ike_has_peer(const struct cli *cli, const struct ip_addr *a)
 	for (unsigned i = 0; i < c.list[MENU_PEER].count && !has; i++) {
 		const struct conf_peer *p = CONF_ITEM(conf_peer, &c.list[MENU_PEER], i);
 
-		has = !p->it.disabled && prefix_has(&p->address, a);
+		has = !p->it.disabled && p->address.family == a->family &&
+		      equal_bits(&p->address.a, &a->a, p->address.len);
 	}
 	conf_free(&c);
 	return has;

@@ -86,11 +86,7 @@ int came_by_tunnel(const struct wpkt *pk)
 
 static int in_prefix(const struct xi_addr *a, const struct xi_addr *net, unsigned len)
 {
-	const uint8_t *x = (const uint8_t *)a, *y = (const uint8_t *)net;
-
-	if (len > 128 || memcmp(x, y, len / 8) != 0)
-		return 0;
-	return len % 8 == 0 || !((x[len / 8] ^ y[len / 8]) >> (8 - len % 8));
+	return len <= 128 && equal_bits(a, net, len);
 }
 
 /* What cannot be read does not pass where it counts. */
