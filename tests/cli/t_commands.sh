@@ -115,7 +115,8 @@ has "with properties" "$(xi policy add '?')" "src-address         source prefix"
 has "help of monitor" "$(xi monitor)" "drops [reason=COUNTER|NUMBER]"
 fails "an item may be called help" 1 "no such item" policy remove help
 fails "help of what is not there" 2 "bad command name polcy (line 1 column 1)" polcy '?'
-tty() { script -qec "$(printf '%q ' "$XI" --instance "$INST" "$@")" /dev/null | tr -d '\r'; }
+# script(1) runs the line by $SHELL, and %q writes what bash reads.
+tty() { SHELL=/bin/bash script -qec "$(printf '%q ' "$XI" --instance "$INST" "$@")" /dev/null | tr -d '\r'; }
 is "a person is told the values" "$(tty policy add level=x)" "input does not match any value of level
   (it is one of use, require, unique)"
 is "and what is missing" "$(tty policy add proposal=x)" "input does not match any value of proposal
