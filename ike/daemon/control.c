@@ -16,6 +16,7 @@
 #include "user/conf/store.h"
 
 #define REQUEST_MAX 4096
+#define RETRY_MS 1000
 #define PAGE_BYTES (IKESOCK_MSG_MAX - 2048)
 
 struct client {
@@ -236,7 +237,9 @@ static void on_request(uv_poll_t *h, int status, int events)
 		return;
 	n_fds = n < 0 ? 0 : take_fds(&msg, fd);
 	if (n > 0) {
-		json_t *reply = request(c->d, text, (size_t)n, fd, n_fds);
+		/* the configuration without its certificates is not what was sent */
+		json_t *reply = msg.msg_flags & MSG_CTRUNC ? failure("xdp-iked has no file descriptor left")
+							   : request(c->d, text, (size_t)n, fd, n_fds);
 		size_t len = json_dumpb(reply, out, sizeof(out), JSON_COMPACT);
 
 		json_decref(reply);
@@ -249,17 +252,41 @@ static void on_request(uv_poll_t *h, int status, int events)
 	uv_close((uv_handle_t *)h, free_client);
 }
 
+static void on_client(uv_poll_t *h, int status, int events);
+
+static void open_door(uv_timer_t *t)
+{
+	struct daemon *d = t->data;
+
+	(void)uv_poll_start(&d->ctl_poll, UV_READABLE, on_client);
+}
+
+/* No descriptor is left, or no memory. Who waits stays in the queue, and would wake us without end. */
+static void shut_door(struct daemon *d, int err)
+{
+	if (!d->ctl_said)
+		log_warning("no control client can be let in, tried again every second: %s", strerror(err));
+	d->ctl_said = 1;
+	(void)uv_poll_stop(&d->ctl_poll);
+	(void)uv_timer_start(&d->ctl_retry, open_door, RETRY_MS, 0);
+}
+
 static void on_client(uv_poll_t *h, int status, int events)
 {
 	struct daemon *d = h->data;
 	int fd = accept4(d->ctl_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct client *c = fd < 0 ? NULL : calloc(1, sizeof(*c));
+	struct client *c;
 
 	(void)status;
 	(void)events;
+	if (fd < 0 && errno != EAGAIN && errno != EINTR)
+		shut_door(d, errno);
+	if (fd < 0)
+		return;
+	d->ctl_said = 0;
+	c = calloc(1, sizeof(*c));
 	if (!c) {
-		if (fd >= 0)
-			close(fd);
+		close(fd);
 		return;
 	}
 	c->d = d;
@@ -274,8 +301,9 @@ static void on_client(uv_poll_t *h, int status, int events)
 
 int control_start(struct daemon *d, struct err *e)
 {
-	d->ctl_poll.data = d;
-	if (uv_poll_init(&d->loop, &d->ctl_poll, d->ctl_fd) || uv_poll_start(&d->ctl_poll, UV_READABLE, on_client))
+	d->ctl_poll.data = d->ctl_retry.data = d;
+	if (uv_timer_init(&d->loop, &d->ctl_retry) || uv_poll_init(&d->loop, &d->ctl_poll, d->ctl_fd) ||
+	    uv_poll_start(&d->ctl_poll, UV_READABLE, on_client))
 		return err_set(e, -EIO, "cannot wait for the control socket");
 	return 0;
 }

@@ -139,10 +139,12 @@ static int open_all(struct daemon *d, struct conf *c, struct err *e)
 
 static int make_engine(struct daemon *d, const struct conf *c, struct err *e)
 {
-	int public_fd = cred_open_public(&d->paths, NULL);
+	int public_fd = cred_open_public(&d->paths, e);
 	struct ike_conf *conf = NULL;
 	int rc;
 
+	if (public_fd < 0 && public_fd != -ENOENT)
+		return public_fd;
 	rc = conf_make(d, c, public_fd, &conf, e);
 	if (public_fd >= 0)
 		close(public_fd);

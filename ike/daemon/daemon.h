@@ -47,6 +47,8 @@ struct daemon {
 	/* control.c */
 	int ctl_fd;
 	uv_poll_t ctl_poll;
+	uv_timer_t ctl_retry;
+	int ctl_said; /* that nobody can be let in was logged */
 };
 
 /* After anything that may have set a timer of the engine. */

@@ -56,18 +56,17 @@ void cli_ike_reload(const struct cli *cli, const struct conf *c, bool quiet)
 {
 	struct err e = {0};
 	int fds[2] = {-1, -1}, rc;
-	json_t *o;
+	json_t *o = NULL;
 
 	fds[0] = open(cli->paths.conf, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fds[0] < 0 && errno == ENOENT)
 		fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC); /* nothing is configured */
-	fds[1] = cred_open_public(&cli->paths, NULL);
-	if (fds[0] < 0) {
-		rc = err_set(&e, -errno, "cannot open %s: %s", cli->paths.conf, strerror(errno));
-		o = NULL;
-	} else {
+	rc = fds[0] < 0 ? err_set(&e, -errno, "cannot open %s: %s", cli->paths.conf, strerror(errno)) : 0;
+	fds[1] = rc ? -1 : cred_open_public(&cli->paths, &e);
+	if (!rc && fds[1] < 0 && fds[1] != -ENOENT)
+		rc = fds[1];
+	if (!rc)
 		o = ask(cli, "{\"cmd\":\"reload\"}", fds, fds[1] < 0 ? 1 : 2, &rc, NULL, &e);
-	}
 	json_decref(o);
 	for (int i = 0; i < 2; i++)
 		if (fds[i] >= 0)

@@ -122,6 +122,10 @@ static char *read_file(int dir, const char *name, size_t *len)
 		got = read(fd, text + n, (size_t)st.st_size - n);
 		n += got > 0 ? (size_t)got : 0;
 	}
+	if (got < 0) {
+		free(text);
+		text = NULL;
+	}
 	close(fd);
 	if (text)
 		text[n] = '\0';
@@ -277,6 +281,12 @@ static int read_item(struct cred_file *f, int dir, enum cred_kind kind, const ch
 	return rc;
 }
 
+/* It says nothing of the file. Going on without the item could bring a revoked certificate back. */
+static bool of_the_moment(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -EIO;
+}
+
 /* NAME.pem with a name of ours; all else in the folder is none of ours. */
 static bool is_item_file(const char *file)
 {
@@ -324,6 +334,8 @@ static int read_folder(struct cred_list *list, DIR *dir, enum cred_kind kind, vo
 			list->count++;
 			continue;
 		}
+		if (of_the_moment(rc))
+			return rc;
 		(void)snprintf(text, sizeof(text), "%s %.*s is left out: %s", folder[kind], (int)strlen(d->d_name) - 4,
 			       d->d_name, rc == -EBADMSG ? "its file is damaged" : strerror(-rc));
 		bad(ctx, text);
@@ -351,7 +363,7 @@ int cred_list_read(struct cred_list *list, int public_fd, enum cred_kind kind, v
 	(void)closedir(dir);
 	if (rc) {
 		cred_list_free(list);
-		return err_set(e, rc, "out of memory");
+		return err_set(e, rc, "cannot read public/%s: %s", folder[kind], strerror(-rc));
 	}
 	if (list->count)
 		qsort(list->item, list->count, sizeof(*list->item), by_id);

@@ -159,6 +159,28 @@ void control_subscriber(struct serve *sv, int fd)
 		events_unsubscribe(sv->events, fd);
 }
 
+static void watch_door(struct serve *sv, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.fd = sv->ctl_fd};
+
+	(void)epoll_ctl(sv->epoll, EPOLL_CTL_MOD, sv->ctl_fd, &ev);
+}
+
+/* No descriptor is left, or no memory. Who waits stays in the queue, and would wake us without end. */
+static void shut_door(struct serve *sv, int err)
+{
+	if (!sv->ctl_shut)
+		log_warning("no control client can be let in, tried again every second: %s", strerror(err));
+	sv->ctl_shut = 1;
+	watch_door(sv, 0);
+}
+
+void control_tick(struct serve *sv)
+{
+	if (sv->ctl_shut)
+		watch_door(sv, EPOLLIN);
+}
+
 void control_accept(struct serve *sv)
 {
 	char buf[DATASOCK_MSG_MAX];
@@ -166,8 +188,11 @@ void control_accept(struct serve *sv)
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	ssize_t n;
 
+	if (fd < 0 && errno != EAGAIN && errno != EINTR)
+		shut_door(sv, errno);
 	if (fd < 0)
 		return;
+	sv->ctl_shut = 0;
 	n = poll(&p, 1, CLIENT_WAIT_MS) == 1 ? recv(fd, buf, sizeof(buf), 0) : 0;
 	if (n > 0 && subscribe(sv, fd, buf, (size_t)n) == 0)
 		return;

@@ -312,6 +312,7 @@ void serve_count_lost(struct serve *sv)
 /* Every second. */
 static void tick(struct serve *sv)
 {
+	control_tick(sv);
 	serve_count_lost(sv);
 	limits_tick(sv->maps, sv->events, clock_ns());
 	events_tick(sv->events);

@@ -45,6 +45,7 @@ struct serve {
 	int again_fd;	     /* again.c */
 	int lock_fd;	     /* one data plane an instance */
 	int ctl_fd;	     /* listening control socket */
+	int ctl_shut;	     /* nobody is let in before the next tick */
 	uint8_t wanted[XI_IF_MAX];			/* slots to be served */
 	uint32_t open[XI_IF_MAX], zero_copy[XI_IF_MAX]; /* bit q: a socket on queue q, in zero-copy mode */
 	uint32_t sg[XI_IF_MAX];				/* likewise: a packet may come in several frames */
@@ -69,6 +70,8 @@ int again_ask(int fd) __must_check;
 int control_listen(struct serve *sv, struct err *e) __must_check;
 json_t *control_request(struct serve *sv, const char *text, size_t len);
 void control_accept(struct serve *sv);
+/* Every second: who could not be let in is. */
+void control_tick(struct serve *sv);
 /* A subscriber has something to say, or is gone. */
 void control_subscriber(struct serve *sv, int fd);
 
