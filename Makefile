@@ -1,6 +1,6 @@
 # xdp-ipsec: one non-recursive Makefile. Output under build/ (O= moves it).
 #   make | make test (T=word picks) | make bench | make demo | make fuzz | make lint | make install | make deps
-#   SAN=1: address and undefined-behaviour sanitizers, in a folder of its own.   V=1: show commands.
+#   SAN=1: address and undefined-behaviour sanitizers, in a folder of its own (xdp-iked: without leaks, ike/daemon/main.c).   V=1: show commands.
 SAN ?=
 O ?= $(if $(SAN),build/san,build)
 V ?=

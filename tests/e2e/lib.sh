@@ -351,11 +351,22 @@ iked_start() {
 	wait_for "xi $n status 2>/dev/null | grep -q . && tail -n +$from $T/iked$n.log | sed -n '/listening on UDP/,\$p' | grep -Eq 'connected to xdp-ipsecd|xdp-ipsecd does not run'"
 }
 
-# gw_stop N: a clean end; the exit status of xdp-ipsecd, 124 when it did not end within 10 s.
+# gw_stop N, iked_stop N: a clean end; the exit status of xdp-ipsecd or xdp-iked, 124 when it did not end within 10 s.
 gw_stop() {
-	local pid=${GW_PID[$1]:-} rc
-	[ -n "$pid" ] || return 1
+	local pid=${GW_PID[$1]:-}
 	GW_PID[$1]=
+	daemon_stop "$pid"
+}
+
+iked_stop() {
+	local pid=${IKED_PID[$1]:-}
+	IKED_PID[$1]=
+	daemon_stop "$pid"
+}
+
+daemon_stop() { # PID
+	local pid=$1
+	[ -n "$pid" ] || return 1
 	kill -TERM "$pid" 2>/dev/null
 	if ! wait_for "[ ! -e /proc/$pid ] || grep -q ') Z' /proc/$pid/stat" 10; then
 		kill -KILL "$pid"
@@ -363,8 +374,6 @@ gw_stop() {
 		return 124
 	fi
 	wait "$pid" 2>/dev/null
-	rc=$?
-	return $rc
 }
 
 # gw_kill9 N: the data plane dies without a word.

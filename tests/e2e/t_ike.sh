@@ -67,4 +67,7 @@ check "the tunnel comes up again" wait_for "in_ns a ping -n -q -c 1 -W 2 $HOST_B
 capture_stop w1
 check "only ESP between the gateways" "$LIBDIR/capture.py" only-esp "$T/w1.pcap" $WAN1 $WAN2 --min 40
 check "nothing in clear" no_clear w1 --min 40
+for n in 1 2; do
+	check "xdp-iked $n ends cleanly" iked_stop $n
+done
 tap_done
