@@ -4,6 +4,7 @@
  * and as many of those that have. Beyond that the oldest of its kind makes room: under a flood from spoofed addresses a real peer's
  * stays for as long as 2048 others need to come, and it is out of their reach with its second message. Within a prefix, too, the oldest that has not shown
  * its address makes room (departs: spec section 22 ignores the new one): 64 datagrams in 50 s with the addresses of a peer's neighbours would keep it out.
+ * When all have, it is the oldest whose proof was refused: one neighbour with 64 bad certificates would do the same.
  */
 #include "ike/v1/phase1.h"
 
@@ -27,8 +28,9 @@ int ike1_halfopen_may(struct ike *k, const struct ike_addr *remote)
 		if (!ike1_same_prefix(&sa->path.remote.a, remote))
 			continue;
 		n++;
-		if (!sa->hs->proven)
-			oldest = sa; /* the newest stands first */
+		/* the newest stands first */
+		if (!sa->hs->proven || (sa->hs->told && (!oldest || oldest->hs->proven)))
+			oldest = sa;
 	}
 	if (n < PREFIX_MAX)
 		return 1;
