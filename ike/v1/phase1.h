@@ -67,6 +67,7 @@ struct ike1_handshake {
 	struct blob ni, nr, gxi, gxr;
 	struct blob priv, gxy;
 	struct blob cert, crl[P1_CRLS_MAX], link[P1_LINKS_MAX]; /* of the peer */
+	const char *no_cert;					/* what those that it sent are not, for the log; NULL */
 	struct blob sig;					/* ours */
 	struct blob proof;					/* HASH or SIG of the peer */
 	uint8_t digest[32];					/* of the message that is being answered */

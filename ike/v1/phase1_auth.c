@@ -183,10 +183,12 @@ static int verify_certificate(struct ike1 *sa)
 	if (!cert.len)
 		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY,
 			       pinned[0] ? "there is no certificate \"%s\" (change remote-certificate of the peer item)"
-					 : "the peer sent no certificate%.0s (change certificate of the peer item "
+					 : "the peer sent no certificate%s (change certificate of the peer item "
 					   "there, or "
 					   "remote-certificate here)",
-			       pinned),
+			       pinned[0]	 ? pinned
+			       : sa->hs->no_cert ? sa->hs->no_cert
+						 : ""),
 		       -EKEYREJECTED;
 	/* Whoever has its key may have it because it was given up. */
 	if (pinned[0] && cred_valid(store, pinned, sa->ike->env->wall(sa->ike->env->ctx), &why))

@@ -426,6 +426,8 @@ static void id_text(struct ike1 *sa, const struct msg_id *id)
 		name = d2i_X509_NAME(NULL, &der, (long)id->data.len);
 		if (name)
 			(void)X509_NAME_oneline(name, sa->id, sizeof(sa->id));
+		else
+			(void)str_copy(sa->id, sizeof(sa->id), "(a name that cannot be read)");
 		X509_NAME_free(name);
 	} else {
 		for (size_t i = 0; i < n; i++)
@@ -477,11 +479,14 @@ static int take_bundle(struct ike1_handshake *hs, struct bytes bundle, const str
 	n = blob_room(&hs->cert, P1_CERT_MAX) ? cred_pkcs7_pick(bundle, id, hs->cert.p, P1_CERT_MAX) : -ENOMEM;
 	if (n < 0) {
 		blob_wipe(&hs->cert);
+		hs->no_cert = " with its identity in the PKCS#7 bundle";
 		return 0;
 	}
 	hs->cert.len = (size_t)n;
 	return take_cert(hs, bundle);
 }
+
+_Static_assert(P1_CERT_MAX == 16384, "as in the text below");
 
 static int take_certs(struct ike1 *sa, const struct msg *m)
 {
@@ -491,16 +496,19 @@ static int take_certs(struct ike1 *sa, const struct msg *m)
 	int rc = 0, known = !p1_peer_id(sa, &id);
 
 	hs->n_crls = hs->n_links = 0;
+	hs->no_cert = NULL;
 	blob_wipe(&hs->cert);
 	for (unsigned i = 0; !rc && (p = msg_find(m, ISAKMP_P_CERT, i)); i++) {
 		if (p->cert.data.len > P1_CERT_MAX)
-			continue;
-		if (p->cert.encoding == ISAKMP_CERT_CRL && hs->n_crls < P1_CRLS_MAX)
+			hs->no_cert = " of at most 16384 bytes";
+		else if (p->cert.encoding == ISAKMP_CERT_CRL && hs->n_crls < P1_CRLS_MAX)
 			rc = blob_set(&hs->crl[hs->n_crls++], p->cert.data);
 		else if (p->cert.encoding == ISAKMP_CERT_X509_SIG)
 			rc = take_cert(hs, p->cert.data);
 		else if (p->cert.encoding == ISAKMP_CERT_PKCS7 && known)
 			rc = take_bundle(hs, p->cert.data, &id);
+		else
+			hs->no_cert = " in an encoding that is read here, X.509 or PKCS#7";
 	}
 	if (rc || !known || fits(&hs->cert, &id))
 		return rc;
