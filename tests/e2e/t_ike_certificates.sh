@@ -21,7 +21,7 @@ try() {
 	in_ns r ip addr add "$from/24" dev w1
 	was=$(wc -l <"$T/iked1.log")
 	got=$(peer run "$T" "$from" $WAN1 "$1" 2>&1)
-	tail -n +$((was + 1)) "$T/iked1.log" | grep -F "$from[500] " | grep -v 'ISAKMP-SA established\|respond new phase' >"$T/said"
+	tail -n +$((was + 1)) "$T/iked1.log" | grep -F "${from}[500] " | grep -v 'ISAKMP-SA established\|respond new phase' >"$T/said"
 	if [ "$got" = "$2" ] && [ "$(grep -Ec "${3:-.}" "$T/said") $(wc -l <"$T/said")" = "$([ -z "${3:-}" ] && echo 0 0 || echo 1 1)" ]; then
 		ok "$1: $2, ${3:-nothing in the log}"
 	else
