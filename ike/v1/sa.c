@@ -524,6 +524,9 @@ void ike1_seen(struct ike1 *sa, const struct ike_path *path)
 	sa->heard_ns = ike_now(sa->ike);
 	if (!sa->natt || (ike_end_eq(&path->remote, &sa->path.remote) && ike_end_eq(&path->local, &sa->path.local)))
 		return;
+	/* RFC 3947 §4: what comes to port 500 now left before the peer knew of the move; there is no way back. */
+	if (sa->path.local.port == IKE_PORT_NATT && path->local.port != IKE_PORT_NATT)
+		return;
 	(void)ike_end_text(&sa->path.remote, a, sizeof(a));
 	(void)ike_end_text(&path->remote, b, sizeof(b));
 	if (!ike_conf_may_move(sa->ike->conf, &sa->path.remote.a, &path->remote.a)) {

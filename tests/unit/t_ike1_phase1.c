@@ -309,6 +309,43 @@ static void t_spec_21_nat_before_the_initiator(void **state)
 	}
 }
 
+/*
+ * RFC 3947 §4: base mode floats behind its last message, so that what the responder says next comes to port 500 when ours is lost. It counts, but the way
+ * stays: SAs made over port 500 would send ESP where nobody takes it.
+ */
+static void t_rfc3947_4_no_way_back_to_port_500(void **state)
+{
+	struct ike1 *sa;
+
+	(void)state;
+	outside = rig_addr4("203.0.113.77");
+	natt = 1;
+	contact = 2;
+	mode = IKE_MODE_BASE;
+	begin(0);
+	r->end[1].sadb.policy[0].sa_dst = outside;
+	while (r->n) /* message 1 went before there was a NAT */
+		rig_drop(r, 0);
+	r->filter = behind_nat;
+	r->now += 10 * NS_PER_S;
+	ike_run(r->end[0].k);
+	while (!established(0))
+		if (!rig_work_one(r))
+			rig_deliver(r, 0);
+	assert_int_equal(r->n, 1);
+	rig_drop(r, 0); /* message 1 of quick mode */
+	rig_advance(r, NS_PER_S);
+	sa = r->end[0].k->sas;
+	assert_true(sa->got_contact);
+	assert_int_equal(sa->path.local.port, IKE_PORT_NATT);
+	assert_int_equal(sa->path.remote.port, IKE_PORT_NATT);
+	rig_advance(r, 20 * NS_PER_S);
+	assert_int_equal(fake_count(&r->end[0].sadb), 2);
+	for (unsigned i = 0; i < FAKE_SAS; i++)
+		if (r->end[0].sadb.sa[i].ref)
+			assert_int_equal(r->end[0].sadb.sa[i].sa.udp_local, htons(IKE_PORT_NATT));
+}
+
 /* The side without NAT makes the next phase 1: to the port that the NAT gave, which no other has a way through. */
 static void t_spec_21_renewed_through_a_nat(void **state)
 {
@@ -586,6 +623,7 @@ int main(void)
 		T(t_every_hash_cipher_group),
 		T(t_spec_21_nat_before_the_initiator),
 		T(t_spec_21_renewed_through_a_nat),
+		T(t_rfc3947_4_no_way_back_to_port_500),
 		T(t_no_nat_no_float),
 		T(t_spec_23_1_wrong_secret),
 		T(t_spec_4_2_no_transform_in_common),
