@@ -279,6 +279,12 @@ void quick_refuse(struct ike1_quick *q, uint16_t notify, const char *why)
 	quick_end(q, why);
 }
 
+/* Spec 24.4, 24.5: one of another length is none of the group either. */
+void quick_refuse_value(struct ike1_quick *q)
+{
+	quick_refuse(q, ISAKMP_N_INVALID_KEY_INFORMATION, "the peer's public value is not one of the group");
+}
+
 /* --- start --- */
 static int same_policy(const struct ike_policy *a, const struct ike_policy *b)
 {

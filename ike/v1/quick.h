@@ -136,6 +136,7 @@ void quick_connected(struct ike1_quick *q);
 struct ike1_quick *quick_by_mid(struct ike1 *sa, uint32_t mid);
 /* Refuses: one encrypted notification, one log line; ends it. */
 void quick_refuse(struct ike1_quick *q, uint16_t notify, const char *why);
+void quick_refuse_value(struct ike1_quick *q); /* the peer's public value */
 /* What proposal-check, proposal item, policy and NAT say. -ENOENT with *why: no proposal item, AH through NAT. */
 int quick_own(struct ike1_quick *q, const struct ike_proposal *prop, const char **why) __must_check;
 /* Makes room for g^xy; NULL: no memory. Given back with quick_job_free() or, when it runs, by itself. */

@@ -124,10 +124,14 @@ static void take_second(struct ike1_quick *q, const struct msg *m)
 		refuse_answer(q, &r);
 		return;
 	}
-	if (!!t->use.group != !!ke || (ke && ke->body.len != q->group->public_len)) {
+	if (!!t->use.group != !!ke) {
 		quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN,
 			     "KE payload and PFS group of the answer do not fit each other (change pfs-group of the "
 			     "proposal, here or there)");
+		return;
+	}
+	if (ke && ke->body.len != q->group->public_len) {
+		quick_refuse_value(q);
 		return;
 	}
 	if (!quick_ids_same(q, m)) {
@@ -329,7 +333,7 @@ void quick_init_job_done(struct ike1_quick *q)
 		return;
 	}
 	if (q->job->rc == -EINVAL)
-		quick_refuse(q, ISAKMP_N_INVALID_KEY_INFORMATION, "the peer's public value is not one of the group");
+		quick_refuse_value(q);
 	else if (q->job->rc)
 		quick_end(q, "the shared secret cannot be made");
 	else

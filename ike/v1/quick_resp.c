@@ -255,7 +255,7 @@ static void answer(struct ike1_quick *q)
 void quick_resp_job_done(struct ike1_quick *q)
 {
 	if (q->job->rc == -EINVAL)
-		quick_refuse(q, ISAKMP_N_INVALID_KEY_INFORMATION, "the peer's public value is not one of the group");
+		quick_refuse_value(q);
 	else if (q->job->rc)
 		quick_end(q, "the shared secret cannot be made");
 	else
@@ -273,9 +273,13 @@ static void exchange_keys(struct ike1_quick *q, const struct msg_payload *ke)
 		return;
 	}
 	q->group = id ? group_by_id(id) : NULL;
-	if (!q->group || !ke || ke->body.len != q->group->public_len) {
+	if (!q->group || !ke) {
 		quick_refuse(q, ISAKMP_N_NO_PROPOSAL_CHOSEN,
 			     "KE payload and PFS group do not fit each other (change pfs-group of the proposal there)");
+		return;
+	}
+	if (ke->body.len != q->group->public_len) {
+		quick_refuse_value(q);
 		return;
 	}
 	if (!quick_job_new(q, q->group)) {

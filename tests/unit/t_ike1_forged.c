@@ -320,7 +320,9 @@ static void t_public_values_of_another_length(void **state)
 			}
 			ke_of_length(&s, lens[i]);
 			rig_say(r, 1, &s);
-			nothing_came_of_it("do not fit each other");
+			nothing_came_of_it("public value is not one of the group");
+			rig_settle(r);
+			assert_true(rig_logged(r, 1, "received INVALID-KEY-INFORMATION (17) from"));
 			(void)teardown(NULL);
 		}
 }
