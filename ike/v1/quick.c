@@ -285,6 +285,26 @@ void quick_refuse_value(struct ike1_quick *q)
 	quick_refuse(q, ISAKMP_N_INVALID_KEY_INFORMATION, "the peer's public value is not one of the group");
 }
 
+/* Spec section 17. It is not authentic: anybody who sees our cookies can call the answer up, and it goes to the peer. */
+void quick_unreadable(struct ike1 *sa, struct ike1_quick *q, const struct ike_path *path, const struct msg_err *bad)
+{
+	int say = q ? !q->told : ike_may_say(sa->ike, &path->remote.a);
+	int answer = q ? !q->told : ike_may_answer(sa->ike, &sa->path.remote.a);
+	char from[64], why[160] = "no HASH in front";
+
+	if (q)
+		q->told = 1;
+	if (say)
+		ike_log(sa->ike, LOG_L_ERROR, "message %u of quick mode from %s is not readable (%s)",
+			!q	       ? 1
+			: q->initiator ? 2
+				       : 3,
+			ike_end_text(&path->remote, from, sizeof(from)),
+			bad->what ? msg_err_text(bad, why, sizeof(why)) : why);
+	if (answer)
+		ike1_notify(sa, ISAKMP_N_PAYLOAD_MALFORMED, IPSEC_PROTO_ISAKMP, (struct bytes){0}, (struct bytes){0});
+}
+
 /* --- start --- */
 static int same_policy(const struct ike_policy *a, const struct ike_policy *b)
 {

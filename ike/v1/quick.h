@@ -137,6 +137,8 @@ struct ike1_quick *quick_by_mid(struct ike1 *sa, uint32_t mid);
 /* Refuses: one encrypted notification, one log line; ends it. */
 void quick_refuse(struct ike1_quick *q, uint16_t notify, const char *why);
 void quick_refuse_value(struct ike1_quick *q); /* the peer's public value */
+/* hashed_open() refused a message of q, or, q NULL, a message 1: said to the log and to the peer, not again and again. */
+void quick_unreadable(struct ike1 *sa, struct ike1_quick *q, const struct ike_path *path, const struct msg_err *bad);
 /* What proposal-check, proposal item, policy and NAT say. -ENOENT with *why: no proposal item, AH through NAT. */
 int quick_own(struct ike1_quick *q, const struct ike_proposal *prop, const char **why) __must_check;
 /* Makes room for g^xy; NULL: no memory. Given back with quick_job_free() or, when it runs, by itself. */

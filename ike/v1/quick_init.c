@@ -161,8 +161,10 @@ void quick_receive_second(struct ike1_quick *q, const struct ike_path *path, str
 	char text[64];
 
 	memcpy(iv, q->iv, sizeof(iv));
-	if (hashed_open(sa, iv, &h, datagram))
+	if (hashed_open(sa, iv, &h, datagram)) {
+		quick_unreadable(sa, q, path, &h.bad);
 		return;
+	}
 	if (ike1_hash2(sa->terms.hash, &sa->k, q->mid, (struct bytes){q->nonce[0], q->nonce_len[0]}, h.rest, want))
 		return;
 	if (!hashed_equal(sa, &h, want)) {

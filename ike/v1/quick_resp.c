@@ -355,8 +355,18 @@ void quick_receive_first(struct ike1 *sa, const struct ike_path *path, struct by
 	char local[64], remote[64];
 	const char *bad;
 
-	if (ike1_iv(sa, h->message_id, iv) || hashed_open(sa, iv, &in, datagram) ||
-	    ike1_hash1(sa->terms.hash, &sa->k, h->message_id, in.rest, want))
+	/* A message 3 that comes again is no message 1. */
+	if (ike1_mid_used(sa, h->message_id)) {
+		k->count[IKE_COUNT_REPLAY]++;
+		return;
+	}
+	if (ike1_iv(sa, h->message_id, iv))
+		return;
+	if (hashed_open(sa, iv, &in, datagram)) {
+		quick_unreadable(sa, NULL, path, &in.bad);
+		return;
+	}
+	if (ike1_hash1(sa->terms.hash, &sa->k, h->message_id, in.rest, want))
 		return;
 	if (!hashed_equal(sa, &in, want)) {
 		k->count[IKE_COUNT_BAD_HASH]++;
@@ -373,10 +383,8 @@ void quick_receive_first(struct ike1 *sa, const struct ike_path *path, struct by
 		k->count[IKE_COUNT_HALF_OPEN]++; /* before its message ID is used up: the peer repeats it */
 		return;
 	}
-	if (ike1_mid_fresh(sa, h->message_id, 1)) {
-		k->count[IKE_COUNT_REPLAY]++;
-		return;
-	}
+	if (ike1_mid_fresh(sa, h->message_id, 1))
+		return; /* no memory */
 	ike1_count_bytes(sa, datagram.len);
 	ike1_seen(sa, path);
 	ike_log(k, LOG_L_INFO, "respond new phase 2 negotiation: %s<=>%s",
@@ -407,8 +415,10 @@ void quick_receive_third(struct ike1_quick *q, const struct ike_path *path, stru
 	char text[64];
 
 	memcpy(iv, q->iv, sizeof(iv));
-	if (hashed_open(sa, iv, &h, datagram))
+	if (hashed_open(sa, iv, &h, datagram)) {
+		quick_unreadable(sa, q, path, &h.bad);
 		return;
+	}
 	if (!hashed_equal(sa, &h, q->hash3)) {
 		sa->ike->count[IKE_COUNT_BAD_HASH]++;
 		if (!q->told++) {

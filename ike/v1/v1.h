@@ -200,6 +200,7 @@ void ike1_gave_up(struct ike1_retry *r);
  * the peer's. Remembered. 0 = fresh, -EEXIST, -ENOMEM.
  */
 int ike1_mid_fresh(struct ike1 *sa, uint32_t message_id, int of_quick) __must_check;
+int ike1_mid_used(const struct ike1 *sa, uint32_t message_id); /* it is not fresh; nothing is remembered */
 /*
  * A datagram of sa whose first payload is a fragment. 1: *whole is the complete message, to be handed to free(); 0: not yet, or dropped and counted.
  */

@@ -248,7 +248,7 @@ void ike1_again(struct ike1 *sa, struct ike1_retry *r)
 		transmit(sa, &r->path, (struct bytes){r->buf, r->len});
 }
 
-static int mid_used(const struct ike1 *sa, uint32_t message_id)
+int ike1_mid_used(const struct ike1 *sa, uint32_t message_id)
 {
 	for (unsigned i = 0; i < MIN(sa->n_mids, (unsigned)IKE1_MIDS); i++)
 		if (sa->mid[i] == message_id)
@@ -273,7 +273,7 @@ static int quick_mids_grow(struct ike1 *sa)
 
 int ike1_mid_fresh(struct ike1 *sa, uint32_t message_id, int of_quick)
 {
-	if (mid_used(sa, message_id))
+	if (ike1_mid_used(sa, message_id))
 		return -EEXIST;
 	if (!of_quick) {
 		sa->mid[sa->n_mids++ % IKE1_MIDS] = message_id;

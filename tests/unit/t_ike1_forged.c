@@ -417,6 +417,65 @@ static void t_spec_17_missing_and_double_payloads(void **state)
 	}
 }
 
+/* Messages 1 and 2 with a wrong SPI size, message 3 without HASH; *iv is that of the message. */
+static struct say unreadable(unsigned message, uint8_t *iv)
+{
+	static uint8_t body[SAY_BODY_MAX];
+	struct say s = {.exchange = ISAKMP_X_QUICK, .first = ISAKMP_P_VID, .iv = iv};
+
+	if (message < 3) {
+		s = message == 2 ? rig_answer(r) : message1_of_end1();
+		s.iv = message == 2 ? iv : NULL;
+		memcpy(body, s.body.p, s.body.len);
+		s.body.p = body;
+		body[18] = 8;
+	} else {
+		rig_acquire(r, 1, &r->end[1].sadb.policy[0]);
+		rig_deliver(r, 0);
+		rig_drop(r, 0);
+		s.mid = r->end[0].sa->quick->mid;
+	}
+	if (s.iv)
+		memcpy(iv, r->end[0].sa->quick->iv, CIPHER_BLOCK_MAX);
+	return s;
+}
+
+/* PAYLOAD-MALFORMED and a line, once; the exchange goes on. */
+static void t_spec_17_unreadable_messages(void **state)
+{
+	static const char *const log[] = {
+		"message 1 of quick mode from 198.51.100.1[500] is not readable (payload 2 (SA): proposal: SPI size "
+		"does not",
+		"message 2 of quick mode from 198.51.100.1[500] is not readable (payload 2 (SA): proposal: SPI size "
+		"does not",
+		"message 3 of quick mode from 198.51.100.1[500] is not readable (no HASH in front)"};
+
+	(void)state;
+	for (unsigned message = 1; message <= 3; message++) {
+		uint8_t iv[CIPHER_BLOCK_MAX];
+		unsigned sent, lines;
+		struct say s;
+
+		isakmp();
+		s = unreadable(message, iv);
+		sent = r->sent[0];
+		lines = r->n_log[0];
+		for (unsigned i = 0; i < 3; i++)
+			rig_say(r, 1, &s);
+		assert_int_equal(counted(IKE_COUNT_MALFORMED), 3);
+		assert_int_equal(r->n_log[0], lines + 1);
+		assert_true(rig_logged(r, 0, log[message - 1]));
+		assert_int_equal(r->sent[0], sent + 1);
+		if (message == 1)
+			assert_null(r->end[0].sa->quick);
+		else
+			(void)only_quick(message == 2 ? QUICK_SENT1 : QUICK_SENT2);
+		rig_settle(r);
+		assert_true(rig_logged(r, 1, "received PAYLOAD-MALFORMED (16) from"));
+		(void)teardown(NULL);
+	}
+}
+
 static void t_message_ids_and_states(void **state)
 {
 	struct say s;
@@ -708,15 +767,16 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(t_rfc2409_5_5_each_byte_of_hash1),	  T(t_rfc2409_5_5_each_byte_of_hash2),
-		T(t_rfc2409_5_5_each_byte_of_hash3),	  T(t_message_2_again),
-		T(t_connected_each_byte_of_hash),	  T(t_informational_each_byte_of_hash),
-		T(t_rfc3706_probes_that_do_not_fit),	  T(t_rfc3706_answers_that_do_not_fit),
-		T(t_message_id_again_and_from_elsewhere), T(t_public_values_of_another_length),
-		T(t_spec_17_sa_payloads_of_message_1),	  T(t_message_ids_and_states),
-		T(t_spec_17_missing_and_double_payloads), T(t_policy_that_goes_before_message_3),
-		T(t_rfc2409_5_each_byte_of_hash_i_and_r), T(t_spec_16_5_names_in_main_mode),
-		T(t_spec_24_4_public_values_of_phase_1),  T(t_spec_24_4_public_values_of_quick_mode),
+		T(t_rfc2409_5_5_each_byte_of_hash1),	    T(t_rfc2409_5_5_each_byte_of_hash2),
+		T(t_rfc2409_5_5_each_byte_of_hash3),	    T(t_message_2_again),
+		T(t_connected_each_byte_of_hash),	    T(t_informational_each_byte_of_hash),
+		T(t_rfc3706_probes_that_do_not_fit),	    T(t_rfc3706_answers_that_do_not_fit),
+		T(t_message_id_again_and_from_elsewhere),   T(t_public_values_of_another_length),
+		T(t_spec_17_sa_payloads_of_message_1),	    T(t_message_ids_and_states),
+		T(t_spec_17_missing_and_double_payloads),   T(t_policy_that_goes_before_message_3),
+		T(t_rfc2409_5_each_byte_of_hash_i_and_r),   T(t_spec_16_5_names_in_main_mode),
+		T(t_spec_17_unreadable_messages),	    T(t_spec_24_4_public_values_of_phase_1),
+		T(t_spec_24_4_public_values_of_quick_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

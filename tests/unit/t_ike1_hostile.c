@@ -485,6 +485,35 @@ static void t_old_quick_mode_again(void **state)
 	assert_int_equal(rig_quicks(r, 1), 0);
 }
 
+/* When its quick mode is over a message 3 that comes again is no message 1: nothing to complain about. */
+static void t_message_3_again(void **state)
+{
+	unsigned sent, lines;
+	struct rig_packet p;
+
+	(void)state;
+	r = rig_new(conf);
+	for (unsigned i = 0; i < 2; i++)
+		(void)rig_policy(r, i, 1);
+	rig_isakmp(r, 0, 1);
+	rig_settle(r);
+	rig_acquire(r, 1, &r->end[1].sadb.policy[0]);
+	rig_deliver(r, 0);
+	rig_deliver(r, 0);
+	assert_int_equal(r->n, 1);
+	p = rig_take(r, 0);
+	rig_hand_over(r, &p);
+	assert_null(r->end[0].sa->quick);
+	sent = r->sent[0];
+	lines = r->n_log[0];
+	rig_hand_over(r, &p);
+	free(p.p);
+	assert_int_equal(ike_count(r->end[0].k, IKE_COUNT_REPLAY), 1);
+	assert_int_equal(ike_count(r->end[0].k, IKE_COUNT_MALFORMED), 0);
+	assert_int_equal(r->sent[0], sent);
+	assert_int_equal(r->n_log[0], lines);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -502,6 +531,7 @@ int main(void)
 		T(t_children_of_one_peer),
 		T(t_own_messages_thrown_back),
 		T(t_old_quick_mode_again),
+		T(t_message_3_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
