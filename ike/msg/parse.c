@@ -165,7 +165,8 @@ int msg_parse(struct msg *m, struct bytes datagram, struct msg_err *e)
 	if (rc)
 		return rc;
 	rest = (struct bytes){datagram.p + ISAKMP_HDR_LEN, datagram.len - ISAKMP_HDR_LEN};
-	if (m->hdr.flags & ISAKMP_F_ENCRYPTED) {
+	/* racoon, and what descends from it, leaves the flag of a message in its fragments, which are in clear. */
+	if (m->hdr.flags & ISAKMP_F_ENCRYPTED && m->hdr.next != ISAKMP_P_FRAGMENT) {
 		if (!rest.len)
 			return msg_refuse(e, ISAKMP_N_PAYLOAD_MALFORMED, "encrypted, but empty");
 		m->cipher = rest;

@@ -511,7 +511,7 @@ void ike1_receive(struct ike *k, const struct ike_path *path, struct bytes datag
 		k->count[IKE_COUNT_NO_PEER]++;
 		return;
 	}
-	if (sa && !first && h->next == ISAKMP_P_FRAGMENT && !(h->flags & ISAKMP_F_ENCRYPTED)) {
+	if (sa && !first && h->next == ISAKMP_P_FRAGMENT) {
 		fragment(k, sa, path, datagram);
 	} else if (sa && first && !(sa->initiator && h->exchange == ISAKMP_X_INFORMATIONAL)) {
 		first_again(sa, path, datagram);

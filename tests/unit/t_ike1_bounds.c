@@ -72,6 +72,7 @@ static struct say notify(uint8_t *body, unsigned type, uint32_t data)
 
 static uint8_t probe_bytes[256];
 static size_t probe_len;
+static uint8_t fragment_flags; /* of the header */
 
 /* A probe that would be answered. */
 static void make_probe(void)
@@ -91,7 +92,7 @@ static void fragment(uint16_t id, unsigned number, unsigned last, const uint8_t 
 	static uint8_t buf[70000];
 	const struct ike1 *sa = r->end[1].sa;
 	struct rig_packet p = {.from = 1, .path = {sa->path.remote, sa->path.local}, .p = buf};
-	struct msg_hdr h = {.version = ISAKMP_VERSION_1, .exchange = ISAKMP_X_INFORMATIONAL};
+	struct msg_hdr h = {.version = ISAKMP_VERSION_1, .exchange = ISAKMP_X_INFORMATIONAL, .flags = fragment_flags};
 	struct msg_fragment f = {.id = id, .number = (uint8_t)number, .last = (uint8_t)last, .data = {data, len}};
 	struct msg_wr w;
 	int n;
@@ -145,6 +146,17 @@ static void t_spec_25_pieces_in_any_order(void **state)
 	assert_int_equal(answered((uint8_t[]){1, 2, 0, 3, 9}), 0); /* of two messages */
 	assert_int_equal(answered((uint8_t[]){0, 1, 2, 3, 9}), 1);
 	assert_null(r->end[0].sa->frags);
+}
+
+/* racoon sets it: what the pieces are of is encrypted. */
+static void t_spec_25_pieces_with_the_flag_of_encryption(void **state)
+{
+	(void)state;
+	isakmp();
+	fragment_flags = ISAKMP_F_ENCRYPTED;
+	assert_int_equal(answered((uint8_t[]){2, 1, 3, 9}), 1);
+	fragment_flags = 0;
+	assert_int_equal(counted(0, IKE_COUNT_FRAGMENTS) + counted(0, IKE_COUNT_MALFORMED), 0);
 }
 
 /* The first piece of a number is the one that counts; a piece of another message does not take its place. */
@@ -735,6 +747,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(t_each_byte_of_the_cookies),
 		T(t_spec_25_pieces_in_any_order),
+		T(t_spec_25_pieces_with_the_flag_of_encryption),
 		T(t_spec_25_pieces_that_do_not_fit),
 		T(t_spec_25_pieces_are_bounded),
 		T(t_spec_22_a_request_is_answered_five_times_more),
