@@ -33,9 +33,9 @@ at_least "IKE came in fragments" "$(tcpdump -nn -r "$T/w1.pcap" 'src net 203.0.1
 
 other() { if [ "$1" = a ]; then echo $HOST_B; else echo $HOST_A; fi; }
 # said HOST SIZE: the MTU in the answer to a datagram with DF of that size
-said() { in_ns "$1" ping -n -M do -c 1 -W 1 -s $(($2 - 28)) "$(other "$1")" 2>&1 | sed -n 's/.*Frag needed and DF set (mtu = \([0-9]*\)).*/\1/p'; }
+said() { in_ns "$1" ping -n -M "do" -c 1 -W 1 -s $(($2 - 28)) "$(other "$1")" 2>&1 | sed -n 's/.*Frag needed and DF set (mtu = \([0-9]*\)).*/\1/p'; }
 tcp() { # HOST: a million bytes from it
-	local to=b at got
+	local to=b at
 	[ "$1" = a ] || to=a
 	at=$(other "$1")
 	bg $to tcp python3 -c "import socket; s = socket.create_server(('$at', 7070)); print('ready', flush=True); c = s.accept()[0]; n = 0
@@ -51,12 +51,12 @@ for h in a b; do
 done
 for h in a b; do
 	# the first one that is too large goes as far as the router, whose answer teaches the gateway
-	in_ns $h ping -n -q -M do -c 1 -W 1 -s 1372 "$(other $h)" >/dev/null
+	in_ns $h ping -n -q -M "do" -c 1 -W 1 -s 1372 "$(other $h)" >/dev/null
 	in_ns $h ip route flush cache
 	check "$h, with DF: 1400 bytes are refused with what fits" wait_for "mtu=\$(said $h 1400) && [ -n \"\$mtu\" ] && [ \$mtu -lt $PATH_MTU ]" 10
 	mtu=$(in_ns $h ip route get "$(other $h)" | sed -n 's/.* mtu \([0-9]*\).*/\1/p')
 	at_least "$h: that wastes little (mtu $mtu)" "${mtu:-0}" 500
-	check "$h, with DF: that size arrives" in_ns $h ping -n -q -M do -l 10 -c 10 -i 10 -w 5 -s $((mtu - 28)) "$(other $h)"
+	check "$h, with DF: that size arrives" in_ns $h ping -n -q -M "do" -l 10 -c 10 -i 10 -w 5 -s $((mtu - 28)) "$(other $h)"
 	in_ns $h ip route flush cache
 	check "$h, without DF: 1400 bytes arrive" in_ns $h ping -n -q -M dont -l 10 -c 10 -i 10 -w 5 -s 1372 "$(other $h)"
 	check "$h: TCP" tcp $h
