@@ -3,6 +3,7 @@
 # A daemon that has no file descriptor left: it waits without spinning, takes half of nothing for the whole, and goes on when there are some again.
 . "$(dirname "$0")/lib.sh"
 
+XI_QUEUES=16
 topo_up none
 openssl req -x509 -newkey rsa:1024 -nodes -keyout "$T/ca.key" -out "$T/ca.pem" -subj "/CN=ca" -days 100 2>/dev/null
 xi 1 certificate import file-name="$T/ca.pem" name=ca >"$T/import.log" && xi 1 peer add address=$WAN2 secret=test || fatal "configuration"
@@ -57,4 +58,27 @@ done
 room "${IKED_PID[1]}" 16
 check "with room again a change arrives" xi 1 peer set 0 comment=last
 is "as a whole" "$(grep -c 'configuration reloaded' "$T/iked1.log")" 1
+check "xdp-ipsecd ends cleanly" gw_stop 1
+
+# One of them for each queue of each interface: of the soft limit it frees itself, the hard one it names.
+limited() { # OPTION LIMIT
+	local old
+	old=$(ulimit "$1") || return 1
+	ulimit "$1" "$2" && gw_start 1
+	local rc=$?
+	ulimit "$1" "$old"
+	return $rc
+}
+check "a soft limit of 40 does not matter" limited -Sn 40
+is "all queues are served, as by the first start" "$(grep -cE '(lan|wan): 16 queue' "$T/gw1.log")" 4
+gw_stop 1
+xi 1 policy add src-address=$LAN1 dst-address=$LAN2 action=encrypt tunnel=yes sa-src-address=$WAN1 sa-dst-address=$WAN2 2>/dev/null || fatal "policy"
+capture_start r w1 w1 || fatal "capture"
+(ulimit -n 64; in_ns gw1 "$O/xdp-ipsecd" --instance "${P}g1" >"$T/hard.log" 2>&1)
+is "a hard limit of 64: xdp-ipsecd ends with an error" $? 1
+check "and says why" grep -q 'error.*Too many open files' "$T/hard.log"
+check "the socket that failed, too" grep -q 'cannot open an AF_XDP socket on .*: Too many open files' "$T/hard.log"
+in_ns a ping -n -q -c 3 -i 0.1 -W 1 $HOST_B >/dev/null
+capture_stop w1 || not_ok "capture"
+check "nothing has left in clear" no_clear w1
 tap_done

@@ -2,6 +2,7 @@
 #include "user/io/umem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_xdp.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -145,6 +146,18 @@ static int open_best(struct io_sock *s, struct io_pool *p, const char *ifname, u
 	return rc;
 }
 
+/* libxdp calls it ENOENT when it gets no descriptor. */
+static int why(int rc)
+{
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC))
+		return -errno;
+	close(fd[0]);
+	close(fd[1]);
+	return rc;
+}
+
 int io_sock_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsigned queue, uint32_t mtu, struct err *e)
 {
 	struct xdp_options opt = {0};
@@ -160,8 +173,10 @@ int io_sock_open(struct io_sock *s, struct io_pool *p, const char *ifname, unsig
 	rc = open_best(s, p, ifname, queue, mtu);
 	if (rc == -EBUSY)
 		return err_set(e, rc, "queue %u of %s has an AF_XDP socket of another program", queue, ifname);
-	if (rc)
+	if (rc) {
+		rc = why(rc);
 		return err_set(e, rc, "cannot open an AF_XDP socket on %s queue %u: %s", ifname, queue, strerror(-rc));
+	}
 	s->fd = xsk_socket__fd(s->xsk);
 	s->tag = tag;
 	__atomic_store_n(&p->tag_used[tag], IO_TAG_OPEN, __ATOMIC_RELAXED);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,17 @@ static int load_settings(struct serve_conf *conf, struct err *e)
 	return 0;
 }
 
+/* A socket for each queue of each interface, and what a service manager gives is 1024: as many descriptors as it lets us have. */
+static void raise_descriptors(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l))
+		return;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+}
+
 int main(int argc, char **argv)
 {
 	struct serve_conf conf = {.instance = "default", .frames = WRK_FRAMES_DEFAULT};
@@ -146,6 +158,7 @@ int main(int argc, char **argv)
 		rc = err_set(&e, -EPERM, "not enough permissions: xdp-ipsecd must be started as root");
 	if (!rc)
 		rc = path_enter_bpffs(&e);
+	raise_descriptors();
 	if (!rc)
 		rc = load_settings(&conf, &e);
 	if (!rc)
