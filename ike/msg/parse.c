@@ -77,7 +77,6 @@ static int body_parse(struct msg *m, struct msg_payload *p, struct msg_err *e)
 		if (p->body.len < MSG_NONCE_MIN || p->body.len > MSG_NONCE_MAX)
 			return msg_refuse(e, ISAKMP_N_PAYLOAD_MALFORMED, "length is not 8 to 256"); /* RFC 2409 §5 */
 		return 0;
-	case ISAKMP_P_KE:
 	case ISAKMP_P_HASH:
 	case ISAKMP_P_SIG:
 	case ISAKMP_P_NAT_D:
@@ -86,7 +85,7 @@ static int body_parse(struct msg *m, struct msg_payload *p, struct msg_err *e)
 	case ISAKMP_P_PROPOSAL:
 	case ISAKMP_P_TRANSFORM:
 		return msg_refuse(e, ISAKMP_N_INVALID_PAYLOAD_TYPE, "stands outside of an SA payload");
-	default: /* VID may be anything; unknown ones are the exchange's business */
+	default: /* KE: its length is the group's; VID may be anything; unknown ones are the exchange's business */
 		return 0;
 	}
 }

@@ -540,6 +540,17 @@ static int take_one(struct blob *to, const struct msg *m, unsigned type, size_t 
 	return p->body.len > max ? -EMSGSIZE : blob_set(to, p->body);
 }
 
+/* One that is too long for every group is kept as an empty one, which is of none either: p1_dh() refuses both. */
+static int take_public(struct blob *to, const struct msg *m)
+{
+	const struct msg_payload *p = msg_find(m, ISAKMP_P_KE, 0);
+	static const struct bytes none;
+
+	if (!p)
+		return 0;
+	return blob_set(to, p->body.len > GROUP_PUBLIC_MAX ? none : p->body);
+}
+
 int p1_take_payloads(struct ike1 *sa, const struct msg *m)
 {
 	struct ike1_handshake *hs = sa->hs;
@@ -547,7 +558,7 @@ int p1_take_payloads(struct ike1 *sa, const struct msg *m)
 	const struct msg_payload *p;
 
 	p1_take_vids(sa, m);
-	rc = take_one(mine ? &hs->gxr : &hs->gxi, m, ISAKMP_P_KE, GROUP_PUBLIC_MAX);
+	rc = take_public(mine ? &hs->gxr : &hs->gxi, m);
 	if (!rc)
 		rc = take_one(mine ? &hs->nr : &hs->ni, m, ISAKMP_P_NONCE, MSG_NONCE_MAX);
 	if (!rc)

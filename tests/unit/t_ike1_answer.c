@@ -333,6 +333,38 @@ static void t_spec_25_capability(void **state)
 	}
 }
 
+/* Spec 24.4: INVALID-KEY-INFORMATION, also when no group has so long a value. */
+static void t_spec_24_4_public_values_of_another_length(void **state)
+{
+	static const size_t lens[] = {0, 1, 127, 129, 1024, 1025, 4000};
+	static const uint8_t value[4000] = {2};
+
+	(void)state;
+	for (mode = IKE_MODE_MAIN; mode <= IKE_MODE_BASE; mode++)
+		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+			const struct rig_packet *last;
+
+			begin();
+			for (unsigned n = mode == IKE_MODE_AGGRESSIVE ? 2 : 0; n < 2; n++) {
+				rig_deliver(r, 0);
+				while (rig_work_one(r))
+					;
+			}
+			assert_int_equal(r->n, 1);
+			assert_int_equal(rewrite(r, &r->q[0],
+						 &(struct rewrite){.nth = place_of(ISAKMP_P_KE, 0),
+								   .type = ISAKMP_P_KE,
+								   .bytes = {value, lens[i]}}),
+					 0);
+			assert_int_equal(answer(), 40);
+			last = &r->q[r->n - 1];
+			assert_int_equal(last->p[18], ISAKMP_X_INFORMATIONAL);
+			assert_int_equal(last->p[38] << 8 | last->p[39], ISAKMP_N_INVALID_KEY_INFORMATION);
+			assert_true(rig_logged(r, 1, "public value is not one of the group"));
+			(void)end(NULL);
+		}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, end)
@@ -345,6 +377,7 @@ int main(void)
 		T(t_figures_of_aggressive_mode),
 		T(t_spec_22_repeated_first_message),
 		T(t_spec_25_capability),
+		T(t_spec_24_4_public_values_of_another_length),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

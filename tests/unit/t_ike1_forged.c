@@ -301,7 +301,7 @@ static void nothing_came_of_it(const char *words)
 
 static void t_public_values_of_another_length(void **state)
 {
-	static const size_t lens[] = {1, 127, 129, 1500};
+	static const size_t lens[] = {0, 1, 127, 129, 1500};
 
 	(void)state;
 	pfs = 2;

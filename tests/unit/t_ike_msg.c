@@ -140,7 +140,8 @@ static const struct refusal refusals[] = {
 	{HDR("0d") "00000005", ISAKMP_N_UNEQUAL_PAYLOAD_LENGTHS, "payload 1 (VID): length goes beyond the message"},
 	{HDR("02") "00000004", ISAKMP_N_INVALID_PAYLOAD_TYPE, "payload 1 (proposal): stands outside of an SA payload"},
 	/* simple bodies */
-	{HDR("04") "00000004", ISAKMP_N_PAYLOAD_MALFORMED, "payload 1 (KE): empty"},
+	{HDR("04") "00000004", 0, NULL}, /* not of the group: spec 24.4 */
+	{HDR("08") "00000004", ISAKMP_N_PAYLOAD_MALFORMED, "payload 1 (HASH): empty"},
 	{HDR("0a") "0000000b 01020304050607", ISAKMP_N_PAYLOAD_MALFORMED, "payload 1 (NONCE): length is not 8 to 256"},
 	{HDR("0a") "0000000c 0102030405060708", 0, NULL},
 	/* ID, RFC 2407 §4.6.2 */
