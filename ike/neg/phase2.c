@@ -122,11 +122,14 @@ static void add(struct text *t, const char *fmt, ...)
 
 static const char *mode_text(unsigned mode, unsigned encap)
 {
+	static const char *const text[2][3] = {
+		{"transport", "transport in UDP", "transport in UDP (draft)"},
+		{"tunnel", "tunnel in UDP", "tunnel in UDP (draft)"},
+	};
+
 	if (mode == PHASE2_ANY_MODE)
 		return "any mode";
-	if (mode == XI_MODE_TUNNEL)
-		return encap ? "tunnel in UDP" : "tunnel";
-	return encap ? "transport in UDP" : "transport";
+	return text[mode == XI_MODE_TUNNEL][encap];
 }
 
 static const char *group_text(unsigned id)
@@ -152,6 +155,21 @@ const char *phase2_offer_text(const struct phase2_offer *o, char *buf, size_t si
 	add(&t, "%s, %u s", group_text(o->terms.group), o->terms.life_s);
 	if (o->terms.life_bytes)
 		add(&t, ", %llu kB", (unsigned long long)(o->terms.life_bytes / 1024));
+	return buf;
+}
+
+const char *phase2_raw_text(unsigned protocol, const struct msg_transform *t, char *buf, size_t size)
+{
+	struct text to = {buf, size, 0};
+	struct rd attrs = rd_of(t->attrs);
+	struct msg_attr a;
+
+	add(&to, "%s transform %u, attributes", protocol == IPSEC_PROTO_AH ? "AH" : "ESP", t->id);
+	while (msg_attr_next(&attrs, &a))
+		if (a.number)
+			add(&to, " %u=%u", a.type, a.value);
+		else
+			add(&to, " %u of %zu bytes", a.type, a.data.len);
 	return buf;
 }
 

@@ -102,6 +102,8 @@ static int consider(const struct msg *m, uint16_t p, uint16_t i, const struct ph
 	k->transform = (uint16_t)(prop->transform + i);
 	if (bad) {
 		refuse(r, PHASE2_SYNTAX, bad, NULL);
+		if (r->what == bad && !r->theirs[0])
+			phase2_raw_text(prop->protocol, &m->transform[k->transform], r->theirs, sizeof(r->theirs));
 		return -1;
 	}
 	why = judge(k, own);
@@ -221,9 +223,12 @@ static int choose_group(const struct msg *m, uint16_t first, unsigned n, const s
 
 	for (uint16_t i = first; i < first + n; i++) {
 		unsigned ah = m->proposal[i].protocol == IPSEC_PROTO_AH;
+		int other = !ah && m->proposal[i].protocol != IPSEC_PROTO_ESP;
 
-		if ((!ah && m->proposal[i].protocol != IPSEC_PROTO_ESP) || (has & 1u << ah)) {
-			refuse(r, PHASE2_PROTOCOL, NULL, NULL);
+		if (other || (has & 1u << ah)) {
+			refuse(r, PHASE2_PROTOCOL,
+			       other ? "another than AH and ESP was offered" : "one was offered twice with one number",
+			       NULL);
 			return -ENOENT;
 		}
 		if (!spi_sound(&m->proposal[i])) {

@@ -20,5 +20,7 @@ struct phase2_offer {
 const char *phase2_read(struct phase2_offer *o, unsigned protocol, const struct msg_transform *t);
 /* "ESP tunnel, aes-128, sha1, modp1024, 1800 s"; returns buf. */
 const char *phase2_offer_text(const struct phase2_offer *o, char *buf, size_t size);
+/* The same of one that phase2_read() could not make sense of: "ESP transform 4, attributes 1=1 2=1800"; returns buf. */
+const char *phase2_raw_text(unsigned protocol, const struct msg_transform *t, char *buf, size_t size);
 
 #endif

@@ -338,6 +338,21 @@ static void t_why(void **state)
 			    "first difference: encryption algorithm; they: ESP tunnel, 3des, sha1, modp1024, 1800 s; "
 			    "we: ESP tunnel, aes-128, sha1, modp1024, 1800 s; to change: enc-algorithms of proposal "
 			    "office");
+	/* Numbers where there are no words, and a draft is not the RFC. */
+	assert_int_equal(phase2_choose(&m, RAW(3, 4, LIFE, 6, 128, 5, 2), &o, &t, &why), -ENOENT);
+	phase2_refusal_text(&why, &o, "office", text, sizeof(text));
+	assert_string_equal(text, "first difference: attributes: a cipher or key length that we do not have; they: ESP "
+				  "transform 4, attributes 1=1 2=1800 4=1 6=128 5=2; we: ESP tunnel, aes-128, sha1, "
+				  "modp1024, 1800 s; to change: the peer's configuration");
+	assert_int_equal(phase2_choose(&m, RAW(4, 2, LIFE), &o, &t, &why), -ENOENT);
+	phase2_refusal_text(&why, &o, "office", text, sizeof(text));
+	assert_non_null(strstr(text, "first difference: protocol: another than AH and ESP was offered; we: "));
+	o.encap = PHASE2_UDP;
+	assert_int_equal(phase2_choose(&m, RAW(3, 12, 1, 1, 2, 1800, 4, 61443, 6, 128, 5, 2), &o, &t, &why), -ENOENT);
+	phase2_refusal_text(&why, &o, "office", text, sizeof(text));
+	assert_non_null(strstr(text, "they: ESP tunnel in UDP (draft), "));
+	assert_non_null(strstr(text, "we: ESP tunnel in UDP, "));
+	o.encap = PHASE2_PLAIN;
 	/* The offer that came closest is the one that is reported. */
 	assert_int_equal(
 		phase2_choose(&m, RAW(3, 3, LIFE, 5, 2, 0, 12, LIFE, 6, 128, 5, 1, 0, 2, LIFE, 5, 2), &o, &t, &why),
