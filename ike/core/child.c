@@ -402,6 +402,7 @@ int child_add(struct ike1 *sa, const struct child_new *n)
 		c->proto[i] = b->in[i].proto;
 	}
 	c->udp = !!(b->in[0].flags & XI_SA_F_UDP);
+	c->keepalive = !!(b->out[0].flags & XI_SA_F_KEEPALIVE);
 	c->pair = b->in[0].pair;
 	child_link(c);
 	if (child_set_life(c, ike_now(k), &b->in[0])) {
@@ -454,6 +455,15 @@ int child_any(const struct ike1 *sa)
 		for (const struct ike_child *c = sa->ike->children[i]; c; c = c->next)
 			if (c->sa == sa && !c->dying)
 				return 1;
+	return 0;
+}
+
+int child_keeps_alive(const struct ike1 *sa)
+{
+	for (const struct ike_child *c = *child_bucket(sa->ike, &sa->path.remote.a); c; c = c->next)
+		if (c->keepalive && !c->dying && ike_end_eq(&c->path.remote, &sa->path.remote) &&
+		    ike_end_eq(&c->path.local, &sa->path.local))
+			return 1;
 	return 0;
 }
 

@@ -28,6 +28,7 @@ struct ike_child {
 	uint8_t soft;			   /* soft limit passed */
 	uint8_t rebound;		   /* sa is not the one that it was made under */
 	uint8_t udp;			   /* ESP in UDP */
+	uint8_t keepalive;		   /* the data plane sends keep-alives for it */
 	uint8_t dying;			   /* a Delete came: only the inbound SAs are left, for the linger */
 	uint32_t pair;			   /* xi_sa.pair */
 	uint64_t add_ns, soft_ns, hard_ns; /* moments; 0 = never */
@@ -90,6 +91,8 @@ int child_other_has(const struct ike1 *sa, const struct ike_policy *p);
 
 /* Called by phase 1. Does one of the ISAKMP SA's phase 2s still live? Those under way count, too (spec 14.3). */
 int child_any(const struct ike1 *sa);
+/* The data plane sends keep-alives between the very ends of sa. */
+int child_keeps_alive(const struct ike1 *sa);
 /* to: another ISAKMP SA of the same address pair, or NULL. */
 void child_rebind(struct ike1 *from, struct ike1 *to);
 /* The peer is dead or has deleted its phase 1 (spec 20.2, 20.4): all that sa holds, and what between its ends no ISAKMP SA holds. Without Delete. */

@@ -81,6 +81,7 @@ static int fill(struct ike_child *c, const struct found *f, unsigned n)
 		} else {
 			c->out[at] = f[i].ref;
 			c->out_spi[at] = f[i].spi;
+			c->keepalive = !!(f[i].flags & XI_SA_F_KEEPALIVE);
 			c->path.local.a = (struct ike_addr){f[i].family, f[i].src};
 			c->path.remote.a = (struct ike_addr){f[i].family, f[i].dst};
 		}

@@ -307,7 +307,8 @@ static void keepalive_due(struct ike_timer *t)
 		if (s->keepalive.place && ike_end_eq(&s->path.remote, &sa->path.remote) &&
 		    ike_end_eq(&s->path.local, &sa->path.local))
 			return; /* that one does it for this pair */
-	k->env->keepalive(k->env->ctx, &sa->path);
+	if (!child_keeps_alive(sa))
+		k->env->keepalive(k->env->ctx, &sa->path);
 }
 
 struct ike1 *ike1_new(struct ike *k, const struct ike_peer *peer, const struct ike_path *path, const uint8_t *icookie)

@@ -101,7 +101,7 @@ check "and back, by the new port" in_ns b ping -n -q -l 3 -c 3 -i 10 -w 5 $HOST_
 
 # Keep-alives: one byte, from behind the NAT, never from the one in front of it.
 keepalives() { tcpdump -nn -r "$T/w2.pcap" "udp port 4500 and udp[4:2] = 9 and udp[8] = 0xff and src host $1" 2>/dev/null | wc -l; }
-check "keep-alives come by without traffic" wait_for "[ \"\$(keepalives $NAT)\" -ge 2 ]" 45
+check "keep-alives come by without traffic" wait_for "[ \"\$(keepalives $NAT)\" -ge 3 ]" 60
 is "not more often than every 20 s from a port" "$(tcpdump -tt -nn -r "$T/w2.pcap" "udp[4:2] = 9 and udp[8] = 0xff" 2>/dev/null | awk '
 	{ if (($3 in last) && $1 - last[$3] < 15) often++; last[$3] = $1 } END { print often + 0 }')" 0
 is "none from the side that is not behind NAT" "$(keepalives $WAN2)" 0

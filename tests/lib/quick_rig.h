@@ -41,7 +41,8 @@ struct rig {
 	unsigned n;
 	struct ike_job *job[RIG_QUEUE];
 	unsigned n_jobs;
-	unsigned sent[2]; /* datagrams */
+	unsigned sent[2];	/* datagrams */
+	unsigned keepalives[2]; /* of the engines' own, not those that an SA asks of the data plane */
 	char log[2][RIG_LOG][400];
 	unsigned n_log[2];
 	/* Looks at the datagram about to be queued: 0 = drop it. */
@@ -106,8 +107,10 @@ static void rig_send(void *ctx, const struct ike_path *p, struct bytes msg)
 
 static void rig_keepalive(void *ctx, const struct ike_path *p)
 {
-	(void)ctx;
+	struct rig_end *e = ctx;
+
 	(void)p;
+	e->rig->keepalives[e->me]++;
 }
 
 static void rig_work(void *ctx, struct ike_job *job)

@@ -61,6 +61,30 @@ static void anybody(void)
 	rig_settle(r);
 }
 
+/* Spec section 21: one keep-alive every 20 s for a pair of addresses and ports. The data plane sends those of SAs; without any the engine does. */
+static void t_spec_21_one_keepalive_of_a_pair(void **state)
+{
+	(void)state;
+	r = rig_new(conf_office);
+	r->prepare = with_natt;
+	for (unsigned i = 0; i < 2; i++)
+		(void)rig_policy(r, i, 1);
+	rig_isakmp(r, 0, 1);
+	rig_isakmp(r, 0, 2);
+	rig_settle(r);
+	rig_advance(r, 61 * NS_PER_S);
+	assert_int_equal(r->keepalives[0], 3);
+	rig_acquire(r, 0, &r->end[0].sadb.policy[0]);
+	rig_settle(r);
+	rig_advance(r, 60 * NS_PER_S);
+	assert_int_equal(fake_count(&r->end[0].sadb), 2);
+	assert_int_equal(r->keepalives[0], 3);
+	(void)ike_flush(r->end[0].k, 0);
+	rig_advance(r, 60 * NS_PER_S);
+	assert_int_equal(r->keepalives[0], 6);
+	assert_int_equal(r->keepalives[1], 0);
+}
+
 /* Authenticated with the secret of one item, from an address that another one is for: it must not become that peer. */
 static void t_spec_21_no_move_to_the_address_of_another_item(void **state)
 {
@@ -513,6 +537,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, teardown)
 	const struct CMUnitTest tests[] = {
+		T(t_spec_21_one_keepalive_of_a_pair),
 		T(t_spec_21_no_move_to_the_address_of_another_item),
 		T(t_spec_17_policy_of_an_address_that_a_peer_moved_to),
 		T(t_spec_21_move_within_the_item),
