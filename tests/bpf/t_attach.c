@@ -609,10 +609,18 @@ static void t_starting_daemon_keeps_its_maps(void **state)
 
 static unsigned noted;
 
-static void note(struct maps *maps)
+static int note(struct maps *maps, struct err *err)
 {
+	(void)err;
 	assert_int_equal(access(maps->paths.pins, F_OK), 0);
 	noted++;
+	return 0;
+}
+
+static int note_fails(struct maps *maps, struct err *err)
+{
+	(void)maps;
+	return err_set(err, -ENOSPC, "cannot write");
 }
 
 static void t_leaving_daemon_unpins_under_the_lock(void **state)
@@ -628,6 +636,8 @@ static void t_leaving_daemon_unpins_under_the_lock(void **state)
 	lock = daemon_lock();
 	assert_ok(detach_interface(m, "lan0", &e), &e);
 	close(lock);
+	assert_int_equal(attach_leave(m, note_fails, &e), -ENOSPC);
+	assert_int_equal(access(p.pins, F_OK), 0); /* who comes next finds the maps */
 	assert_ok(attach_leave(m, note, &e), &e);
 	assert_int_equal(noted, 1);
 	assert_int_not_equal(access(p.pins, F_OK), 0);

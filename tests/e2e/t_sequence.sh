@@ -71,6 +71,28 @@ before=$(policystat 2 0 in-transformed)
 in_ns a ping -n -q -c 3 -i 0.05 -W 1 $HOST_B >/dev/null # the answers carry numbers that we used above
 check "the peer takes what is sent now" wait_for "[ \$(policystat 2 0 in-transformed) -ge $((before + 3)) ]" 3
 
+# Where they cannot be written down the maps stay, which know them: when xdp-ipsecd ends, and when the last interface would go.
+mkdir -p "/run/xdp-ipsec/${P}g1/seq.new/in-the-way"
+sent=$(seq_of 1 out)
+xi 1 interface detach lan 2>/dev/null
+xi 1 interface detach wan 2>/dev/null
+gw_stop 1
+check "numbers that cannot be written down: the log says so" grep -q "seq.new: File exists" "$T/gw1.log"
+gw_attach 1 2>/dev/null && gw_start 1 || not_ok "up again"
+at_least "what was sent is not sent again" "$(seq_of 1 out)" "$sent"
+gw_stop 1
+xi 1 interface detach lan 2>/dev/null
+check "the last interface is not detached then" eval '! xi 1 interface detach wan 2>"$T/last.err"'
+check "and it is said why" grep -q "seq.new: File exists" "$T/last.err"
+is "it stays attached" "$(in_ns gw1 ip link show wan | grep -c prog/xdp)" 1
+rm -r "/run/xdp-ipsec/${P}g1/seq.new"
+gw_attach 1 2>/dev/null
+gw_start 1 || not_ok "up once more"
+at_least "what was sent is not sent again" "$(seq_of 1 out)" "$sent"
+before=$(policystat 2 0 in-transformed)
+in_ns a ping -n -q -c 3 -i 0.05 -W 1 $HOST_B >/dev/null
+check "and the peer takes it" wait_for "[ \$(policystat 2 0 in-transformed) -ge $((before + 3)) ]" 3
+
 # Commands that take SAs away and bring them back are killed at any moment, and xdp-ipsecd with them, under traffic.
 capture_start r w1 killed "src $WAN1 or icmp"
 nsenter --net="/run/netns/$P-a" ping -n -q -i 0.002 -w 60 $HOST_B >/dev/null 2>&1 &

@@ -22,6 +22,7 @@
 #include "user/base/datasock.h"
 #include "user/base/lockfile.h"
 #include "user/io/umem.h"
+#include "user/maps/seqmem.h"
 #include "user/route/local.h"
 #include "user/route/vlan.h"
 
@@ -59,12 +60,17 @@ static int attached_count(const struct maps *m)
 	return n;
 }
 
-static int any_in_use(const struct maps *m)
+static int others_in_use(const struct maps *m, int except)
 {
 	for (int slot = XI_IF_INTERNAL + 1; slot < XI_IF_MAX; slot++)
-		if (in_use(&m->ifs[slot]))
+		if (slot != except && in_use(&m->ifs[slot]))
 			return 1;
 	return 0;
+}
+
+static int any_in_use(const struct maps *m)
+{
+	return others_in_use(m, XI_IF_INTERNAL);
 }
 
 /* --- xdp-ipsecd --- */
@@ -370,10 +376,14 @@ static int attach_locked(struct maps *m, const struct attach_req *req, struct er
 
 static int detach_locked(struct maps *m, const char *ifname, struct err *e)
 {
-	int slot = attach_find(m, ifname), rc = 0;
+	int slot = attach_find(m, ifname), rc;
 
 	if (slot < 0)
 		return err_set(e, -ENOENT, "%s is not attached", ifname);
+	rc = others_in_use(m, slot) || daemon_runs(m) ? 0 : seqmem_note_all(m, e);
+	if (rc && rc != -EBADMSG)
+		return rc; /* the maps would go, and they alone know these numbers */
+	rc = 0;
 	unsettle(&m->ifs[slot]);
 	(void)tell_daemon(m, "detach", (unsigned)slot, NULL); /* taking off must work with a daemon that does not */
 	m->ifs[slot].flags &= ~(uint32_t)XI_IF_LOST;
@@ -482,17 +492,17 @@ int detach_interface(struct maps *m, const char *ifname, struct err *e)
 	return rc;
 }
 
-int attach_leave(struct maps *m, void (*note)(struct maps *m), struct err *e)
+int attach_leave(struct maps *m, int (*note)(struct maps *m, struct err *e), struct err *e)
 {
 	int lock = attach_lock(&m->paths, e), rc = 0;
 
 	if (lock < 0)
 		return lock;
 	if (!any_in_use(m) && !m->ifs[XI_IF_INTERNAL].ifindex && !still_pinned(m, NULL)) {
-		if (note)
-			note(m);
 		guard_remove(m);
-		rc = maps_unpin(&m->paths, e);
+		rc = note ? note(m, e) : 0;
+		if (!rc)
+			rc = maps_unpin(&m->paths, e);
 	}
 	close(lock);
 	return rc;

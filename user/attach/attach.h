@@ -52,10 +52,10 @@ int detach_interface(struct maps *m, const char *ifname, struct err *e) __must_c
 int attach_lock(const struct paths *p, struct err *e) __must_check;
 
 /*
- * A data plane that ends, its control socket closed: removes the pins when nothing is attached; before that calls note(m), for what must
- * outlive the maps (may be NULL).
+ * A data plane that ends, its control socket closed: removes the pins when nothing is attached; before that calls note(m, e), for what must
+ * outlive the maps (may be NULL). When that fails they stay.
  */
-int attach_leave(struct maps *m, void (*note)(struct maps *m), struct err *e) __must_check;
+int attach_leave(struct maps *m, int (*note)(struct maps *m, struct err *e), struct err *e) __must_check;
 
 /* Slot of an attached interface in m->ifs, or of one that is lost (XI_IF_LOST), or -ENOENT. */
 int attach_find(const struct maps *m, const char *ifname);

@@ -61,7 +61,7 @@ void seqmem_free(struct seqmem *s);
 /*
  * Notes all manual SAs of the maps and writes the file; takes spd_lock() itself. Call it before maps_unpin(), when nobody sends
  * any more (workers joined, sockets closed); it may be called on maps that are unpinned already. 0, or -errno with a text:
- * go on, but tell it. -EBADMSG: written, but the file was damaged before.
+ * maps that are pinned should stay so. -EBADMSG: written, but the file was damaged before.
  */
 int seqmem_note_all(struct maps *m, struct err *e) __must_check;
 

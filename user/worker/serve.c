@@ -168,12 +168,14 @@ static int open_all(struct serve *sv, struct err *e)
 }
 
 /* The maps go with us: what must not be forgotten is the last sequence numbers (RFC 4303 §3.3.3). */
-static void note_sequences(struct maps *m)
+static int note_sequences(struct maps *m, struct err *e)
 {
-	struct err e = {.text = ""};
+	int rc = seqmem_note_all(m, e);
 
-	if (seqmem_note_all(m, &e))
-		log_error("%s", e.text);
+	if (rc != -EBADMSG)
+		return rc;
+	log_error("%s", e->text); /* the file is damaged; what could be noted is */
+	return 0;
 }
 
 static void close_all(struct serve *sv)
