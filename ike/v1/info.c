@@ -239,6 +239,37 @@ static void bad_delete(struct ike1 *sa, const struct msg_delete *d)
 			d->spi_size);
 }
 
+/* It sends with one of these. */
+static int quick_sends_with(const struct ike1_quick *q, uint8_t proto, struct bytes spis)
+{
+	for (unsigned i = 0; i < q->n; i++)
+		for (unsigned j = 0; j < q->s[i].terms.n; j++) {
+			const struct phase2_suite *u = &q->s[i].terms.suite[j];
+			struct rd r = rd_of(spis);
+
+			while (u->proto == proto && rd_left(&r) >= sizeof(u->spi))
+				if (!memcmp(rd_bytes(&r, sizeof(u->spi)).p, &u->spi, sizeof(u->spi)))
+					return 1;
+		}
+	return 0;
+}
+
+/*
+ * Behind message 3 our outbound SAs wait until the peer has its own (quick_wait_connected()). Whose Delete names them had them: they are made now, to be
+ * deleted with the others. Made later they would carry all to a peer that has thrown them away.
+ */
+static void ipsec_deleted(struct ike1 *sa, uint8_t proto, struct bytes spis)
+{
+	struct ike1_quick *next;
+
+	for (struct ike1_quick *q = sa->quick; q; q = next) {
+		next = q->next;
+		if (q->state == QUICK_COMMIT && quick_sends_with(q, proto, spis))
+			quick_connected(q);
+	}
+	child_deleted(sa, proto, spis);
+}
+
 /* 1: the ISAKMP SA itself is deleted. */
 static int take_delete(struct ike1 *sa, const struct msg_delete *d)
 {
@@ -251,7 +282,7 @@ static int take_delete(struct ike1 *sa, const struct msg_delete *d)
 		return 0;
 	}
 	if (size == 4) {
-		child_deleted(sa, d->protocol == IPSEC_PROTO_AH ? XI_PROTO_AH : XI_PROTO_ESP, d->spis);
+		ipsec_deleted(sa, d->protocol == IPSEC_PROTO_AH ? XI_PROTO_AH : XI_PROTO_ESP, d->spis);
 		return 0;
 	}
 	for (unsigned i = 0; i < d->n_spis; i++) {

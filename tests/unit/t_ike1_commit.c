@@ -145,6 +145,22 @@ static void t_rfc2408_3_1_ended_while_it_waits(void **state)
 	assert_int_equal(r->end[1].k->timers.count, 0);
 }
 
+/* Who has said CONNECTED, or will not, deletes its SAs while the other still waits: what was deleted is not taken to send with (RFC 2408 §3.15). */
+static void t_rfc2408_3_15_deleted_while_it_waits(void **state)
+{
+	(void)state;
+	for (commits = 0; commits < 2; commits++) {
+		r = rig_new(NULL);
+		r->filter = set_commit;
+		plain();
+		assert_int_equal(ike_flush(r->end[commits].k, 0), 2);
+		rig_settle(r);
+		rig_advance(r, 11 * NS_PER_S);
+		both_have(0);
+		(void)teardown(NULL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +168,7 @@ int main(void)
 		cmocka_unit_test_teardown(t_rfc2408_3_1_connected_before_message_3, teardown),
 		cmocka_unit_test_teardown(t_rfc2408_3_1_commit_bit_and_generate_policy, teardown),
 		cmocka_unit_test_teardown(t_rfc2408_3_1_ended_while_it_waits, teardown),
+		cmocka_unit_test_teardown(t_rfc2408_3_15_deleted_while_it_waits, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
