@@ -141,7 +141,7 @@ static enum sa_fate fate_of(const struct apply *a, unsigned i)
 	there = have < 0 ? NULL : sad_get(a->m, a->have[have]);
 	if (!there)
 		return SA_NEW;
-	if (!same_keys(&ps->sa, there) || ps->sa.dir != there->dir)
+	if (!same_keys(&ps->sa, there) || ps->sa.dir != there->dir || !sad_entered(a->m, a->have[have]))
 		return SA_REPLACE;
 	if (!same_sa(&ps->sa, there))
 		return SA_RENEW;
@@ -552,19 +552,24 @@ static void apply_free(struct apply *a)
 	seqmem_free(&a->seq);
 }
 
-/* Before anything is changed, a note of the SAs that are going to be removed; the exact one follows when they are. */
+static void load_numbers(struct seqmem *seq, const struct maps *m)
+{
+	struct err damage = {0};
+
+	if (seqmem_load(seq, &m->paths, &damage))
+		cli_warn("%s", damage.text);
+}
+
+/* Before anything is changed, a note of the SAs that are going to be removed or renewed; the exact one follows when they are. */
 static int guard_numbers(struct apply *a, struct err *e)
 {
 	uint8_t *stays = calloc(a->haves + 1, 1);
 
 	if (!stays)
 		return err_set(e, -ENOMEM, "out of memory");
-	for (unsigned i = 0; i < a->plan->sas; i++) {
-		enum sa_fate fate = fate_of(a, i);
-
-		if (fate == SA_KEEP || fate == SA_RENEW)
+	for (unsigned i = 0; i < a->plan->sas; i++)
+		if (fate_of(a, i) == SA_KEEP)
 			stays[a->have_of[i]] = 1;
-	}
 	for (unsigned i = 0; i < a->haves; i++)
 		if (!stays[i])
 			seqmem_guard(&a->seq, sa_at(a, a->have[i]), &a->m->sa_rt[XI_REF_SLOT(a->have[i])]);
@@ -573,25 +578,23 @@ static int guard_numbers(struct apply *a, struct err *e)
 }
 
 /* What was sent is noted also when the command failed: an SA may have been taken out and put back. */
-static void note_numbers(struct apply *a)
+static void note_numbers(struct seqmem *seq)
 {
 	struct err e = {0};
 
-	seqmem_settle(&a->seq);
-	if (seqmem_save(&a->seq, &e))
+	seqmem_settle(seq);
+	if (seqmem_save(seq, &e))
 		cli_warn("%s: sequence numbers of removed SAs go on %u higher than needed", e.text, SEQMEM_GUARD);
 }
 
 static int apply_locked(struct apply *a, struct err *e)
 {
-	struct err damage = {0};
 	bool any = false;
 	int rc = apply_alloc(a);
 
 	if (rc)
 		return err_set(e, rc, "out of memory");
-	if (seqmem_load(&a->seq, &a->m->paths, &damage))
-		cli_warn("%s", damage.text);
+	load_numbers(&a->seq, a->m);
 	collect_sas(a);
 	rc = match_policies(a);
 	if (!rc)
@@ -619,7 +622,7 @@ static int apply_locked(struct apply *a, struct err *e)
 	} else {
 		remove_rest(a);
 	}
-	note_numbers(a);
+	note_numbers(&a->seq);
 	return rc;
 }
 
@@ -636,26 +639,51 @@ int apply_plan(struct maps *m, const struct plan *plan, const struct conf *c, st
 	return rc;
 }
 
-int apply_flush(struct maps *m, unsigned proto, struct err *e)
+static bool flushes(const struct xi_sa *sa, unsigned proto)
 {
-	struct spd_users users = {0};
-	int rc = spd_lock(m, e);
+	return sa->gen && (sa->flags & XI_SA_F_MANUAL) && (!proto || sa->proto == proto);
+}
 
-	if (!rc && spd_users_make(&users, m))
-		rc = err_set(e, -ENOMEM, "out of memory");
+static int flush_locked(struct maps *m, unsigned proto, struct spd_users *users, struct seqmem *seq, struct err *e)
+{
+	int rc;
+
+	for (uint32_t s = 0; s < m->meta->sad_max; s++)
+		if (flushes(&m->sad[s], proto))
+			seqmem_guard(seq, &m->sad[s], &m->sa_rt[s]);
+	rc = seqmem_save(seq, e);
 	for (uint32_t s = 0; !rc && s < m->meta->sad_max; s++) {
 		struct xi_sa copy = m->sad[s];
 		uint64_t old = XI_REF(s, copy.gen), new = 0;
 
-		if (!copy.gen || !(copy.flags & XI_SA_F_MANUAL) || (proto && copy.proto != proto))
-			continue;
-		copy.add_ns = copy.add_wall = 0;
-		rc = sad_renew(m, old, &copy, &new, e);
+		if (flushes(&copy, proto)) {
+			copy.add_ns = copy.add_wall = 0;
+			rc = sad_renew(m, old, &copy, &new, e);
+			spd_users_replace(m, users, old, new);
+		}
 		explicit_bzero(&copy, sizeof(copy));
-		spd_users_replace(m, &users, old, new);
+	}
+	return rc;
+}
+
+int apply_flush(struct maps *m, unsigned proto, struct err *e)
+{
+	struct spd_users users = {0};
+	struct seqmem seq = {0};
+	int rc = spd_lock(m, e);
+
+	if (rc)
+		return rc;
+	if (spd_users_make(&users, m)) {
+		rc = err_set(e, -ENOMEM, "out of memory");
+	} else {
+		load_numbers(&seq, m);
+		rc = flush_locked(m, proto, &users, &seq, e);
+		note_numbers(&seq);
 	}
 	spd_unlock(m);
 	spd_users_free(&users);
+	seqmem_free(&seq);
 	return rc;
 }
 

@@ -102,6 +102,9 @@ void sad_tidy(struct maps *m);
 /* The SA behind a reference, or NULL when it is none, stale or out of range. Lock-free; recheck gen after use where it matters. */
 const struct xi_sa *sad_get(const struct maps *m, uint64_t ref);
 
+/* It has its SPI entry. One without was left by a writer that died: no packet finds it. */
+int sad_entered(const struct maps *m, uint64_t ref);
+
 /* State at a moment (CLOCK_BOOTTIME): mature becomes dying and dead by its time limits, spec 14.1. */
 enum xi_sa_state sad_state(const struct xi_sa *sa, uint64_t now_ns);
 

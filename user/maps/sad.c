@@ -200,14 +200,16 @@ void sad_remove(struct maps *m, uint64_t ref)
 	__atomic_add_fetch(&m->meta->sad_gen, 1, __ATOMIC_RELEASE);
 }
 
-static int has_entry(const struct maps *m, uint32_t slot)
+int sad_entered(const struct maps *m, uint64_t ref)
 {
-	const struct xi_sa *sa = &m->sad[slot];
-	struct xi_spi_key key = spi_key(sa);
+	const struct xi_sa *sa = sad_get(m, ref);
 	struct xi_spi_val val;
+	struct xi_spi_key key;
 
-	return bpf_map_lookup_elem(m->fd[MAP_SPI], &key, &val) == 0 &&
-	       XI_REF(val.slot, val.gen) == XI_REF(slot, sa->gen);
+	if (!sa)
+		return 0;
+	key = spi_key(sa);
+	return bpf_map_lookup_elem(m->fd[MAP_SPI], &key, &val) == 0 && XI_REF(val.slot, val.gen) == ref;
 }
 
 /* The key after the one that goes is asked for first: a key that is gone starts the walk anew. */
@@ -232,7 +234,7 @@ void sad_tidy(struct maps *m)
 	for (uint32_t s = 0; s < m->meta->sad_max; s++) {
 		struct xi_sa *sa = &m->sad[s];
 
-		if (sa->gen && !has_entry(m, s))
+		if (sa->gen && !sad_entered(m, XI_REF(s, sa->gen)))
 			sad_remove(m, XI_REF(s, sa->gen));
 		else if (!sa->gen && memcmp(sa, &none, sizeof(none)))
 			clear_slot(sa);

@@ -5,7 +5,7 @@
  * received is a replay for its successor under the same key and SPI too. Kept in the run folder (0600): a reboot forgets it,
  * as spec section 9 says. Digests of keys are stored, never keys. Called under spd_lock(), but for seqmem_note_all().
  *
- * Numbers go on while a command runs. So before an SA is taken out a guard is written far above its number, and when
+ * Numbers go on while a command runs. So before an SA is taken out, or renewed, a guard is written far above its number, and when
  * the SA is out, the exact number: whoever dies in between leaves the guard.
  */
 #ifndef MAPS_SEQMEM_H
