@@ -53,11 +53,11 @@ static void fill_common(const struct ike1_quick *q, const struct quick_sa *s, un
 		x->udp_local = htons(sa->path.local.port);
 		x->udp_remote = htons(sa->path.remote.port);
 	}
-	/* Spec 14.2: soft is 80 % of hard. */
+	/* Spec 14.2: soft is 80 % of hard, in whole units, without overflow. */
 	x->hard_ns = life;
 	x->soft_ns = life / 10 * 8;
 	x->hard_bytes = bytes;
-	x->soft_bytes = bytes ? MAX(bytes / 10 * 8, 1) : 0;
+	x->soft_bytes = bytes / 10 * 8 + bytes % 10 * 8 / 10;
 	if (q->policy.level == XI_LEVEL_UNIQUE)
 		x->sel = q->policy.sel; /* exclusive (spec 6.2); shared ones carry what the policies let */
 }
