@@ -83,6 +83,9 @@ hasnt "a strong proposal" "$(cat "$T/warn")" "weak"
 xi policy add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 tunnel=yes sa-dst-address=192.0.2.1 proposal=strong 2>/dev/null
 fails "unknown proposal" 1 "input does not match any value of proposal" policy add proposal=weak
 fails "in use" 1 "failure: strong is used by policy" proposal remove strong
+xi proposal add name=later 2>/dev/null
+fails "the name of an item behind it" 1 "failure: already have such name" proposal set strong name=later
+xi proposal remove later 2>/dev/null
 xi proposal set strong name="very strong" 2>/dev/null
 has "renamed: the policy follows" "$(xi policy print)" 'proposal="very strong"'
 xi proposal disable "very strong" 2>"$T/warn"

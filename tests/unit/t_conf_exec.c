@@ -86,6 +86,10 @@ static const struct {
 	{"manual-sa add", "missing value(s) of argument(s) name (line 1 column 11)"},
 	{"manual-sa add name=none", "failure: the name none is reserved (line 1 column 11)"},
 	{"manual-sa add name=a\nmanual-sa add name=a", "failure: already have such name (line 2 column 11)"},
+	{"manual-sa add name=a\nmanual-sa add name=b\nmanual-sa set a name=b",
+	 "failure: already have such name (line 3 column 15)"},
+	{"proposal add name=a\nproposal add name=b\nproposal set a name=b",
+	 "failure: already have such name (line 3 column 14)"},
 	{"manual-sa add name=a replay=3", "value of replay out of range (4..8192) (line 1 column 11)"},
 	{"manual-sa add name=a esp-enc-algorithm=aes-128-gcm", "failure: aes-128-gcm is not safe with manual keys; for "
 							       "laboratory use set unsafe-aead=yes (line 1 column 11)"},

@@ -225,6 +225,17 @@ static void follow_rename(struct conf *c, enum menu_id menu, const char *old, co
 	}
 }
 
+/* Of two items with one name conf_check() finds the first, which may be the renamed one itself. */
+static bool name_is_taken(const struct conf *c, enum menu_id menu, const struct conf_item *it)
+{
+	const struct conf_list *l = &c->list[menu];
+
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->item[i] != it && strcmp(conf_name(menu, l->item[i]), conf_name(menu, it)) == 0)
+			return true;
+	return false;
+}
+
 static int set_one(struct conf *c, enum menu_id menu, const struct cmd *cmd, struct conf_item *it, struct conf_err *e)
 {
 	const char *name = conf_name(menu, it);
@@ -250,8 +261,11 @@ static int set_one(struct conf *c, enum menu_id menu, const struct cmd *cmd, str
 		conf_renamed(c, menu);
 	if (menu == MENU_PROPOSAL && strcmp(old, PROPOSAL_BUILTIN) == 0 && strcmp(name, old))
 		return conf_fail(e, CONF_E_FAIL, "failure: can not rename " PROPOSAL_BUILTIN " proposal");
-	if (name && strcmp(old, name))
+	if (name && strcmp(old, name)) {
+		if (name_is_taken(c, menu, it))
+			return conf_fail(e, CONF_E_FAIL, "failure: already have such name");
 		follow_rename(c, menu, old, name);
+	}
 	return conf_check(c, menu, it, e);
 }
 
