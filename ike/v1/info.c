@@ -186,7 +186,8 @@ static void refused(struct ike1 *sa, const struct msg_notify *n)
 
 static void take_notify(struct ike1 *sa, const struct msg_notify *n)
 {
-	char text[64];
+	char text[64], why[384];
+	const char *hint;
 
 	if (n->doi != IPSEC_DOI && n->doi != 0) {
 		sa->ike->count[IKE_COUNT_UNEXPECTED]++;
@@ -200,8 +201,10 @@ static void take_notify(struct ike1 *sa, const struct msg_notify *n)
 		ike1_initial_contact(sa);
 		return;
 	}
-	ike_log(sa->ike, LOG_L_INFO, "received %s (%u) from %s", msg_notify_name(n->type), n->type,
-		ike_end_text(&sa->path.remote, text, sizeof(text)));
+	/* INVALID-ID-INFORMATION is about quick mode by now, the others are about phase 1, which the peer has not completed */
+	hint = ends_quick(n->type) ? "" : p1_refused_text(sa, n->type, why, sizeof(why));
+	ike_log(sa->ike, hint[0] ? LOG_L_WARNING : LOG_L_INFO, "received %s (%u) from %s%s", msg_notify_name(n->type),
+		n->type, ike_end_text(&sa->path.remote, text, sizeof(text)), hint);
 	if (ends_quick(n->type))
 		refused(sa, n);
 }
@@ -368,11 +371,14 @@ static void unprotected(struct ike1 *sa, const struct ike_path *path, struct byt
 static void too_early(struct ike1 *sa, const struct ike_path *path, const struct msg *m)
 {
 	const struct msg_payload *p = msg_find(m, ISAKMP_P_NOTIFY, 0);
-	char text[64];
+	char who[128], why[384];
+	const char *hint;
 
-	if (p && ike_may_say(sa->ike, &path->remote.a))
-		ike_log(sa->ike, LOG_L_INFO, "received %s (%u) in phase 1 from %s", msg_notify_name(p->notify.type),
-			p->notify.type, ike_end_text(&path->remote, text, sizeof(text)));
+	if (!p || !ike_may_say(sa->ike, &path->remote.a))
+		return;
+	hint = p1_refused_text(sa, p->notify.type, why, sizeof(why));
+	ike_log(sa->ike, hint[0] ? LOG_L_WARNING : LOG_L_INFO, "received %s (%u) in phase 1 with %s%s",
+		msg_notify_name(p->notify.type), p->notify.type, p1_who(sa, who, sizeof(who)), hint);
 }
 
 /* A Delete whose SPIs have a wrong size (spec 20.2) is one. It is not authentic: maybe the keys differ. */

@@ -219,6 +219,8 @@ int p1_prove(struct ike1 *sa, void (*next)(struct ike1 *sa)) __must_check;
 void p1_put_proof(struct ike1 *sa, struct msg_wr *w);
 /* Is the peer who it says? 0, or negative with the failure told. */
 int p1_verify(struct ike1 *sa) __must_check;
+/* A peer's notification about how we have shown who we are: what it may mean and the setting, from ": " on; empty for others. Uses buf, or not. */
+const char *p1_refused_text(const struct ike1 *sa, unsigned notify, char *buf, size_t size);
 void p1_sign_abandon(struct ike1 *sa);
 
 #endif

@@ -198,8 +198,9 @@ static int verify_certificate(struct ike1 *sa)
 		       -EKEYREJECTED;
 	if (!pinned[0] && cred_judge(store, cert, &sent, sa->ike->env->wall(sa->ike->env->ctx), &pub, &why))
 		return p1_fail(sa, ISAKMP_N_INVALID_CERT_AUTHORITY,
-			       "the certificate of \"%s\": %s (what counts here: authorities with trusted=yes and "
-			       "revocation lists of the certificate store)",
+			       "the certificate of \"%s\": %s (change certificate of the peer item there; what counts "
+			       "here: the clock, authorities with trusted=yes and revocation lists of the certificate "
+			       "store)",
 			       sa->id, why.text),
 		       -EKEYREJECTED;
 	if (cred_id_fits(cert, &id, &sa->path.remote.a, pinned[0] != 0, &why)) {
@@ -316,4 +317,43 @@ int p1_verify(struct ike1 *sa)
 	if (!rc)
 		remark_id(sa);
 	return rc;
+}
+
+/* --- what the peer says of ours --- */
+
+static const char *own_certificate_text(const struct ike1 *sa, char *buf, size_t size)
+{
+	const char *name = sa->peer->certificate;
+	struct err why = {0};
+
+	if (!cred_valid(sa->ike->conf->cred, name, sa->ike->env->wall(sa->ike->env->ctx), &why))
+		why.text[0] = '\0';
+	(void)snprintf(buf, size, "%s%s%s (change certificate of the peer item, or what is trusted there)", name,
+		       why.text[0] ? ": " : "", why.text);
+	return buf;
+}
+
+const char *p1_refused_text(const struct ike1 *sa, unsigned notify, char *buf, size_t size)
+{
+	int psk = sa->peer->auth == IKE_AUTH_PSK, rsa_key = sa->peer->auth == IKE_AUTH_RSA_KEY;
+	char own[256];
+
+	switch (notify) {
+	case ISAKMP_N_INVALID_ID_INFORMATION:
+		return ": our identity is not accepted (change my-id-user-fqdn or exchange-mode of the peer item)";
+	case ISAKMP_N_INVALID_CERTIFICATE:
+	case ISAKMP_N_INVALID_CERT_AUTHORITY:
+	case ISAKMP_N_INVALID_SIGNATURE:
+	case ISAKMP_N_INVALID_HASH_INFORMATION:
+	case ISAKMP_N_AUTHENTICATION_FAILED:
+		break;
+	default:
+		return "";
+	}
+	if (psk)
+		return ": the secrets may differ (change secret of the peer item, here or there)";
+	if (rsa_key)
+		return ": our key is not accepted (change key of the peer item, or remote-key there)";
+	(void)snprintf(buf, size, ": our certificate is not accepted, %s", own_certificate_text(sa, own, sizeof(own)));
+	return buf;
 }

@@ -30,6 +30,21 @@ const char *quick_at(const struct ike1_quick *q, char *buf, size_t size)
 
 /* --- identities --- */
 
+/* "10.1.0.0/16"; 0: the mask is no prefix length. */
+static int prefix_text(const struct quick_id *id, int af, char *buf, size_t size)
+{
+	char a[INET6_ADDRSTRLEN] = "";
+	struct xi_addr start;
+	uint8_t family;
+	int len = quick_id_prefix(id, &family, &start);
+
+	if (len < 0)
+		return 0;
+	(void)inet_ntop(af, id->data, a, sizeof(a));
+	(void)snprintf(buf, size, "%s/%d", a, len);
+	return 1;
+}
+
 /* Two addresses with what stands between them, or one. */
 static void addrs_text(const struct quick_id *id, int af, const char *between, char *buf, size_t size)
 {
@@ -53,9 +68,10 @@ static void name_text(const struct quick_id *id, char *buf, size_t size)
 	(void)snprintf(buf, size, "name \"%s\" (type %u)", name, id->type);
 }
 
-/* "10.1.0.0/255.255.0.0[any]" */
+/* "10.1.0.0/16[any]" */
 static const char *id_text(const struct quick_id *id, char *buf, size_t size)
 {
+	int af = id->type == IPSEC_ID_IPV6_SUBNET ? AF_INET6 : AF_INET;
 	size_t used;
 
 	switch (id->type) {
@@ -65,7 +81,8 @@ static const char *id_text(const struct quick_id *id, char *buf, size_t size)
 		break;
 	case IPSEC_ID_IPV4_SUBNET:
 	case IPSEC_ID_IPV6_SUBNET:
-		addrs_text(id, id->type == IPSEC_ID_IPV6_SUBNET ? AF_INET6 : AF_INET, "/", buf, size);
+		if (!prefix_text(id, af, buf, size))
+			addrs_text(id, af, "/", buf, size);
 		break;
 	case IPSEC_ID_IPV4_RANGE:
 	case IPSEC_ID_IPV6_RANGE:
@@ -179,7 +196,7 @@ const char *quick_ids_differ_text(const struct ike1_quick *q, const struct msg *
 
 /* --- answers and their absence --- */
 
-/* "ESP tunnel, aes-128, sha1 for 10.1.0.0/255.255.0.0[any] and 10.2.0.0/255.255.0.0[any], any protocol" */
+/* "ESP tunnel, aes-128, sha1 for 10.1.0.0/16[any] and 10.2.0.0/16[any], any protocol" */
 static const char *offer_text(const struct ike1_quick *q, char *buf, size_t size)
 {
 	char own[256], pair[256];
@@ -194,12 +211,12 @@ static const char *offer_text(const struct ike1_quick *q, char *buf, size_t size
 
 const char *quick_refused_text(const struct ike1_quick *q, unsigned notify, char *buf, size_t size)
 {
-	char offer[512];
+	char offer[512], compare[96] = "src-address, dst-address, protocol and ports of the policy";
 
-	(void)snprintf(
-		buf, size,
-		"the peer says %s to what we offered: %s; compare proposal %s and the policy with those of the peer",
-		msg_notify_name(notify), offer_text(q, offer, sizeof(offer)), q->proposal);
+	if (notify != ISAKMP_N_INVALID_ID_INFORMATION)
+		(void)snprintf(compare, sizeof(compare), "proposal %s and the policy", q->proposal);
+	(void)snprintf(buf, size, "the peer says %s to what we offered: %s; compare %s with those of the peer",
+		       msg_notify_name(notify), offer_text(q, offer, sizeof(offer)), compare);
 	return buf;
 }
 

@@ -19,15 +19,20 @@ static const char secret[] = "never-in-any-log", other_secret[] = "nor-this-one"
 /* How the two ends differ; all 0: they do not. */
 static struct {
 	uint8_t mode, auth, group, proposal, psk, no_psk, no_peer, policy, natt, dpd, life;
-	const char *id, *pinned, *remote_key;
+	const char *id, *pinned, *remote_key, *certificate;
 } as;
 
 static int group_setup(void **state)
 {
+	X509 *old;
+
 	(void)state;
 	rsa_setup();
 	for (unsigned i = 0; i < 2; i++) /* not what the other one has */
 		rsa_write(i, CRED_CERTIFICATE, "theirs", rsa.ca, NULL, 1);
+	old = rsa_leaf("end 0", rsa.key[0], (struct cert_spec){.from = -7200, .to = -3600});
+	rsa_write(0, CRED_CERTIFICATE, "old", old, NULL, 0);
+	X509_free(old);
 	return 0;
 }
 
@@ -56,7 +61,7 @@ static void conf(struct ike_conf *c, unsigned end)
 	p->psk_given = !as.no_psk;
 	p->psk_len = (uint16_t)strlen(psk);
 	memcpy(p->psk, psk, p->psk_len);
-	strcpy(p->certificate, "own");
+	strcpy(p->certificate, !end && as.certificate ? as.certificate : "own");
 	strcpy(p->key, "own");
 	strcpy(p->remote_certificate, !end && as.pinned ? as.pinned : "");
 	strcpy(p->remote_key, !end && as.remote_key ? as.remote_key : "");
@@ -397,12 +402,12 @@ static void t_failures_say_who_what_and_which_setting(void **state)
 		 talk,
 		 0,
 		 {"phase2 negotiation failed: ", "INVALID-ID-INFORMATION", "to what we offered: ESP tunnel, aes-128",
-		  " for 10.1.0.0/255.255.0.0[any] and 10.101.0.0/255.255.0.0[any], any protocol",
-		  "compare proposal default and the policy"}},
+		  " for 10.1.0.0/16[any] and 10.101.0.0/16[any], any protocol",
+		  "compare src-address, dst-address, protocol and ports of the policy"}},
 		{"holes",
 		 mask_with_holes,
 		 0,
-		 {"no policy found: ", "10.101.0.0/255.0.255.0[any] and 10.1.0.0/255.255.0.0[any], any protocol",
+		 {"no policy found: ", "10.101.0.0/255.0.255.0[any] and 10.1.0.0/16[any], any protocol",
 		  "a mask with holes", "message 1 of quick mode from 198.51.100.1[500]",
 		  "to change: src-address, dst-address"}},
 		{"protocols",
@@ -413,9 +418,9 @@ static void t_failures_say_who_what_and_which_setting(void **state)
 		 other_identity,
 		 0,
 		 {"phase2 negotiation failed: ", "198.51.100.1[500] (quick mode, initiator, message 2)",
-		  "we sent 10.1.0.0/255.255.0.0[any] and 10.101.0.0/255.255.0.0[any], any protocol",
-		  "the peer 10.1.0.0/255.255.0.0[any] and 10.101.128.0/255.255.128.0[any], any protocol",
-		  "first difference: IDcr: address", "(change src-address, dst-address"}},
+		  "we sent 10.1.0.0/16[any] and 10.101.0.0/16[any], any protocol",
+		  "the peer 10.1.0.0/16[any] and 10.101.128.0/17[any], any protocol", "first difference: IDcr: address",
+		  "(change src-address, dst-address"}},
 		{"no answer",
 		 no_answer,
 		 0,
@@ -426,6 +431,23 @@ static void t_failures_say_who_what_and_which_setting(void **state)
 		 0,
 		 {"198.51.100.1[500] (main mode, initiator, message 6)",
 		  "remote-key \"own\" does not fit the signature", "(change remote-key of the peer item"}},
+		{"signature",
+		 talk,
+		 1,
+		 {"received INVALID-SIGNATURE (25) from 192.0.2.1[500]: our key is not accepted",
+		  "(change key of the peer item"}},
+		{"old certificate",
+		 talk,
+		 1,
+		 {"192.0.2.1[500] (main mode, responder, message 5)",
+		  "the certificate of \"/CN=end 0\": certificate has expired",
+		  "(change certificate of the peer item there; what counts here: the clock, "}},
+		{"old certificate",
+		 talk,
+		 0,
+		 {"received INVALID-CERT-AUTHORITY (22) in phase 1 with 198.51.100.1[500] (main mode, initiator",
+		  "our certificate is not accepted, old: certificate has expired",
+		  "(change certificate of the peer item"}},
 		{"pinned",
 		 talk,
 		 0,
@@ -453,6 +475,9 @@ static void t_failures_say_who_what_and_which_setting(void **state)
 		if (!strcmp(what, "signature")) {
 			as.auth = IKE_AUTH_RSA_KEY;
 			as.remote_key = "own";
+		} else if (!strcmp(what, "old certificate")) {
+			as.auth = IKE_AUTH_RSA_SIGNATURE;
+			as.certificate = "old";
 		} else if (strstr(what, "pinned")) {
 			as.auth = IKE_AUTH_RSA_SIGNATURE;
 			as.pinned = strcmp(what, "pinned") ? "gone" : "theirs";
