@@ -46,13 +46,23 @@ ENDS="sa-src-address=198.51.100.1 sa-dst-address=203.0.113.1"
 ENDS6="sa-src-address=2001:db8::1 sa-dst-address=2001:db8::2"
 NETS="src-address=10.1.0.0/16 dst-address=10.2.0.0/16"
 NETS6="src-address=2001:db8:1::/64 dst-address=2001:db8:2::/64"
+# Transport mode between networks is accepted, and carries nothing (spec 6.3).
+# shellcheck disable=SC2086 # several words
+has "tunnel=yes forgotten" "$(xi policy add $NETS $ENDS manual-sa=both 2>&1)" "policy 0: tunnel=no carries packets from sa-src-address"
+has "one end is enough" "$(xi policy set 0 src-address=198.51.100.0/24 2>&1)" "policy 0: tunnel=no carries packets"
+hasnt "both ends are in" "$(xi policy set 0 dst-address=203.0.113.0/24 2>&1)" "tunnel=no carries"
+hasnt "nor in the way of others" "$(xi policy add src-address=10.1.0.0/16 dst-address=10.2.0.0/16 action=discard 2>&1)" "tunnel=no carries"
+xi policy remove 0,1 2>/dev/null
+
 for protos in esp ah ah,esp; do
-	for mode in yes no; do
-		# shellcheck disable=SC2086 # several words
-		state "$protos, tunnel=$mode, IPv4" "" tunnel=$mode ipsec-protocols=$protos $NETS $ENDS manual-sa=both
-		# shellcheck disable=SC2086
-		state "$protos, tunnel=$mode, IPv6" "" tunnel=$mode ipsec-protocols=$protos $NETS6 $ENDS6 manual-sa=both
-	done
+	# shellcheck disable=SC2086 # several words
+	state "$protos, tunnel, IPv4" "" tunnel=yes ipsec-protocols=$protos $NETS $ENDS manual-sa=both
+	# shellcheck disable=SC2086
+	state "$protos, tunnel, IPv6" "" tunnel=yes ipsec-protocols=$protos $NETS6 $ENDS6 manual-sa=both
+	# shellcheck disable=SC2086
+	state "$protos, transport, IPv4" "" ipsec-protocols=$protos src-address=198.51.0.0/16 dst-address=203.0.113.1 $ENDS manual-sa=both
+	# shellcheck disable=SC2086
+	state "$protos, transport, IPv6" "" ipsec-protocols=$protos src-address=2001:db8::/64 dst-address=2001:db8::/64 $ENDS6 manual-sa=both
 	# shellcheck disable=SC2086
 	state "$protos, IPv6 in IPv4" "" tunnel=yes ipsec-protocols=$protos $NETS6 $ENDS manual-sa=both
 	# shellcheck disable=SC2086
@@ -71,7 +81,7 @@ done
 	state "no template: to be negotiated" "" tunnel=yes $NETS $ENDS
 	state "tunnel without its far end" "tunnel=yes needs sa-dst-address" tunnel=yes $NETS manual-sa=esp
 	state "transport without it, to a net" "tunnel=no needs sa-dst-address or one host as dst-address" $NETS manual-sa=esp
-	state "transport without it, to a host" "" src-address=10.1.0.0/16 dst-address=10.2.0.9 sa-src-address=198.51.100.1 manual-sa=esp
+	state "transport without it, to a host" "" src-address=10.1.0.0/16 dst-address=10.2.0.9 sa-src-address=10.1.0.1 manual-sa=esp
 	state "transport without it, to a host of IPv6" "" src-address=2001:db8::1 dst-address=2001:db8::2 \
 		sa-src-address=2001:db8::1 manual-sa=esp
 	xi manual-sa enable off 2>"$T/warn"

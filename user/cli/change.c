@@ -192,6 +192,27 @@ static void warn_inactive(struct change *ch)
 	}
 }
 
+/* Is the SA's end, when it is given, in the policy's network? */
+static bool covers(const struct ip_prefix *net, const struct ip_addr *end)
+{
+	return !end->family || (end->family == net->family && equal_bits(&net->a, &end->a, net->len));
+}
+
+/* Spec 6.3: with tunnel=no, the default, only what goes from one end of the SA to the other is carried. That is easily forgotten between networks. */
+static void warn_carries_nothing(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->list[MENU_POLICY].count; i++) {
+		const struct conf_policy *p = CONF_ITEM(conf_policy, &c->list[MENU_POLICY], i);
+
+		if (!(p->it.flags & ITEM_EDITED) || p->it.disabled || p->action != XI_ACTION_ENCRYPT || p->tunnel ||
+		    (covers(&p->src, &p->sa_src) && covers(&p->dst, &p->sa_dst)))
+			continue;
+		cli_warn("policy %u: tunnel=no carries packets from sa-src-address to sa-dst-address only, and they "
+			 "are not in src-address and dst-address; between networks it takes tunnel=yes",
+			 i);
+	}
+}
+
 static unsigned protecting_policies(const struct conf *c)
 {
 	unsigned n = 0;
@@ -365,6 +386,7 @@ int change_commit(struct change *ch, struct conf_err *e)
 		}
 	}
 	warn_inactive(ch);
+	warn_carries_nothing(&ch->after);
 	warn_unprotected(ch);
 	warn_interfaces(ch);
 	ike_warnings(&ch->after);
