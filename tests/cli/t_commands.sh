@@ -111,7 +111,8 @@ is "no rights: says so and what to do" "$(setpriv --reuid=65534 --regid=65534 --
 is "help is --help" "$(xi help)" "$(xi --help)"
 is "help of a menu" "$(xi policy help; xi policy '?')" "$(xi policy; xi policy)"
 is "help of a command" "$(xi policy move '?' | head -1)" "  move ITEMS [DESTINATION]"
-has "with properties" "$(xi policy add '?')" "src-address         source prefix"
+has "with properties" "$(xi policy add '?')" "src-address          source prefix"
+has "and their defaults" "$(xi peer add '?')" "dead; 1..100; default: 5"
 has "help of monitor" "$(xi monitor)" "drops [reason=COUNTER|NUMBER]"
 fails "an item may be called help" 1 "no such item" policy remove help
 fails "help of what is not there" 2 "bad command name polcy (line 1 column 1)" polcy '?'

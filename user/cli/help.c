@@ -67,6 +67,11 @@ static void help_verb(FILE *out, const struct verb *v, bool ordered)
 		      v->help);
 }
 
+static const char *default_text(const struct prop *p)
+{
+	return p->flags & PF_MANDATORY ? "none, must be given" : *p->def ? p->def : "empty";
+}
+
 static void help_properties(FILE *out, const struct menu *m)
 {
 	char range[1000];
@@ -77,9 +82,11 @@ static void help_properties(FILE *out, const struct menu *m)
 
 		range_text(p, range, sizeof(range));
 		if (p->flags & PF_READONLY)
-			range[0] = '\0';
-		(void)fprintf(out, "  %-19s %s%s%s%s\n", p->name, p->help ? p->help : "",
-			      p->flags & PF_READONLY ? " (shown only)" : "", *range && p->help ? "; " : "", range);
+			(void)fprintf(out, "  %-20s %s%s(shown only)\n", p->name, p->help ? p->help : "",
+				      p->help ? " " : "");
+		else
+			(void)fprintf(out, "  %-20s %s%s%s; default: %s\n", p->name, p->help ? p->help : "",
+				      *range && p->help ? "; " : "", range, default_text(p));
 	}
 }
 
@@ -150,9 +157,7 @@ void help_man_properties(FILE *out)
 				if (p->unit)
 					(void)fprintf(out, " %s", p->unit);
 				(void)fputs(". Default: ", out);
-				man_escape(out, p->flags & PF_MANDATORY ? "none, must be given"
-						: *p->def		? p->def
-									: "empty");
+				man_escape(out, default_text(p));
 			} else if (p->help) {
 				(void)fputs(" (shown only)", out);
 			}
