@@ -29,6 +29,7 @@ is "policy state" "$(policystat 1 1 ph2-state)" established
 is "counted out" "$(sealed)" 3
 is "counted in" "$(policystat 1 1 in-transformed)" 3
 check "shown with flag D" eval "xi 1 policy print | grep -q '^ 1  D src-address=10.1.202.0/24'"
+check "the status counts it" eval "xi 1 status | grep -q 'policies: 1, 0 disabled, 0 inactive; 1 dynamic'"
 check "without proposal, priority and manual-sa" eval "! xi 1 policy print from=1 | grep -qE 'proposal|priority|manual-sa'"
 is "not exported" "$(xi 1 export | grep -c '10.1.101.0')" 0
 xi 1 policy dump-kernel-policies
