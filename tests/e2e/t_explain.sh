@@ -33,8 +33,15 @@ is "own packets arrive nowhere" "$(verdict 1 src-address=$GW_LAN1 dst-address=$H
 is "but one that says it is ours does" "$(verdict 1 src-address=$GW_LAN1 dst-address=$INTERNET protocol=icmp direction=in)" "goes on"
 is "own IKE" "$(verdict 1 src-address=$WAN1 dst-address=$WAN2 protocol=udp src-port=500 dst-port=500)" \
 	"sent: IKE of this host's own, which no policy looks at"
-is "IKE for us" "$(verdict 1 src-address=$WAN2 dst-address=$WAN1 protocol=udp src-port=1 dst-port=4500)" \
+is "IKE for us" "$(verdict 1 src-address=$WAN2 dst-address=$WAN1 protocol=udp src-port=1 dst-port=500)" \
 	"delivered to this host: IKE, which no policy looks at"
+xi 1 policy add src-address=$WAN1/32 dst-address=203.0.113.9/32 action=discard
+is "port 4500 is like any other without NAT traversal" \
+	"$(verdict 1 src-address=203.0.113.9 dst-address=$WAN1 protocol=udp src-port=1 dst-port=4500)" \
+	"dropped, in-policy-blocked: policy action discard, inbound"
+is "as a source, too" "$(verdict 1 src-address=$WAN1 dst-address=203.0.113.9 protocol=udp src-port=4500 dst-port=1)" \
+	"dropped, out-policy-blocked: policy action discard, outbound"
+xi 1 policy remove 3 || not_ok "remove"
 is "ESP for us" "$(verdict 1 src-address=$WAN2 dst-address=$WAN1 protocol=50)" \
 	"IPsec for this host: opened by the SA of its SPI, dropped if there is none"
 is "nothing was counted" "$(xi 1 statistics print; xi 1 policy print stats)" "$before"
@@ -84,7 +91,9 @@ is "nor is there anybody to negotiate with" "$(verdict 1 src-address=$HOST_A dst
 	"dropped, out-no-states: policy requires an SA, none is usable"
 xi 1 explain src-address=$HOST_A dst-address=10.7.0.1 protocol=icmp >"$T/steps"
 check "which is said" grep -q "sa: none: no enabled peer item has $WAN2, nothing is negotiated" "$T/steps"
-xi 1 peer add address=203.0.113.0/25 secret=s 2>/dev/null || not_ok "peer"
+xi 1 peer add address=203.0.113.0/25 secret=s nat-traversal=yes 2>/dev/null || not_ok "peer"
+natt=$(verdict 1 src-address=$WAN2 dst-address=$WAN1 protocol=udp src-port=1 dst-port=4500)
+is "with NAT traversal it is IKE's" "$natt" "delivered to this host: IKE, which no policy looks at"
 is "an SA is asked for" "$(verdict 1 src-address=$HOST_A dst-address=10.7.0.1 protocol=icmp)" \
 	"waits for the SA, with two more packets of this policy at most, then it is sent"
 xi 1 policy set 0 dst-address=224.0.0.0/4 || not_ok "multicast"

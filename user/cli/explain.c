@@ -464,10 +464,10 @@ static void protect(struct explain *x, const struct xi_policy *p)
 	}
 }
 
-/* Spec 13.5: IKE and IPsec of this host's own. */
-static bool is_ike(const struct xi_tuple *t, __be16 port)
+/* Spec 13.5: IKE and IPsec of this host's own. Port 4500 is like any other until NAT traversal is in use. */
+static bool is_ike(const struct explain *x, __be16 port)
 {
-	return t->proto == IPPROTO_UDP && (port == htons(500) || port == htons(4500));
+	return x->t.proto == IPPROTO_UDP && (port == htons(500) || (port == htons(4500) && x->m->meta->natt));
 }
 
 static bool is_ipsec(const struct xi_tuple *t)
@@ -477,11 +477,11 @@ static bool is_ipsec(const struct xi_tuple *t)
 
 static bool bypasses(struct explain *x, bool local)
 {
-	if (local && (is_ike(&x->t, x->t.dst_port) || is_ipsec(&x->t)))
+	if (local && (is_ike(x, x->t.dst_port) || is_ipsec(&x->t)))
 		say(x, "verdict",
 		    is_ipsec(&x->t) ? "IPsec for this host: opened by the SA of its SPI, dropped if there is none"
 				    : "delivered to this host: IKE, which no policy looks at");
-	else if (x->own && (is_ike(&x->t, x->t.src_port) || is_ipsec(&x->t)))
+	else if (x->own && (is_ike(x, x->t.src_port) || is_ipsec(&x->t)))
 		say(x, "verdict",
 		    is_ipsec(&x->t) ? "sent: IPsec of this host's own, if its SPI is one of ours"
 				    : "sent: IKE of this host's own, which no policy looks at");
