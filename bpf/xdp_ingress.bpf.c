@@ -83,11 +83,24 @@ static __always_inline __u32 iif_of(struct xdp_md *ctx, const struct xi_pkt *k)
 #define AF_INET_ 2 /* for bpf_fib_lookup() */
 #define AF_INET6_ 10
 
-/* RFC 4291 §2.5.2, §2.5.3, §2.5.6, §2.7; the stack's ip6_forward() has the same for sources. */
+/* RFC 1122 §3.2.1.3: 0.0.0.0/8, 127.0.0.0/8. */
+static __always_inline int stays_on_host(__be32 a)
+{
+	a &= XI_SWAP32(0xff000000);
+	return !a || a == XI_SWAP32(0x7f000000);
+}
+
+/*
+ * RFC 1812 §5.3.7, as in the stack's ip_route_input_slow(). RFC 4291 §2.5.2, §2.5.3, §2.5.6, §2.7; ip6_forward() has the same for
+ * sources.
+ */
 static __always_inline int scope_ok(const struct xi_tuple *t)
 {
 	__be32 top = t->src.w[0] | t->src.w[1] | t->src.w[2];
 
+	if (t->family == XI_IP4)
+		return !stays_on_host(t->src.w[0]) && !stays_on_host(t->dst.w[0]) &&
+		       (t->src.w[0] & XI_SWAP32(0xf0000000)) != XI_SWAP32(0xe0000000) && ~t->src.w[0];
 	return (t->src.w[0] & XI_SWAP32(0xffc00000)) != XI_SWAP32(0xfe800000) &&
 	       (t->dst.w[0] & XI_SWAP32(0xffc00000)) != XI_SWAP32(0xfe800000) &&
 	       (t->src.w[0] & XI_SWAP32(0xff000000)) != XI_SWAP32(0xff000000) && (top || (t->src.w[3] & ~XI_SWAP32(1)));
@@ -130,7 +143,7 @@ static __always_inline int source_ok(struct xdp_md *ctx, const struct xi_pkt *k,
 	flags = nic->flags;
 	if (!tagged && (flags & (v4 ? XI_IF_NO_FORWARD : XI_IF_NO_FORWARD6)))
 		return 0;
-	if (!v4 && !scope_ok(&k->tuple))
+	if (!scope_ok(&k->tuple))
 		return 0;
 	if (!v4 || !(flags & (XI_IF_RPF_STRICT | XI_IF_RPF_LOOSE))) {
 		if (xi_is_local(&k->tuple.src, k->tuple.family))

@@ -70,6 +70,13 @@ static void build_world(void)
 	add_from("ff02::5", "fd05::5", 128);
 	add_from("::1", "fd05::5", 128);
 	add_from("::", "fd05::5", 128);
+	add_from("127.0.0.5", "10.11.0.5", 32);
+	add_from("0.0.0.5", "10.11.0.5", 32);
+	add_from("224.0.0.5", "10.11.0.5", 32);
+	add_from("255.255.255.255", "10.11.0.5", 32);
+	add_from("240.0.0.5", "10.11.0.5", 32);
+	add_from("10.1.0.5", "127.0.0.5", 32);
+	add_from("10.1.0.5", "0.0.0.5", 32);
 	(void)add_policy("239.0.0.0", "172.0.0.0", 8, XI_ACTION_ENCRYPT, XI_LEVEL_REQUIRE, sa_lan, 0, 0);
 	(void)add_policy("255.255.255.255", "172.20.0.5", 32, XI_ACTION_DISCARD, 0, 0, 0, 0);
 	(void)add_policy("ff0e::", "fd03::", 64, XI_ACTION_DISCARD, 0, 0, 0, 0);
@@ -372,6 +379,14 @@ static void t_source_of_what_is_sealed(void **state)
 		{"forwarding off, no policy", XI_IF_NO_FORWARD, "10.9.9.9", "10.2.0.5", XI_PASS_NO_POLICY},
 		{"strict, no way back", XI_IF_RPF_STRICT, "10.1.0.5", "10.2.0.5", XI_DROP_OUT_SOURCE},
 		{"loose, no way back", XI_IF_RPF_LOOSE, "10.1.0.5", "10.2.0.5", XI_DROP_OUT_SOURCE},
+		/* RFC 1812 §5.3.7, as ip_route_input_slow() has it: class E is forwarded */
+		{"loopback source", 0, "127.0.0.5", "10.11.0.5", XI_DROP_OUT_SOURCE},
+		{"source of this network", 0, "0.0.0.5", "10.11.0.5", XI_DROP_OUT_SOURCE},
+		{"multicast source", 0, "224.0.0.5", "10.11.0.5", XI_DROP_OUT_SOURCE},
+		{"broadcast source", 0, "255.255.255.255", "10.11.0.5", XI_DROP_OUT_SOURCE},
+		{"class E source", 0, "240.0.0.5", "10.11.0.5", XI_TO_WORKER},
+		{"loopback destination", 0, "10.1.0.5", "127.0.0.5", XI_DROP_OUT_SOURCE},
+		{"destination in this network", 0, "10.1.0.5", "0.0.0.5", XI_DROP_OUT_SOURCE},
 		/* IPv6: no reverse path check in Linux, but scopes (RFC 4291 §2.5.6, §2.7) */
 		{"IPv6, strict", XI_IF_RPF_STRICT, "fd01::5", "fd02::5", XI_TO_WORKER},
 		{"IPv6, IPv4 forwarding off", XI_IF_NO_FORWARD, "fd01::5", "fd02::5", XI_TO_WORKER},
