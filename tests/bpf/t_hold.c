@@ -39,14 +39,11 @@ static int teardown_hold(void **state)
 	return teardown(state);
 }
 
-/* A packet under the i-th policy, in a large buffer if that is wanted. 1: it waits. What was dropped is counted as it must be. */
-static int waits(unsigned i, int large)
+/* A packet under the i-th policy, in a large buffer if that is wanted. */
+static void offer(unsigned i, int large)
 {
-	uint64_t before = w.stat->reason[XI_DROP_OUT_NO_SA], dropped = m->wpolstat[slot[i]].out_dropped;
-	unsigned nfree = w.pool.nfree, nlarge = w.pool.nlarge;
 	struct wpkt store, *pk = &store;
 	struct rig_frame f;
-	unsigned lost;
 
 	plain_of(&f, "10.1.0.1", "10.2.0.1", 100);
 	f.pkt.data[IP4_DST + 2] = (uint8_t)i;
@@ -60,6 +57,15 @@ static int waits(unsigned i, int large)
 	memcpy(pk->p.data, f.pkt.data, 100);
 	pk->p.tail = pk->p.data + 100;
 	outbound_burst(&w, &pk, 1);
+}
+
+/* 1: it waits. What was dropped is counted as it must be. */
+static int waits(unsigned i, int large)
+{
+	uint64_t before = w.stat->reason[XI_DROP_OUT_NO_SA], dropped = m->wpolstat[slot[i]].out_dropped;
+	unsigned nfree = w.pool.nfree, nlarge = w.pool.nlarge, lost;
+
+	offer(i, large);
 	lost = (unsigned)(w.stat->reason[XI_DROP_OUT_NO_SA] - before);
 	assert_int_equal(m->wpolstat[slot[i]].out_dropped - dropped, lost);
 	assert_int_equal(nfree - w.pool.nfree, !lost);
@@ -116,6 +122,25 @@ static void t_nobody_makes_sas(void **state)
 	assert_int_equal(m->spd[slot[0]].acquire_ns, 0);
 }
 
+/* What waits is a packet that the SA will carry: others ask for nothing. */
+static void t_spec_6_3_transport_is_for_its_ends(void **state)
+{
+	struct xi_policy *pol = &m->spd[slot[0]];
+
+	(void)state;
+	pol->mode = TRA;
+	offer(0, 0);
+	assert_int_equal(w.stat->reason[XI_DROP_OUT_ENDPOINTS], 1);
+	pol->sa_src = addr("10.1.0.1");
+	offer(0, 0);
+	assert_int_equal(w.stat->reason[XI_DROP_OUT_ENDPOINTS], 2);
+	assert_int_equal(pol->acquire_ns, 0);
+	assert_int_equal(m->wpolstat[slot[0]].out_dropped, 0);
+	pol->sa_dst = addr("10.2.0.1");
+	assert_true(waits(0, 0));
+	assert_true(pol->acquire_ns > w.now);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_hold, teardown_hold)
@@ -123,6 +148,7 @@ int main(void)
 		T(t_three_of_a_policy_64_policies),
 		T(t_large_buffers_do_not_wait),
 		T(t_nobody_makes_sas),
+		T(t_spec_6_3_transport_is_for_its_ends),
 	};
 
 	rig_enter();

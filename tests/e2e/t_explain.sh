@@ -96,6 +96,10 @@ natt=$(verdict 1 src-address=$WAN2 dst-address=$WAN1 protocol=udp src-port=1 dst
 is "with NAT traversal it is IKE's" "$natt" "delivered to this host: IKE, which no policy looks at"
 is "an SA is asked for" "$(verdict 1 src-address=$HOST_A dst-address=10.7.0.1 protocol=icmp)" \
 	"waits for the SA, with two more packets of this policy at most, then it is sent"
+xi 1 policy set 0 tunnel=no 2>/dev/null || not_ok "transport mode"
+is "not for what only a tunnel carries" "$(verdict 1 src-address=$HOST_A dst-address=10.7.0.1 protocol=icmp)" \
+	"dropped, out-bundle-errors: transport mode, but the packet's addresses are not the SA's endpoints"
+xi 1 policy set 0 tunnel=yes || not_ok "tunnel"
 xi 1 policy set 0 dst-address=224.0.0.0/4 || not_ok "multicast"
 is "multicast goes into no tunnel" "$(verdict 1 src-address=$GW_LAN1 dst-address=239.1.1.1 protocol=udp)" \
 	"dropped, out-no-states: policy requires an SA, none is usable"

@@ -396,6 +396,12 @@ static uint32_t path_mtu(const struct explain *x, const struct xi_sa *sa, uint32
 	return less && less < mtu ? less : mtu;
 }
 
+/* Spec 6.3: transport mode is for its two ends. */
+static bool is_between(const struct explain *x, const struct xi_addr *src, const struct xi_addr *dst)
+{
+	return memcmp(src, &x->t.src, sizeof(*src)) == 0 && memcmp(dst, &x->t.dst, sizeof(*dst)) == 0;
+}
+
 static void protect_by_sas(struct explain *x, const struct xi_policy *p)
 {
 	enum xi_drop why;
@@ -411,8 +417,7 @@ static void protect_by_sas(struct explain *x, const struct xi_policy *p)
 		dropped(x, why);
 		return;
 	}
-	if (esp->mode == XI_MODE_TRANSPORT && (memcmp(&esp->src, &x->t.src, sizeof(esp->src)) != 0 ||
-					       memcmp(&esp->dst, &x->t.dst, sizeof(esp->dst)) != 0)) {
+	if (esp->mode == XI_MODE_TRANSPORT && !is_between(x, &esp->src, &esp->dst)) {
 		dropped(x, XI_DROP_OUT_ENDPOINTS);
 		return;
 	}
@@ -456,6 +461,8 @@ static void protect(struct explain *x, const struct xi_policy *p)
 		dropped(x, XI_DROP_OUT_NO_SA);
 	} else if (!may_wait(x, p)) {
 		protect_by_sas(x, p);
+	} else if (p->mode == XI_MODE_TRANSPORT && !is_between(x, &p->sa_src, &p->sa_dst)) {
+		dropped(x, XI_DROP_OUT_ENDPOINTS);
 	} else {
 		say(x, "sa", "none yet: xdp-iked is asked for one");
 		if (is_served(x))

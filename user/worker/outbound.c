@@ -8,6 +8,7 @@
 
 #include "user/ipsec/ip6.h"
 #include "user/ipsec/mss.h"
+#include "user/ipsec/split.h"
 
 #define BOTH (XI_PROTOS_AH | XI_PROTOS_ESP)
 #define SETTLED XI_DROP_MAX /* no reason: what becomes of the packet's frame is settled already */
@@ -350,6 +351,31 @@ void outbound_refuse(struct worker *w, struct wpkt *pk, enum xi_drop why)
 	drop(w, pk, why);
 }
 
+/* Spec 6.3: a policy in transport mode is for its two ends. Whatever SA it got, this packet would not fit it. */
+static int is_between_others(const struct worker *w, const struct wpkt *pk)
+{
+	const struct xi_policy *pol = &w->maps->spd[pk->v.policy];
+	size_t src = pk->v.family == XI_IP4 ? IP4_SRC : IP6_SRC, n = pk->v.family == XI_IP4 ? 4 : 16;
+	struct ip_split s;
+	int differs;
+
+	if (!is_current(w, pk) || pol->mode != XI_MODE_TRANSPORT || !pol->sa_family || (pol->flags & XI_POL_INACTIVE) ||
+	    ip_split(pk->p.data, pkt_len(&pk->p), &s) < 0)
+		return 0;
+	differs = s.family != pol->sa_family || memcmp(pk->p.data + src, &pol->sa_src, n) != 0 ||
+		  memcmp(s.dst, &pol->sa_dst, n) != 0;
+	return differs && is_current(w, pk);
+}
+
+/* No SA yet: the packet waits for one, or is dropped. */
+static void miss(struct worker *w, struct wpkt *pk)
+{
+	if (is_between_others(w, pk))
+		outbound_refuse(w, pk, XI_DROP_OUT_ENDPOINTS);
+	else if (!hold_packet(w, pk))
+		outbound_refuse(w, pk, XI_DROP_OUT_NO_SA);
+}
+
 void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 {
 	struct ipsec_op op[WRK_BURST];
@@ -361,7 +387,9 @@ void outbound_burst(struct worker *w, struct wpkt **pk, unsigned n)
 
 		if (likely(why == XI_OK))
 			pk[ready++] = pk[i];
-		else if (why != SETTLED && (why != XI_DROP_OUT_NO_SA || !hold_packet(w, pk[i])))
+		else if (why == XI_DROP_OUT_NO_SA)
+			miss(w, pk[i]);
+		else if (why != SETTLED)
 			outbound_refuse(w, pk[i], why);
 	}
 	if (!ready)
