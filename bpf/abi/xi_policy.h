@@ -51,7 +51,7 @@ struct xi_policy {
 	__u8 expired;  /* 1: its last SA ended at a hard limit; 0 again with the next one. Writer: spd_set_sa() */
 	__u8 pad1;
 	__u32 held;	  /* packets that wait for an SA; writer: workers */
-	__u64 acquire_ns; /* CLOCK_BOOTTIME until which an acquire is under way, or none is begun since one failed; writer: workers, and who knows that it failed */
+	__u64 acquire_ns; /* CLOCK_BOOTTIME until which an acquire is under way, or none is begun since one failed; writer: workers, who knows that it failed, who takes the SA away */
 	__u8 res[32];
 };
 

@@ -122,6 +122,30 @@ static void t_nobody_makes_sas(void **state)
 	assert_int_equal(m->spd[slot[0]].acquire_ns, 0);
 }
 
+/* An SA that came and went between two looks, or that came when nothing waited for it: its acquire is over. */
+static void t_asks_again_when_the_sa_goes(void **state)
+{
+	struct xi_policy *pol = &m->spd[slot[0]];
+	struct xi_sa sa = an_sa(ESP, TUN, 0x201);
+	uint64_t ref;
+
+	(void)state;
+	sa.dir = XI_DIR_OUT;
+	ref = publish(&sa);
+	for (int large = 0; large < 2; large++) {
+		assert_int_equal(waits(0, large), !large);
+		assert_true(pol->acquire_ns > w.now);
+		spd_set_sa(m, slot[0], &(struct spd_sas){.out = ref});
+		spd_set_sa(m, slot[0], &(struct spd_sas){0});
+		assert_int_equal(pol->acquire_ns, 0);
+		hold_release(&w, 0);
+		assert_true(waits(0, 0));
+		assert_true(pol->acquire_ns > w.now);
+		hold_release(&w, 1);
+		pol->acquire_ns = 0;
+	}
+}
+
 /* What waits is a packet that the SA will carry: others ask for nothing. */
 static void t_spec_6_3_transport_is_for_its_ends(void **state)
 {
@@ -145,10 +169,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_hold, teardown_hold)
 	const struct CMUnitTest tests[] = {
-		T(t_three_of_a_policy_64_policies),
-		T(t_large_buffers_do_not_wait),
-		T(t_nobody_makes_sas),
-		T(t_spec_6_3_transport_is_for_its_ends),
+		T(t_three_of_a_policy_64_policies), T(t_large_buffers_do_not_wait),	     T(t_nobody_makes_sas),
+		T(t_asks_again_when_the_sa_goes),   T(t_spec_6_3_transport_is_for_its_ends),
 	};
 
 	rig_enter();

@@ -307,6 +307,9 @@ void spd_set_sa(struct maps *m, uint32_t slot, const struct spd_sas *sas)
 		to.out_ah = to.in_ah = 0;
 	}
 	note_expiry(m, pol, &to);
+	/* What asked for this SA has got it, though no worker may have seen that: the next packet without one asks anew, at once. */
+	if (pol->sa_out && !to.out)
+		__atomic_store_n(&pol->acquire_ns, 0, __ATOMIC_RELEASE);
 	/* inbound first: what we start to send must find us ready for the answer */
 	__atomic_store_n(&pol->sa_in_ah, to.in_ah, __ATOMIC_RELEASE);
 	__atomic_store_n(&pol->sa_in, to.in, __ATOMIC_RELEASE);
