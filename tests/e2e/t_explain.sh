@@ -22,6 +22,7 @@ xi 1 explain src-address=$HOST_A dst-address=$HOST_B protocol=icmp >"$T/steps"
 check "it names the SA" grep -q "sa: esp spi=0x100 $WAN1 -> $WAN2 tunnel mode, mature" "$T/steps"
 check "and the next hop" grep -q "next-hop: 198.51.100.254 by wan" "$T/steps"
 mtu=$(sed -n 's/^ *mtu: \([0-9]*\) bytes.*/\1/p' "$T/steps")
+check "ports that are not given are told" grep -q "^ *ports: not all given: 0 for the rest" <(xi 1 explain src-address=$HOST_A dst-address=$HOST_B protocol=udp dst-port=2)
 is "delivered here" "$(verdict 1 src-address=$HOST_A dst-address=$GW_LAN1 protocol=tcp src-port=1 dst-port=22)" "delivered to this host"
 is "no policy" "$(verdict 1 src-address=$HOST_A dst-address=$INTERNET protocol=icmp)" "sent in clear: no policy matches"
 is "action none" "$(verdict 1 src-address=$HOST_A dst-address=192.0.2.8 protocol=icmp)" "sent in clear: policy action none"

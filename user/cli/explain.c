@@ -39,7 +39,8 @@ struct explain {
 	struct side arrival, departure;
 	json_t *steps; /* [{"step":.., "text":..}] */
 	struct xi_tuple t;
-	bool in, out; /* directions asked for */
+	bool in, out;  /* directions asked for */
+	bool portless; /* a port is not given, though the protocol has them */
 };
 
 enum { ARG_SRC, ARG_DST, ARG_PROTO, ARG_SPORT, ARG_DPORT, ARG_DIRECTION, ARGS };
@@ -161,6 +162,7 @@ static int read_args(struct explain *x, const struct cmd *cmd, struct conf_err *
 	if (!has_ports(x->t.proto) && (given & (1u << ARG_SPORT | 1u << ARG_DPORT)))
 		return conf_fail(e, CONF_E_FAIL,
 				 "failure: ports can only be matched for tcp, udp, udp-lite, sctp and dccp");
+	x->portless = has_ports(x->t.proto) && (~given & (1u << ARG_SPORT | 1u << ARG_DPORT));
 	return 0;
 }
 
@@ -581,6 +583,8 @@ static void explain_packet(struct explain *x)
 {
 	bool local = is_local(x, &x->t.dst);
 
+	if (x->portless)
+		say(x, "ports", "not all given: 0 for the rest, which no policy with that port matches");
 	x->many = is_to_many(&x->t);
 	find_sides(x);
 	if (local && x->own && is_broadcast(&x->t)) {
