@@ -33,7 +33,8 @@ struct ike_child {
 	uint32_t pair;			   /* xi_sa.pair */
 	uint64_t add_ns, soft_ns, hard_ns; /* moments; 0 = never */
 	uint32_t life_s;
-	struct ike_timer timer; /* soft, 95 %, hard, in that order */
+	uint64_t hard_bytes;	/* 0 = no limit */
+	struct ike_timer timer; /* soft, 95 %, hard, in that order; every second while child_life.c watches the bytes */
 	struct ike_timer
 		linger; /* inbound SAs of one whose Delete came go 5 s later (spec 20.2); without phase 1: is the peer there? */
 	uint64_t doubted_ns; /* without phase 1: when that was asked last */

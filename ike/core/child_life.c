@@ -21,15 +21,34 @@ static uint64_t late_ns(const struct ike_child *c)
 	return c->add_ns + (c->hard_ns - c->add_ns) / 20 * 19;
 }
 
+static int has_carried(const struct ike_child *c, uint64_t bytes)
+{
+	const struct ike_env *env = c->ike->env;
+	struct ike_sa_use use = {0};
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t ref = i ? c->out[0] : c->in[0];
+
+		if (ref && !env->sadb->use(env->ctx, ref, &use) && use.bytes >= bytes)
+			return 1;
+	}
+	return 0;
+}
+
 int child_set_life(struct ike_child *c, uint64_t add_ns, const struct xi_sa *sa)
 {
 	c->add_ns = add_ns;
 	c->life_s = (uint32_t)(sa->hard_ns / NS_PER_S);
+	c->hard_bytes = sa->hard_bytes;
 	c->timer.fn = child_due;
 	if (!sa->hard_ns)
 		return 0;
 	c->soft_ns = add_ns + sa->soft_ns;
 	c->hard_ns = add_ns + sa->hard_ns;
+	/* Taken over, and the soft limit passed while there was no daemon to be told. */
+	c->soft = sa->soft_bytes && has_carried(c, sa->soft_bytes);
+	if (c->soft)
+		return timer_set(&c->ike->timers, &c->timer, ike_now(c->ike));
 	return timer_set(&c->ike->timers, &c->timer, c->soft_ns);
 }
 
@@ -39,10 +58,10 @@ static int same_use(const struct ike_child *a, const struct ike_child *b)
 	       child_same_pair(b, &a->path);
 }
 
-/* Made in the second half of its soft life or later. */
+/* Made in the second half of its soft life or later; where bytes have used it up before that, what is no twin of it. */
 static int has_successor(const struct ike_child *c)
 {
-	uint64_t from = c->add_ns + (c->soft_ns - c->add_ns) / 2;
+	uint64_t from = c->add_ns + (ike_now(c->ike) < c->soft_ns ? TWINS_NS : (c->soft_ns - c->add_ns) / 2);
 
 	for (const struct ike_child *o = *child_bucket(c->ike, &c->path.remote.a); o; o = o->next)
 		if (same_use(c, o) && o->add_ns > from)
@@ -78,6 +97,12 @@ static int carried_traffic(const struct ike_child *c)
 			return 1;
 	}
 	return 0;
+}
+
+/* Behind the soft limit, when the next one is the peer's to make: the data plane does not say when 95 % of the bytes have gone. */
+static int watches_bytes(const struct ike_child *c)
+{
+	return c->soft && c->hard_bytes && c->hard_ns && !c->initiator && !c->rekeyed && !has_successor(c);
 }
 
 static void rekey(struct ike_child *c)
@@ -117,7 +142,9 @@ static int wants_rekey(const struct ike_child *c, uint64_t now)
 		return 0;
 	if (c->initiator && !twin_goes_on(c))
 		return 1;
-	return now >= late_ns(c) && (c->initiator || carried_traffic(c));
+	if (now >= late_ns(c) && (c->initiator || carried_traffic(c)))
+		return 1;
+	return watches_bytes(c) && has_carried(c, c->hard_bytes / 20 * 19);
 }
 
 static void at_a_limit(struct ike_child *c)
@@ -132,6 +159,8 @@ static void at_a_limit(struct ike_child *c)
 	}
 	c->soft = 1;
 	next = now < late_ns(c) ? late_ns(c) : c->hard_ns;
+	if (watches_bytes(c))
+		next = MIN(next, now + NS_PER_S);
 	if (timer_set(&k->timers, &c->timer, next)) {
 		expire(c); /* no memory: rather too early than never */
 		return;
@@ -217,6 +246,8 @@ void ike_sa_event(struct ike *k, enum ike_sa_event ev, uint64_t ref, const struc
 		c->soft = 1;
 		if (c->initiator && !c->rekeyed && !has_successor(c) && !twin_goes_on(c))
 			rekey(c);
+		else if (watches_bytes(c))
+			at_a_limit(c);
 		break;
 	case IKE_SA_SEQUENCE:
 		if (!c->rekeyed && !has_successor(c))

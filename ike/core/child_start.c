@@ -14,7 +14,7 @@ struct found {
 	__be32 spi;
 	struct xi_addr src, dst;
 	uint16_t local_port, remote_port;
-	uint64_t add_ns, soft_ns, hard_ns;
+	uint64_t add_ns, soft_ns, hard_ns, soft_bytes, hard_bytes;
 };
 
 struct list {
@@ -54,6 +54,8 @@ static void collect(void *arg, uint64_t ref, const struct xi_sa *sa)
 		.add_ns = sa->add_ns,
 		.soft_ns = sa->soft_ns,
 		.hard_ns = sa->hard_ns,
+		.soft_bytes = sa->soft_bytes,
+		.hard_bytes = sa->hard_bytes,
 	};
 }
 
@@ -139,7 +141,10 @@ void child_doubt(struct ike_child *c)
 static int adopt(struct ike *k, const struct found *f, unsigned n)
 {
 	struct ike_child *c = f[0].pair ? calloc(1, sizeof(*c)) : NULL;
-	struct xi_sa life = {.soft_ns = f[0].soft_ns, .hard_ns = f[0].hard_ns};
+	struct xi_sa life = {.soft_ns = f[0].soft_ns,
+			     .hard_ns = f[0].hard_ns,
+			     .soft_bytes = f[0].soft_bytes,
+			     .hard_bytes = f[0].hard_bytes};
 
 	if (!c)
 		return -ENOENT;

@@ -293,6 +293,31 @@ static void t_deletes(void **state)
 	at_every_step_both(begin_kill_connections, 150);
 }
 
+/* Spec 14.2, 20.2: the soft limit of bytes passes while there is no daemon, and the data plane says it once. */
+static void t_soft_bytes_meanwhile(void **state)
+{
+	(void)state;
+	for (unsigned end = 0; end < 2; end++) {
+		struct fake_sadb *s;
+		uint64_t ref;
+
+		begin_up();
+		s = &r->end[end].sadb;
+		ref = s->policy_out[0];
+		for (unsigned i = 0; i < FAKE_SAS; i++) {
+			s->sa[i].sa.soft_bytes = 800;
+			s->sa[i].sa.hard_bytes = 1000;
+		}
+		fake_sa(s, ref)->use.bytes = end == 0 ? 800 : 950; /* whose phase 2 it is; whose it is not */
+		killed(end);
+		rig_settle(r);
+		rig_advance(r, 15 * NS_PER_S);
+		assert_true(s->policy_out[0] != ref);
+		assert_true(works(0) && works(1));
+		(void)teardown(NULL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +325,7 @@ int main(void)
 		cmocka_unit_test_teardown(t_rekey, teardown),
 		cmocka_unit_test_teardown(t_renewal_of_phase_1, teardown),
 		cmocka_unit_test_teardown(t_deletes, teardown),
+		cmocka_unit_test_teardown(t_soft_bytes_meanwhile, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -512,6 +512,41 @@ static void t_spec_14_2_bytes(void **state)
 	assert_flows();
 }
 
+static struct ike_child *the_child(unsigned end)
+{
+	struct ike_child *c = NULL;
+
+	for (unsigned i = 0; i < IKE_CHILD_BUCKETS && !c; i++)
+		c = r->end[end].k->children[i];
+	assert_non_null(c);
+	return c;
+}
+
+/* At 95 % of the bytes the responder makes the next one, if the initiator has not. */
+static void t_spec_14_2_responder_by_bytes(void **state)
+{
+	struct fake_sadb *s;
+	uint64_t ref;
+
+	(void)state;
+	up();
+	s = &r->end[1].sadb;
+	ref = s->policy_out[0];
+	the_child(1)->hard_bytes = 1000000;
+	fake_sa(s, ref)->use.bytes = 949999;
+	ike_sa_event(r->end[1].k, IKE_SA_SOFT, ref, NULL);
+	rig_settle(r);
+	rig_advance(r, 3 * NS_PER_S);
+	assert_int_equal(fake_count(s), 2);
+	fake_sa(s, ref)->use.bytes = 950000;
+	rig_advance(r, 2 * NS_PER_S);
+	assert_int_equal(fake_count(s), 4);
+	assert_true(s->policy_out[0] != ref);
+	assert_flows();
+	rig_advance(r, 5 * NS_PER_S);
+	assert_int_equal(fake_count(s), 4);
+}
+
 /* --- clocks --- */
 static void t_spec_14_2_wall_clock_steps(void **state)
 {
@@ -667,6 +702,7 @@ int main(void)
 		T(t_spec_18_3_of_each_protocol),
 		T(t_spec_18_3_in_kilobytes),
 		T(t_spec_14_2_bytes),
+		T(t_spec_14_2_responder_by_bytes),
 		T(t_spec_14_2_wall_clock_steps),
 		T(t_both_stood_still),
 		T(t_delete_of_the_isakmp_sa_before),
