@@ -190,6 +190,7 @@ static json_t *request(struct daemon *d, const char *text, size_t len, const int
 		reply = do_flush(d, req);
 	else if (strcmp(cmd, "kill") == 0) {
 		ike_kill(d->ike);
+		sad_ask_again(d->sad);
 		reply = json_pack("{s:b}", "ok", 1);
 	} else
 		reply = failure("unknown command");

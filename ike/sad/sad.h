@@ -28,7 +28,7 @@ struct sad_manual {
 };
 int sad_set_manual(struct sad *s, const struct sad_manual *list, unsigned n) __must_check;
 
-/* The configuration changed: after acquires that failed the next packets ask again at once. */
+/* The configuration changed, or an operator ended all: after acquires that failed the next packets ask again at once. */
 void sad_ask_again(struct sad *s);
 
 /* Source address towards a remote one by the kernel's routes; needs no privilege. -ENETUNREACH. */

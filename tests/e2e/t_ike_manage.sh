@@ -76,6 +76,17 @@ kill -KILL "${IKED_PID[2]}"
 wait "${IKED_PID[2]}" 2>/dev/null
 check "without the peer's daemon they expire" wait_for "[ \"\$(policystat 1 0 ph2-state)\" = expired ]" 20
 check "the log says so" wait_for "grep -q 'IPsec-SA expired' $T/iked1.log" 10
+begun() { grep -c 'initiate new phase [12]' "$T/iked1.log"; }
+asks() { # a packet begins a negotiation, with nobody there to answer
+	local n
+	n=$(begun)
+	in_ns a ping -n -q -c 1 -W 1 $HOST_B >/dev/null
+	wait_for "[ \$(begun) -gt $n ]" 5
+}
+check "what renews them goes" xi 1 remote-peers kill-connections
+check "a packet asks for an SA" asks
+check "kill-connections while that is under way" xi 1 remote-peers kill-connections
+check "the next packet asks anew, at once" asks
 check "the daemon is started again" iked_start 2
 check "and kill-connections" xi 1 remote-peers kill-connections
 check "a longer life" both proposal set default lifetime=30m
