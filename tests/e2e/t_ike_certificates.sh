@@ -98,11 +98,9 @@ check "what is shown of peers has none, either" eval "xi 1 remote-peers print te
 again 20 >"$T/again"
 was=$(memory)
 is "those that take most, 250 times" "$(again 50 | xargs)" "250 refused"
-if grep -q libasan "/proc/${IKED_PID[1]}/maps"; then
-	skip "the daemon has not grown" "AddressSanitizer keeps what is freed"
-else
+# AddressSanitizer keeps what is freed: with SAN=1 there is nothing to be seen of it.
+grep -q libasan "/proc/${IKED_PID[1]}/maps" ||
 	at_least "the daemon has not grown (by $(($(memory) - was)) KiB)" $((was + 1024)) "$(memory)"
-fi
 is "a good one is let in" "$(peer run "$T" 198.51.100.254 $WAN1 good)" established
 check "it ends cleanly" iked_stop 1
 tap_done
